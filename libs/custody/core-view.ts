@@ -1,0 +1,27 @@
+import type {
+  AccessState,
+  EdgeState,
+  KeyState,
+  RegionState,
+  RevocationState,
+  RootKeysState,
+  TenantState,
+} from '@kcm/domain';
+import type { Position } from '@kcm/kernel';
+
+/** Live states of the streams Core decides by, folded from the feed in memory. */
+export interface CoreView {
+  region(): RegionState;
+  tenant(tenant: string): TenantState;
+  access(tenant: string): AccessState;
+  rootKeys(tenant: string): RootKeysState;
+  /** By key id. */
+  keys(tenant: string): ReadonlyMap<string, KeyState>;
+  revocations(tenant: string): ReadonlyMap<string, RevocationState>;
+  edge(edge: string): EdgeState;
+  tenants(): Iterable<string>;
+  /** Resolves once the view has folded everything up to and including this position. */
+  reached(position: Position): Promise<void>;
+  /** Called after each fold of one tenant's access stream. Returns how to stop. */
+  onAccess(listener: (tenant: string, state: AccessState) => void): () => void;
+}

@@ -1,0 +1,2 @@
+export * from './core-view.js';
+export * from './lease-desk.js';

@@ -1,0 +1,66 @@
+import type { Secret } from '@kcm/crypto';
+import type { Code } from '@kcm/kernel';
+
+/** Who asks: an enrolled Edge, one boot of it. */
+export interface Holder {
+  readonly edge: string;
+  readonly boot: string;
+}
+export interface LeaseRefusal {
+  readonly ok: false;
+  /** `denied`: drop at once. `indeterminate`: the old lease to its end. */
+  readonly effect: 'denied' | 'indeterminate';
+  readonly code: Code;
+}
+export interface L3Lease {
+  readonly ok: true;
+  /** `{tenant}/{key id}/{version}`: the KMIP unique identifier. */
+  readonly uid: string;
+  readonly tenant: string;
+  readonly service: string;
+  readonly key: string;
+  readonly version: number;
+  /** deactivated: decrypt only (Protect Stop Date in the past). */
+  readonly state: 'active' | 'deactivated';
+  /** Whole seconds ≥ 1 of remaining proof at the time of the answer. */
+  readonly seconds: number;
+  readonly term: number;
+  readonly epoch: number;
+  readonly grantId: string;
+  /** The L1 unwrap this rests on. */
+  readonly callId: string;
+  readonly providerRequestId: string | null;
+  readonly replaces: string | null;
+  readonly replacedBy: string | null;
+}
+/** The tenant's cache policy as the Edge must keep it. */
+export interface LeasedPolicy {
+  readonly ttlSeconds: number;
+  readonly maxUses: number;
+  readonly maxAgeSeconds: number;
+  readonly off: boolean;
+}
+/** What the KMIP front of Core asks; every grant is recorded in the ledger before it is answered. */
+export interface LeaseDesk {
+  /** Unique identifier of the current version of (tenant, service), if this Edge may use it. */
+  locate(holder: Holder, tenant: string, service: string): Promise<L3Ref | LeaseRefusal>;
+  /** Grants or renews; proves L1 if the proof is too old. `allocation`: protect operations asked for. */
+  lease(
+    holder: Holder,
+    uid: string,
+    kind: 'grant' | 'renew',
+    allocation: number | null,
+  ): Promise<L3Lease | LeaseRefusal>;
+  /** The key under a live lease of this holder; borrowed: the caller neither keeps nor disposes it. */
+  material(holder: Holder, uid: string): Secret | LeaseRefusal;
+  policy(tenant: string): LeasedPolicy;
+  /** Who holds an unexpired grant on a tenant (or one service of it), with the last end. */
+  holders(
+    tenant: string,
+    service: string | null,
+  ): readonly { readonly edge: string; readonly boot: string; readonly endsAt: string }[];
+}
+export interface L3Ref {
+  readonly ok: true;
+  readonly uid: string;
+}

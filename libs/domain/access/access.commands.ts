@@ -1,0 +1,16 @@
+import type { LockKind, LockOwner, Scope } from './access.events.js';
+
+export type AccessCommand =
+  | {
+      readonly kind: 'TakeLock';
+      readonly lock: string;
+      readonly lockKind: LockKind;
+      readonly scope: Scope;
+      readonly owner: LockOwner;
+      readonly cause: string;
+      readonly rootKeyId?: string;
+      readonly callId?: string;
+      readonly providerRequestId?: string;
+    }
+  /** Only the owner's verb releases a lock; a killed one answers approval_required. */
+  | { readonly kind: 'ReleaseLock'; readonly lock: string; readonly owner: LockOwner };

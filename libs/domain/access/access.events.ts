@@ -1,0 +1,29 @@
+import type { DomainEvent } from '../decider.js';
+
+export type LockKind = 'providerDenied' | 'suspended' | 'blocked' | 'killed';
+export type LockOwner = 'keystore' | 'tenant' | 'platform';
+export type Scope = { readonly all: true } | { readonly service: string };
+
+export type AccessEvent =
+  | DomainEvent<
+      'LockTaken',
+      {
+        /** Id of the lock; also the id of the revocation it opens (none for `blocked`). */
+        readonly lock: string;
+        readonly kind: LockKind;
+        readonly scope: Scope;
+        readonly owner: LockOwner;
+        /** Why, as a code: the keystore's answer or the admin's reason code. */
+        readonly cause: string;
+        /** Rises on any change of access; this is the value after the change. */
+        readonly epoch: number;
+        /** Present for providerDenied: the refused keystore call that proved it. */
+        readonly rootKeyId?: string;
+        readonly callId?: string;
+        readonly providerRequestId?: string;
+      }
+    >
+  | DomainEvent<
+      'LockReleased',
+      { readonly lock: string; readonly kind: LockKind; readonly epoch: number }
+    >;

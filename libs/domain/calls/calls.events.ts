@@ -1,0 +1,95 @@
+import type { Cause, Code } from '@kcm/kernel';
+import type { DomainEvent } from '../decider.js';
+
+/** Journal of one Core boot, `calls-{region}.{boot}`: written by that process alone, no decider. */
+export type CallOperation = 'resolve' | 'wrap' | 'unwrap';
+
+export interface Grant {
+  readonly grantId: string;
+  /** `edge:{id}` of the holder. */
+  readonly holder: string;
+  readonly boot: string;
+  readonly key: string;
+  readonly version: number;
+  readonly service: string;
+  readonly seconds: number;
+  /** Wall time of Core, RFC 3339; informative, the monotonic deadline decides. */
+  readonly endsAt: string;
+  readonly epoch: number;
+  /** The L1 unwrap this grant rests on. */
+  readonly callId: string;
+  readonly providerRequestId: string | null;
+}
+export interface UsageEntry {
+  readonly key: string;
+  readonly version: number;
+  readonly operation: 'encrypt' | 'decrypt';
+  readonly ok: number;
+  readonly refused: { readonly [code: string]: number };
+  readonly bytes: number;
+}
+export type CallsEvent =
+  | DomainEvent<
+      'ProcessStarted',
+      { readonly boot: string; readonly kind: 'core'; readonly version: string }
+    >
+  | DomainEvent<
+      'KeystoreCallIntended',
+      {
+        readonly callId: string;
+        readonly rootKeyId: string;
+        readonly operation: CallOperation;
+        readonly purpose: 'connect' | 'probe' | 'lease' | 'create' | 'idle';
+      }
+    >
+  | DomainEvent<
+      'KeystoreCallSucceeded',
+      { readonly callId: string; readonly providerRequestId: string | null }
+    >
+  /** Refused: the keystore answered no. Failed: no answer, or one that proves nothing. */
+  | DomainEvent<
+      'KeystoreCallRefused' | 'KeystoreCallFailed',
+      {
+        readonly callId: string;
+        readonly cause: Cause;
+        readonly code: Code;
+        readonly providerRequestId: string | null;
+      }
+    >
+  | DomainEvent<'KeystoreCallOutcomeUnknown', { readonly callId: string }>
+  | DomainEvent<'LeasesGranted' | 'LeasesRenewed', { readonly grants: readonly Grant[] }>
+  | DomainEvent<
+      'LeaseRefused',
+      {
+        readonly holder: string;
+        readonly key: string | null;
+        readonly service: string | null;
+        readonly code: Code;
+      }
+    >
+  | DomainEvent<
+      'UsageReported',
+      {
+        readonly holder: string;
+        readonly boot: string;
+        readonly seq: number;
+        readonly from: string;
+        readonly to: string;
+        readonly entries: readonly UsageEntry[];
+        /** The Edge's signed report, compact JWS. */
+        readonly statement: string;
+      }
+    >;
+
+/** `refused-{region}.{boot}`. */
+export type RefusedEvent = DomainEvent<
+  'CommandRefused',
+  {
+    readonly code: Code;
+    /** Route, e.g. `POST /v1/tenants/{t}/activate`. */
+    readonly action: string;
+    readonly resource: string;
+    /** How many like it this record stands for (capped per principal). */
+    readonly count: number;
+  }
+>;

@@ -1,0 +1,5 @@
+export type ClaimCommand = {
+  readonly kind: 'ClaimRootKey';
+  readonly tenant: string;
+  readonly rootKeyId: string;
+};

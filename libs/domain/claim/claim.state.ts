@@ -1,0 +1,3 @@
+export type ClaimState =
+  | { readonly status: 'free' }
+  | { readonly status: 'claimed'; readonly tenant: string; readonly rootKeyId: string };

@@ -1,0 +1,39 @@
+import { KcmError, type Revision, type StreamId } from '@kcm/kernel';
+import type { Expected } from './ledger.js';
+
+export class LedgerConflict extends KcmError {
+  constructor(
+    readonly stream: StreamId,
+    readonly expected: Expected,
+    /** null: no such stream. */
+    readonly actual: Revision | null,
+  ) {
+    super('revision_conflict', `The stream ${stream} has moved on (now ${actual ?? 'absent'}).`);
+  }
+}
+/** Whether the append was stored is not known; repeat it with the same expected revision and ids. */
+export class LedgerOutcomeUnknown extends KcmError {
+  constructor(cause?: unknown) {
+    super('ledger_unavailable', 'The ledger did not say whether the event was stored.', { cause });
+  }
+}
+export class LedgerUnavailable extends KcmError {
+  constructor(detail = 'The ledger cannot be reached.', cause?: unknown) {
+    super('ledger_unavailable', detail, { cause });
+  }
+}
+export class LedgerFull extends KcmError {
+  constructor(cause?: unknown) {
+    super('ledger_unavailable', 'The ledger has no room left to write.', { cause });
+  }
+}
+export class StreamGone extends KcmError {
+  constructor(stream: StreamId) {
+    super('integrity', `The stream ${stream} was deleted behind our back.`);
+  }
+}
+export class UnknownEventType extends KcmError {
+  constructor(type: string, schemaVersion: number) {
+    super('integrity', `This release does not know the event ${type} v${schemaVersion}.`);
+  }
+}

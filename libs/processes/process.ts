@@ -1,0 +1,62 @@
+import type { StreamId } from '@kcm/kernel';
+import type {
+  AccessCommand,
+  AnyEvent,
+  KeyCommand,
+  Recorded,
+  RevocationCommand,
+  RootKeysCommand,
+  TenantCommand,
+} from '@kcm/domain';
+
+/** A command for a decider, named by the stream's category. */
+export type Step =
+  | { readonly kind: 'tenant'; readonly stream: StreamId; readonly command: TenantCommand }
+  | { readonly kind: 'access'; readonly stream: StreamId; readonly command: AccessCommand }
+  | { readonly kind: 'rootkeys'; readonly stream: StreamId; readonly command: RootKeysCommand }
+  | { readonly kind: 'key'; readonly stream: StreamId; readonly command: KeyCommand }
+  | { readonly kind: 'revocation'; readonly stream: StreamId; readonly command: RevocationCommand }
+  | Effect;
+
+/** What only Core can do. Each ends by appending the event that takes it off the list. */
+export type Effect =
+  | { readonly kind: 'connectRootKey'; readonly tenant: string; readonly rootKeyId: string }
+  | {
+      readonly kind: 'probeRootKey';
+      readonly tenant: string;
+      readonly rootKeyId: string;
+      readonly operation: string;
+    }
+  | { readonly kind: 'createL2'; readonly tenant: string; readonly rootKeyId: string }
+  | { readonly kind: 'createL3'; readonly tenant: string; readonly service: string }
+  | {
+      readonly kind: 'rotateL3';
+      readonly tenant: string;
+      readonly key: string;
+      readonly operation: string;
+    }
+  | { readonly kind: 'closeCalls'; readonly stream: StreamId; readonly callIds: readonly string[] }
+  | { readonly kind: 'shred'; readonly tenant: string; readonly revocation: string }
+  | { readonly kind: 'issueReceipt'; readonly tenant: string; readonly revocation: string };
+
+/**
+ * A process manager as a to-do list folded from the ledger: an item stands until an event says it is
+ * done, so a restart at any step only repeats idempotent work. Item ids are stable: the command id is
+ * UUIDv5 over [process, subject, item id].
+ */
+export interface Todo {
+  readonly id: string;
+  /** Not before this time (RFC 3339). */
+  readonly dueAt?: string;
+  readonly step: Step;
+}
+export interface Process<S> {
+  readonly name: string;
+  readonly version: number;
+  readonly handles: readonly AnyEvent['type'][];
+  /** From the event alone; null: not this process's concern. */
+  subject(event: Recorded): string | null;
+  initial(subject: string): S;
+  evolve(state: S, event: Recorded): S;
+  todo(state: S): readonly Todo[];
+}

@@ -1,0 +1,81 @@
+import type { Brand, LedgerId, Position, RecordedEvent } from '@kcm/kernel';
+
+export type DocKey = Brand<string, 'DocKey'>;
+
+/** A pure fold: keys come from the event alone; one document, one guarded write. */
+export interface Projection<Doc, E extends RecordedEvent = RecordedEvent> {
+  readonly name: string;
+  /** Any change of keys, evolve or initial raises it. */
+  readonly version: number;
+  /** In the catalog but absent here: skipped. */
+  readonly handles: readonly E['type'][];
+  keys(event: E): readonly DocKey[];
+  initial(key: DocKey): Doc;
+  /** null = delete, stored as a tombstone. */
+  evolve(doc: Doc, event: E, key: DocKey): Doc | null;
+  /** Top-level fields of the document that queries filter or order by. */
+  readonly indexes: readonly { readonly fields: readonly string[]; readonly unique?: boolean }[];
+}
+export interface Stored<Doc> {
+  readonly key: DocKey;
+  readonly doc: Doc | null;
+  readonly at: Position;
+}
+export interface Checkpoint {
+  readonly ledger: LedgerId;
+  readonly position: Position;
+}
+export interface ReadModelWriter {
+  checkpoint(name: string, version: number): Promise<Checkpoint | null>;
+  load<D>(
+    name: string,
+    version: number,
+    keys: readonly DocKey[],
+  ): Promise<ReadonlyMap<DocKey, Stored<D>>>;
+  /** Each doc only if stored.at < doc.at, then the checkpoint. SQLite: one transaction. */
+  commit<D>(
+    name: string,
+    version: number,
+    docs: readonly Stored<D>[],
+    next: Checkpoint,
+    indexes: Projection<D>['indexes'],
+  ): Promise<void>;
+  /** Points readers at this version; older versions are dropped. */
+  activate(name: string, version: number): Promise<void>;
+  /** Forgets documents and checkpoint of one version (before a rebuild). */
+  reset(name: string, version: number): Promise<void>;
+}
+export interface ReadToken {
+  readonly ledger: LedgerId;
+  readonly position: Position;
+}
+export interface Page<D> {
+  readonly items: readonly { readonly key: DocKey; readonly doc: D }[];
+  readonly next: string | null;
+}
+export interface ListQuery {
+  /** Equality on top-level fields named in `indexes`. */
+  readonly where: { readonly [field: string]: string | number | boolean };
+  /** Inclusive lower and exclusive upper bound on one indexed field. */
+  readonly range?: { readonly field: string; readonly from?: string; readonly to?: string };
+  readonly order?: 'asc' | 'desc';
+  readonly limit: number;
+  /** A cursor from the last page; opaque. @throws KcmError invalid_request on any other text */
+  readonly cursor?: string;
+}
+export interface ReadModelReader {
+  get<D>(name: string, key: DocKey): Promise<{ readonly doc: D; readonly asOf: Checkpoint } | null>;
+  /** Ordered by document key. */
+  list<D>(name: string, query: ListQuery): Promise<Page<D>>;
+  /** @throws ReadModelBehind after waitMs · TokenOfAnotherLedger */
+  waitFor(name: string, token: ReadToken, waitMs: number): Promise<Checkpoint>;
+  /** SHA-256 (hex) over JCS of all live documents in key order, with version and position. */
+  digest(name: string): Promise<{
+    readonly version: number;
+    readonly position: Position | null;
+    readonly documents: number;
+    readonly digest: string;
+  } | null>;
+}
+export const ReadModelWriter = Symbol('ReadModelWriter');
+export const ReadModelReader = Symbol('ReadModelReader');

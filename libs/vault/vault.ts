@@ -1,0 +1,23 @@
+/**
+ * Deletable bytes beside the ledger, in three roles with files of their own: the vault (wrapped
+ * material, always under the barrier), the erasure store (TEKs; backups leave it out) and the
+ * directory (names behind opaque ids). Keys are `/`-separated paths, 1–512 bytes of [A-Za-z0-9._/-].
+ */
+export interface BlobStore {
+  /** Durable when it resolves; replaces what was there. */
+  put(key: string, bytes: Uint8Array): Promise<void>;
+  /** Durable; true if this call stored it, false if the key already holds something. */
+  putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean>;
+  get(key: string): Promise<Buffer | null>;
+  /** Keys under a prefix, bytewise order. */
+  list(prefix: string): Promise<readonly string[]>;
+  /**
+   * Deletes every key equal to or under the given prefix (a path: `a/b` never matches `a/bc`).
+   * Resolves only once the bytes are gone from the database and its write-ahead log; how many.
+   */
+  erase(prefix: string): Promise<number>;
+  close(): Promise<void>;
+}
+export const Vault = Symbol('Vault');
+export const ErasureStore = Symbol('ErasureStore');
+export const Directory = Symbol('Directory');
