@@ -1,1 +1,13 @@
+export * from './aead.js';
+export * from './aeskw.js';
+export * from './base32.js';
+export * from './commitment.js';
+export { generateCsr, pemSecret, type CertificateRequest } from './csr.js';
+export * from './digest.js';
+export * from './hkdf.js';
+export * from './hpke.js';
+export { signJws, verifyJws, type JwsHeader, type VerifiedJws } from './jws.js';
+export * from './lp.js';
 export * from './secret.js';
+export * from './signing-keys.js';
+export * from './tokens.js';

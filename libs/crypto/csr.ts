@@ -1,0 +1,39 @@
+import 'reflect-metadata';
+import { webcrypto } from 'node:crypto';
+import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
+import { Secret } from './secret.js';
+
+export interface CertificateRequest {
+  /** PKCS #10 (RFC 2986) in PEM. */
+  readonly csr: string;
+  /** PKCS #8 in PEM, as UTF-8 bytes. */
+  readonly privateKey: Secret;
+}
+
+/** A new P-256 key and the request for its certificate; the authority sets the names it believes. */
+export async function generateCsr(commonName: string): Promise<CertificateRequest> {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const request = await Pkcs10CertificateRequestGenerator.create(
+    {
+      name: [{ CN: [commonName] }],
+      keys: keys as CryptoKeyPair,
+      signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
+    },
+    webcrypto as Crypto,
+  );
+  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
+  const privateKey = pemSecret('PRIVATE KEY', der);
+  der.fill(0);
+  return { csr: `${request.toString('pem')}\n`, privateKey };
+}
+
+/** PEM (RFC 7468) built in a buffer of our own, so that it can be zeroized. */
+export function pemSecret(label: string, der: Uint8Array): Secret {
+  const body =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  const lines = [`-----BEGIN ${label}-----`, ...body, `-----END ${label}-----`, ''];
+  return Secret.copy(Buffer.from(lines.join('\n')));
+}
