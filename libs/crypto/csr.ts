@@ -17,10 +17,10 @@ export async function generateCsr(commonName: string): Promise<CertificateReques
   const request = await Pkcs10CertificateRequestGenerator.create(
     {
       name: [{ CN: [commonName] }],
-      keys: keys as CryptoKeyPair,
+      keys,
       signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
     },
-    webcrypto as Crypto,
+    webcrypto,
   );
   const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
   const privateKey = pemSecret('PRIVATE KEY', der);
