@@ -32,8 +32,4 @@ export class StreamGone extends KcmError {
     super('integrity', `The stream ${stream} was deleted behind our back.`);
   }
 }
-export class UnknownEventType extends KcmError {
-  constructor(type: string, schemaVersion: number) {
-    super('integrity', `This release does not know the event ${type} v${schemaVersion}.`);
-  }
-}
+export { UnknownEventType } from '@kcm/kernel';

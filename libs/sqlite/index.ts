@@ -1,0 +1,4 @@
+export * from './errors.js';
+export * from './folder-lock.js';
+export type { SqlValue, Statement, Written } from './protocol.js';
+export * from './store.js';
