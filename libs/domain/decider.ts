@@ -6,21 +6,21 @@ export interface DomainEvent<T extends string = string, D = EventData> {
   readonly data: D;
 }
 
-export type Decision<E> =
-  | { readonly kind: 'accepted'; readonly events: readonly E[] }
-  | {
-      readonly kind: 'refused';
-      readonly code: Code;
-      readonly detail: string;
-      readonly errors?: readonly FieldError[];
-    };
+export interface Refused {
+  readonly kind: 'refused';
+  readonly code: Code;
+  readonly detail: string;
+  readonly errors?: readonly FieldError[];
+}
+export type Decision<E> = { readonly kind: 'accepted'; readonly events: readonly E[] } | Refused;
 
 export const accepted = <E>(...events: readonly E[]): Decision<E> => ({ kind: 'accepted', events });
-export const refused = (
-  code: Code,
-  detail: string,
-  errors?: readonly FieldError[],
-): Decision<never> => ({ kind: 'refused', code, detail, ...(errors ? { errors } : {}) });
+export const refused = (code: Code, detail: string, errors?: readonly FieldError[]): Refused => ({
+  kind: 'refused',
+  code,
+  detail,
+  ...(errors ? { errors } : {}),
+});
 
 /** Three pure values (emmett's form): time, ids and random bytes arrive inside the command. */
 export interface Decider<C, S, E extends DomainEvent> {

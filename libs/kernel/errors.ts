@@ -33,3 +33,11 @@ export class DecryptionFailed extends KcmError {
     this.name = 'DecryptionFailed';
   }
 }
+
+/** A stored event that this release cannot read: stops the reader rather than skip it. */
+export class UnknownEventType extends KcmError {
+  constructor(type: string, schemaVersion: number) {
+    super('integrity', `This release does not know the event ${type} v${schemaVersion}.`);
+    this.name = 'UnknownEventType';
+  }
+}

@@ -8,9 +8,17 @@ export type AccessCommand =
       readonly scope: Scope;
       readonly owner: LockOwner;
       readonly cause: string;
+      /** Opaque subject; absent when Core acts by itself. */
+      readonly lockedBy?: string;
       readonly rootKeyId?: string;
       readonly callId?: string;
       readonly providerRequestId?: string;
     }
   /** Only the owner's verb releases a lock; a killed one answers approval_required. */
-  | { readonly kind: 'ReleaseLock'; readonly lock: string; readonly owner: LockOwner };
+  | {
+      readonly kind: 'ReleaseLock';
+      readonly lock: string;
+      readonly owner: LockOwner;
+      /** Opaque subject; refused when it is the one that suspended. */
+      readonly releasedBy?: string;
+    };

@@ -17,6 +17,8 @@ export type AccessEvent =
         readonly cause: string;
         /** Rises on any change of access; this is the value after the change. */
         readonly epoch: number;
+        /** Opaque subject that locked; it may not release a suspend. Absent: Core itself. */
+        readonly lockedBy?: string;
         /** Present for providerDenied: the refused keystore call that proved it. */
         readonly rootKeyId?: string;
         readonly callId?: string;

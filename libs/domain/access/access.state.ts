@@ -6,6 +6,7 @@ export interface Lock {
   readonly scope: Scope;
   readonly owner: LockOwner;
   readonly cause: string;
+  readonly lockedBy: string | null;
 }
 /** Access = no lock held. */
 export type AccessState =

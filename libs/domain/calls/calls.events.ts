@@ -4,7 +4,7 @@ import type { DomainEvent } from '../decider.js';
 /** Journal of one Core boot, `calls-{region}.{boot}`: written by that process alone, no decider. */
 export type CallOperation = 'resolve' | 'wrap' | 'unwrap';
 
-export interface Grant {
+export type Grant = {
   readonly grantId: string;
   /** `edge:{id}` of the holder. */
   readonly holder: string;
@@ -19,15 +19,15 @@ export interface Grant {
   /** The L1 unwrap this grant rests on. */
   readonly callId: string;
   readonly providerRequestId: string | null;
-}
-export interface UsageEntry {
+};
+export type UsageEntry = {
   readonly key: string;
   readonly version: number;
   readonly operation: 'encrypt' | 'decrypt';
   readonly ok: number;
   readonly refused: { readonly [code: string]: number };
   readonly bytes: number;
-}
+};
 export type CallsEvent =
   | DomainEvent<
       'ProcessStarted',

@@ -22,5 +22,5 @@ export type KeyCommand =
       readonly operation: string;
     } & WrappedVersion)
   | { readonly kind: 'RefuseRotation'; readonly operation: string; readonly code: Code }
-  /** KeyVersionDestroyed for every version + KeyRevoked; after a shred. */
+  /** KeyVersionDestroyed for each version (the newest that one append holds) + KeyRevoked. */
   | { readonly kind: 'RecordShredded'; readonly revocation: string };

@@ -29,4 +29,5 @@ export type KeyEvent =
   /** Unwrap only from here on. */
   | DomainEvent<'KeyVersionDeactivated', { readonly version: number }>
   | DomainEvent<'KeyVersionDestroyed', { readonly version: number }>
+  /** The end of every version, those without an event of their own included. */
   | DomainEvent<'KeyRevoked', { readonly revocation: string }>;

@@ -7,7 +7,7 @@ export interface KeyVersion {
   readonly digest: string;
   readonly commitment: string;
 }
-interface Existing {
+export interface ExistingKey {
   readonly level: KeyLevel;
   readonly service: string | null;
   readonly parent: string;
@@ -17,6 +17,6 @@ interface Existing {
 }
 export type KeyState =
   | { readonly status: 'absent' }
-  | ({ readonly status: 'active' } & Existing)
-  | ({ readonly status: 'rotating'; readonly operation: string } & Existing)
-  | ({ readonly status: 'revoked' } & Existing);
+  | ({ readonly status: 'active' } & ExistingKey)
+  | ({ readonly status: 'rotating'; readonly operation: string } & ExistingKey)
+  | ({ readonly status: 'revoked' } & ExistingKey);

@@ -1,7 +1,7 @@
 import type { DomainEvent } from '../decider.js';
 
 /** Public keys that others pin: base64url raw keys, and the CA in PEM. */
-export interface RegionKeys {
+export type RegionKeys = {
   /** Ed25519, signs receipts. */
   readonly signing: string;
   /** Ed25519, signs access tokens. */
@@ -9,7 +9,7 @@ export interface RegionKeys {
   /** X25519, HPKE recipient of keystore credentials. */
   readonly transport: string;
   readonly ca: string;
-}
+};
 export type RegionEvent =
   | DomainEvent<
       'RegionInitialized',

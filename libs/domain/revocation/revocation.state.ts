@@ -1,7 +1,7 @@
 import type { RevocationEvent } from './revocation.events.js';
 
 type Locked = Extract<RevocationEvent, { type: 'RevocationLocked' }>['data'];
-interface Opened {
+export interface OpenedRevocation {
   readonly locked: Locked;
   /** `holder/boot` of those who acknowledged. */
   readonly acknowledged: ReadonlySet<string>;
@@ -9,7 +9,7 @@ interface Opened {
 }
 export type RevocationState =
   | { readonly status: 'absent' }
-  | ({ readonly status: 'locked' } & Opened)
-  | ({ readonly status: 'released' } & Opened)
-  | ({ readonly status: 'shredding'; readonly requestedBy: string } & Opened)
-  | ({ readonly status: 'shredded'; readonly requestedBy: string } & Opened);
+  | ({ readonly status: 'locked' } & OpenedRevocation)
+  | ({ readonly status: 'released' } & OpenedRevocation)
+  | ({ readonly status: 'shredding'; readonly requestedBy: string } & OpenedRevocation)
+  | ({ readonly status: 'shredded'; readonly requestedBy: string } & OpenedRevocation);

@@ -1,13 +1,17 @@
 import type { TenantPolicy } from './tenant.events.js';
 
-interface Known {
+export interface KnownTenant {
   readonly homeRegion: string;
   readonly policy: TenantPolicy;
   readonly services: ReadonlySet<string>;
 }
 export type TenantState =
   | { readonly status: 'absent' }
-  | ({ readonly status: 'registered' } & Known)
-  | ({ readonly status: 'active' } & Known)
-  /** `was`: where unblocking leads back to. */
-  | ({ readonly status: 'blocked'; readonly was: 'registered' | 'active' } & Known);
+  | ({ readonly status: 'registered' } & KnownTenant)
+  | ({ readonly status: 'active' } & KnownTenant)
+  /** `was`: where unblocking leads back to; `lock`: the access lock this follows. */
+  | ({
+      readonly status: 'blocked';
+      readonly was: 'registered' | 'active';
+      readonly lock: string;
+    } & KnownTenant);

@@ -1,0 +1,36 @@
+import { SERVICE_ID, type FieldError } from '@kcm/kernel';
+import { refused } from '../decider.js';
+import { allowed, type Policy } from '../policy.js';
+import type { EdgeCommand } from './edge.commands.js';
+import type { EdgeState } from './edge.state.js';
+
+type EdgeRule = Policy<EdgeCommand, EdgeState>;
+
+const servesNamedServices: EdgeRule = {
+  name: 'an Edge serves one or more services, each named once',
+  check(command) {
+    if (command.kind !== 'EnrolEdge') return allowed;
+    const { services } = command;
+    const errors: FieldError[] = services.flatMap((service, i) => {
+      const path = `services.${i}`;
+      if (!SERVICE_ID.test(service))
+        return [{ path, code: 'malformed', detail: `matches ${SERVICE_ID.source}` }];
+      return services.indexOf(service) === i
+        ? []
+        : [{ path, code: 'repeated', detail: 'named before' }];
+    });
+    if (services.length === 0)
+      errors.push({ path: 'services', code: 'required', detail: 'at least one' });
+    return errors.length === 0
+      ? allowed
+      : refused('invalid_request', 'The services of an Edge are wrong.', errors);
+  },
+};
+
+const revokedForEver: EdgeRule = {
+  name: 'a revoked Edge does not come back under its id',
+  check: (_, state) =>
+    state.status === 'revoked' ? refused('wrong_state', 'This Edge is revoked.') : allowed,
+};
+
+export const edgePolicies: readonly EdgeRule[] = [servesNamedServices, revokedForEver];
