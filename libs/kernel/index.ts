@@ -5,6 +5,7 @@ export * from './codes.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './ids.js';
+export * from './lease-clock.js';
 export * from './limits.js';
 export * from './random.js';
 export * from './streams.js';

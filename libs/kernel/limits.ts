@@ -28,8 +28,27 @@ export const LIMITS = {
   kmipConnectionsMax: 10_000,
   kmipIdleMsMax: 300_000,
   kmipHandshakeMsMax: 10_000,
+  /** Boot-time clock of leases, and the silence of it that ends them. */
+  leaseTickMs: 100,
+  leaseTickGapMsMax: 1_000,
   keystoreCallMsMax: 5_000,
   keystoreAnswerBytesMax: 64 * 1024,
+  /** Calls to one provider: sustained, at once, and how long a call waits for its turn. */
+  keystoreCallsPerSecondMax: 50,
+  keystoreCallsAtOnceMax: 100,
+  keystoreTurnMsMax: 2_000,
+  idleProbeMs: 15 * 60_000,
+  deniedProbeMsMin: 5_000,
+  deniedProbeMsMax: 60_000,
+  retryMsMin: 250,
+  retryMsMax: 5_000,
+  /** So many tenants of one provider denied within the window, and half of them: our own fault? */
+  selfSuspectTenantsMin: 5,
+  selfSuspectWindowMs: 10_000,
+  journalQueueMax: 10_000,
+  /** Refused leases recorded for one Edge: at once, and per second after that. */
+  leaseRefusalsAtOnceMax: 20,
+  leaseRefusalsPerSecondMax: 1,
   socketPathBytesMax: 107,
   sharesMax: 255,
   /** 0.9 · 2^32 invocations a subkey (NIST SP 800-38D §8.3 leaves 2^32 for random 96-bit IVs). */
