@@ -21,6 +21,7 @@ export const LIMITS = {
   tokenSecondsDefault: 3_600,
   tokenSecondsMax: 86_400,
   certificateDaysDefault: 90,
+  certificateDaysMax: 366,
   ttlvDepthMax: 32,
   ttlvMessageBytesMax: 1024 * 1024,
   ttlvItemsMax: 10_000,

@@ -1,0 +1,49 @@
+import { EDGE_ID, never, REGION_ID, SERVICE_ID, TENANT_ID } from '@kcm/kernel';
+
+/** Whom a certificate speaks for; its SAN URI is the only authority. */
+export type Identity =
+  | { readonly kind: 'workload'; readonly tenant: string; readonly service: string }
+  | { readonly kind: 'edge'; readonly region: string; readonly edge: string }
+  | { readonly kind: 'core'; readonly region: string };
+
+export function uriOf(identity: Identity): string {
+  switch (identity.kind) {
+    case 'workload':
+      return `kcm://tenant/${identity.tenant}/service/${identity.service}`;
+    case 'edge':
+      return `kcm://region/${identity.region}/edge/${identity.edge}`;
+    case 'core':
+      return `kcm://region/${identity.region}/core`;
+    default:
+      return never(identity);
+  }
+}
+
+/** Null unless the text is exactly what `uriOf` writes for valid ids. */
+export function identityOf(uri: string): Identity | null {
+  const identity = parse(uri.split('/'));
+  return identity !== null && validIdentity(identity) && uriOf(identity) === uri ? identity : null;
+}
+
+export function validIdentity(identity: Identity): boolean {
+  switch (identity.kind) {
+    case 'workload':
+      return TENANT_ID.test(identity.tenant) && SERVICE_ID.test(identity.service);
+    case 'edge':
+      return REGION_ID.test(identity.region) && EDGE_ID.test(identity.edge);
+    case 'core':
+      return REGION_ID.test(identity.region);
+    default:
+      return never(identity);
+  }
+}
+
+/** The parts of `kcm://{scope}/{owner}/{kind}[/{name}]`, split at `/`. */
+function parse(parts: readonly string[]): Identity | null {
+  const [, , scope, owner = '', kind, name = ''] = parts;
+  if (scope === 'tenant' && kind === 'service')
+    return { kind: 'workload', tenant: owner, service: name };
+  if (scope === 'region' && kind === 'edge') return { kind: 'edge', region: owner, edge: name };
+  if (scope === 'region' && kind === 'core') return { kind: 'core', region: owner };
+  return null;
+}

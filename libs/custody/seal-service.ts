@@ -1,0 +1,231 @@
+import { Secret } from '@kcm/crypto';
+import type { RegionState } from '@kcm/domain';
+import { KcmError, LIMITS, type Clock, type FieldError, type Random } from '@kcm/kernel';
+import type { BlobStore } from '@kcm/vault';
+import { Barrier } from './barrier.js';
+import { BarrieredStore } from './barriered-store.js';
+import { Keyring, keyringPath, WrongMasterKey } from './keyring.js';
+import { OpenCustody } from './open-custody.js';
+import {
+  createRegionSecrets,
+  disposeRegionSecrets,
+  loadRegionSecrets,
+  storeRegionSecrets,
+} from './region-secrets.js';
+import type { SealConfig } from './seal-config.js';
+import { ShareCollector } from './shares/collector.js';
+import { combineSecret, splitSecret } from './shares/shamir.js';
+import { regionFingerprint, shareDigest, shareRefused, writeShare } from './shares/share.js';
+
+export interface SealParts {
+  readonly region: string;
+  /** As it is on disk; the service puts the barrier before it. */
+  readonly vault: BlobStore;
+  readonly random: Random;
+  readonly clock: Clock;
+}
+/** `auto`: one share, which the caller keeps as the unseal key (trial-grade). */
+export type InitRequest =
+  | { readonly seal: 'shamir'; readonly shares: number; readonly threshold: number }
+  | { readonly seal: 'auto' };
+export interface Initialized {
+  /** Data of the RegionInitialized event. */
+  readonly config: SealConfig;
+  /** Texts `kcms1-…` by index − 1; for `auto` the one unseal key. Shown once, kept nowhere. */
+  readonly shares: readonly string[];
+}
+export interface SealProgress {
+  readonly sealed: boolean;
+  readonly provided: number;
+  readonly threshold: number;
+  /** True in the answer of the one call that opened the region. */
+  readonly opened: boolean;
+}
+const MASTER_BYTES = 32;
+
+/**
+ * The seal of one region. It knows keys, not events: the caller appends RegionInitialized after
+ * `init`, RegionUnsealed and RegionSealed, and hands in the region's state. One act at a time.
+ */
+export class SealService {
+  #open: OpenCustody | null = null;
+  #collector: ShareCollector | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly parts: SealParts) {}
+
+  get sealed(): boolean {
+    return this.#open === null;
+  }
+
+  /** @throws KcmError sealed */
+  custody(): OpenCustody {
+    if (this.#open === null) throw new KcmError('sealed', 'This region is sealed.');
+    return this.#open;
+  }
+
+  /** A store behind the barrier; while sealed its put and get throw KcmError sealed. */
+  barriered(store: BlobStore): BarrieredStore {
+    return new BarrieredStore(store, () => this.custody().barrier);
+  }
+
+  /**
+   * Draws a region's keys and stores them; durable when it resolves, sealed still. It names nothing
+   * that an earlier init stored, so one whose event was never recorded can be repeated.
+   * @throws KcmError wrong_state, invalid_request (shares, threshold)
+   */
+  init(state: RegionState, request: InitRequest): Promise<Initialized> {
+    return this.#alone(() => this.#init(state, request));
+  }
+
+  /**
+   * Takes one share; the one that completes the threshold opens the region.
+   * @throws KcmError wrong_state before init; share_refused (by name and cause, nothing is taken);
+   * integrity when the vault does not hold what the ledger says (all shares are let go)
+   */
+  unseal(state: RegionState, share: string): Promise<SealProgress> {
+    return this.#alone(() => this.#unseal(configOf(state), share));
+  }
+
+  /** Lets go of the shares provided so far. */
+  reset(state: RegionState): Promise<SealProgress> {
+    return this.#alone(async () => {
+      this.#forgetShares();
+      return this.progress(state);
+    });
+  }
+
+  progress(state: RegionState): SealProgress {
+    const threshold = state.status === 'uninitialized' ? 0 : state.config.threshold;
+    const provided = this.#collector?.provided ?? 0;
+    return { sealed: this.sealed, provided, threshold, opened: false };
+  }
+
+  /** At once and without waiting: keys and shares are filled with zeros. */
+  seal(): void {
+    this.#open?.dispose();
+    this.#open = null;
+    this.#forgetShares();
+  }
+
+  async #init(state: RegionState, request: InitRequest): Promise<Initialized> {
+    if (state.status !== 'uninitialized')
+      throw new KcmError('wrong_state', 'This region is initialized already.');
+    const { region, vault, random, clock } = this.parts;
+    const { shares, threshold } = request.seal === 'auto' ? AUTO : assertShares(request);
+    const setId = random.bytes(8).toString('hex');
+    using master = Secret.own(random.bytes(MASTER_BYTES));
+    using keyring = Keyring.create(random);
+    const { secrets, keys } = await createRegionSecrets(region, random, clock);
+    try {
+      const barrier = new Barrier(region, keyring, random);
+      await storeRegionSecrets(new BarrieredStore(vault, () => barrier), secrets, keys);
+      await vault.put(keyringPath(setId), keyring.seal(master, random, { region, setId }));
+    } finally {
+      disposeRegionSecrets(secrets);
+    }
+    const values = await splitSecret(master, shares, threshold);
+    const set = { setId, threshold, shares, region: regionFingerprint(region) };
+    const texts = values.map((value, at) => writeShare({ ...set, index: at + 1, value }));
+    for (const value of values) value.dispose();
+    const shareDigests = request.seal === 'auto' ? [] : texts.map(shareDigest);
+    const config = { seal: request.seal, setId, shares, threshold, shareDigests, keys };
+    return { config, shares: texts };
+  }
+
+  async #unseal(config: SealConfig, share: string): Promise<SealProgress> {
+    if (this.#open !== null) return this.#progressOf(config, false);
+    const collector = this.#collectorFor(config);
+    collector.add(share);
+    if (!collector.complete) return this.#progressOf(config, false);
+    try {
+      const open = await this.#openWith(config, collector);
+      // A seal may have come while the vault was read: it wins.
+      if (this.#collector !== collector) {
+        open.dispose();
+        throw new KcmError('sealed', 'The region was sealed meanwhile.');
+      }
+      this.#open = open;
+    } finally {
+      collector.dispose();
+      if (this.#collector === collector) this.#collector = null;
+    }
+    return this.#progressOf(config, true);
+  }
+
+  async #openWith(config: SealConfig, collector: ShareCollector): Promise<OpenCustody> {
+    const { region, vault, random, clock } = this.parts;
+    const { setId } = config;
+    const path = keyringPath(setId);
+    using master = await combineSecret(collector.values());
+    const blob = await vault.get(path);
+    if (blob === null) throw new KcmError('integrity', `${path} is not in the vault.`);
+    const keyring = openKeyring(master, blob, region, config);
+    try {
+      const barrier = new Barrier(region, keyring, random);
+      const store = new BarrieredStore(vault, () => barrier);
+      const secrets = await loadRegionSecrets(store, config.keys);
+      return new OpenCustody(region, config.keys, keyring, secrets, random, clock);
+    } catch (refusal) {
+      keyring.dispose();
+      throw refusal;
+    }
+  }
+
+  #collectorFor(config: SealConfig): ShareCollector {
+    if (this.#collector?.config.setId !== config.setId) this.#forgetShares();
+    return (this.#collector ??= new ShareCollector(this.parts.region, config));
+  }
+
+  #progressOf(config: SealConfig, opened: boolean): SealProgress {
+    const provided = this.#collector?.provided ?? 0;
+    return { sealed: this.sealed, provided, threshold: config.threshold, opened };
+  }
+
+  #forgetShares(): void {
+    this.#collector?.dispose();
+    this.#collector = null;
+  }
+
+  #alone<T>(act: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(act);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+}
+
+const AUTO = { shares: 1, threshold: 1 };
+
+function configOf(state: RegionState): SealConfig {
+  if (state.status === 'uninitialized')
+    throw new KcmError('wrong_state', 'This region is not initialized yet.');
+  return state.config;
+}
+
+function openKeyring(
+  master: Secret,
+  blob: Uint8Array,
+  region: string,
+  { seal, setId }: SealConfig,
+): Keyring {
+  try {
+    return Keyring.open(master, blob, { region, setId });
+  } catch (refusal) {
+    if (!(refusal instanceof WrongMasterKey)) throw refusal;
+    // Shares of a Shamir set were each proved by digest, so it is the keyring that is wrong.
+    if (seal === 'shamir') throw new KcmError('integrity', `${keyringPath(setId)} is damaged.`);
+    throw shareRefused('wrong_key', 'The unseal key is not the one of this region.');
+  }
+}
+
+function assertShares({ shares, threshold }: { shares: number; threshold: number }) {
+  const errors: FieldError[] = [];
+  const wrong = (path: string, detail: string) => errors.push({ path, code: 'invalid', detail });
+  if (!Number.isInteger(shares) || shares < 1 || shares > LIMITS.sharesMax)
+    wrong('shares', `shares is a whole number from 1 to ${LIMITS.sharesMax}.`);
+  if (!Number.isInteger(threshold) || threshold < 1 || threshold > shares)
+    wrong('threshold', 'threshold is a whole number from 1 to shares.');
+  if (errors.length > 0)
+    throw new KcmError('invalid_request', 'The shares cannot be made like this.', { errors });
+  return { shares, threshold };
+}

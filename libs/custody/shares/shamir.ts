@@ -1,0 +1,43 @@
+import { Secret } from '@kcm/crypto';
+import { LIMITS } from '@kcm/kernel';
+import { combine, split } from 'shamir-secret-sharing';
+
+/**
+ * Shamir's scheme over GF(2^8). A threshold of one is a polynomial of degree zero: each value is
+ * the secret itself, its x coordinate the index. Values in the order of their index − 1.
+ * @throws RangeError unless 1 ≤ threshold ≤ shares ≤ 255
+ */
+export async function splitSecret(
+  secret: Secret,
+  shares: number,
+  threshold: number,
+): Promise<readonly Secret[]> {
+  if (!(threshold >= 1 && threshold <= shares && shares <= LIMITS.sharesMax))
+    throw new RangeError('1 ≤ threshold ≤ shares ≤ 255');
+  const plain = secret.use((bytes) => Uint8Array.from(bytes));
+  try {
+    const values =
+      threshold === 1
+        ? Array.from({ length: shares }, (_, at) => Uint8Array.from([...plain, at + 1]))
+        : await split(plain, shares, threshold);
+    return values.map(take);
+  } finally {
+    plain.fill(0);
+  }
+}
+
+/** `values` are exactly `threshold` of one split; any other list gives another secret or throws. */
+export async function combineSecret(values: readonly Secret[]): Promise<Secret> {
+  const plain = values.map((value) => value.use((bytes) => Uint8Array.from(bytes)));
+  try {
+    return take(plain.length === 1 ? plain[0]!.slice(0, -1) : await combine(plain));
+  } finally {
+    for (const bytes of plain) bytes.fill(0);
+  }
+}
+
+function take(bytes: Uint8Array): Secret {
+  const secret = Secret.copy(bytes);
+  bytes.fill(0);
+  return secret;
+}
