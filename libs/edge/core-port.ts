@@ -1,0 +1,68 @@
+import type { Secret } from '@kcm/crypto';
+import type { Code, Json } from '@kcm/kernel';
+
+/** How long an Edge may keep a data key of this tenant (whole seconds, uses). */
+export interface CachePolicy {
+  /** Unused for so long: forgotten. */
+  readonly ttlSeconds: number;
+  readonly maxUses: number;
+  /** Since it was made, used or not. */
+  readonly maxAgeSeconds: number;
+  /** A data key for each operation. */
+  readonly off: boolean;
+}
+/** `y-kcm-access` (leases.md). */
+export type Access = 'open' | 'readOnly' | 'locked' | 'killed';
+
+/** Proof with an end: what Core said of one L3 version, as of the moment it answered. */
+export interface Proof {
+  readonly ok: true;
+  /** `{tenant}/{key id}/{version}`. */
+  readonly uid: string;
+  /** Whole seconds ≥ 1. */
+  readonly seconds: number;
+  readonly access: Access;
+  /** False once the Protect Stop Date lies in the past or a newer version replaces this one. */
+  readonly mayProtect: boolean;
+  readonly term: number;
+  readonly epoch: number;
+  readonly grantId: string;
+}
+/** A lease with its key; the receiver owns and disposes `l3`. */
+export interface Lease extends Proof {
+  readonly key: string;
+  readonly version: number;
+  readonly policy: CachePolicy;
+  readonly l3: Secret;
+}
+/** `denied`: drop at once. `indeterminate`: the old lease to its end (leases.md step 6). */
+export interface Refusal {
+  readonly ok: false;
+  readonly effect: 'denied' | 'indeterminate';
+  readonly code: Code;
+}
+/** What Core pushed (leases.md steps 7, 9). It never proves anything: drop and ask again. */
+export interface Notice {
+  readonly tenant: string;
+  /** The anchor's (L2) or the L3's unique identifier, as pushed. */
+  readonly uid: string;
+  /** Set when it names one L3 version; null for the whole tenant. */
+  readonly l3: string | null;
+  /** A newer version took over and nothing else changed. */
+  readonly rotated: boolean;
+  /** Access was taken away: the holder answers with a signed statement. */
+  readonly revoked: boolean;
+  readonly term: number;
+  readonly epoch: number;
+}
+/** Core as an Edge sees it. Every method resolves; what failed is a refusal, never a throw. */
+export interface CorePort {
+  /** Steps 3a–3e: the current version of (tenant, service) with `allocation` protect operations. */
+  lease(tenant: string, service: string, allocation: number): Promise<Lease | Refusal>;
+  /** Step 4: an older version by its unique identifier; nothing to protect with. */
+  leaseOld(uid: string): Promise<Lease | Refusal>;
+  /** Step 5, one batch; an answer each, in order. */
+  renew(uids: readonly string[]): Promise<readonly (Proof | Refusal)[]>;
+  /** Signs and delivers a statement (steps 7, 10). False: not recorded, send it again. */
+  state(kind: 'ack' | 'usage', statement: Json): Promise<boolean>;
+}
