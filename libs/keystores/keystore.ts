@@ -76,9 +76,14 @@ export interface KeystoreDriver {
     tenant: string,
     region: string,
   ): TrustPolicy;
-  /** @throws KcmError keystore_address_refused (egress guard) · invalid_request */
+  /**
+   * `pinned`: the `resolved` id that was recorded when the key was connected. With it a key that was
+   * deleted and made again under its old name is told from the one that was connected.
+   * @throws KcmError keystore_address_refused (egress guard) · invalid_request
+   */
   open(
     reference: { readonly [field: string]: Json | undefined },
     credentials: { readonly [field: string]: Json | undefined },
+    pinned?: string,
   ): Promise<RootKey>;
 }
