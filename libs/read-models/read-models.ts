@@ -56,7 +56,10 @@ export interface Page<D> {
 export interface ListQuery {
   /** Equality on top-level fields named in `indexes`. */
   readonly where: { readonly [field: string]: string | number | boolean };
-  /** Inclusive lower and exclusive upper bound on one indexed field. */
+  /**
+   * Inclusive lower and exclusive upper bound on one indexed field. Orders the list by that field,
+   * then by key; both bounds left out: the order alone.
+   */
   readonly range?: { readonly field: string; readonly from?: string; readonly to?: string };
   readonly order?: 'asc' | 'desc';
   readonly limit: number;
@@ -65,7 +68,7 @@ export interface ListQuery {
 }
 export interface ReadModelReader {
   get<D>(name: string, key: DocKey): Promise<{ readonly doc: D; readonly asOf: Checkpoint } | null>;
-  /** Ordered by document key. */
+  /** Ordered by document key, or by the range's field. */
   list<D>(name: string, query: ListQuery): Promise<Page<D>>;
   /** @throws ReadModelBehind after waitMs · TokenOfAnotherLedger */
   waitFor(name: string, token: ReadToken, waitMs: number): Promise<Checkpoint>;
