@@ -11,7 +11,10 @@ function run(mode: 'wrap' | 'wrap-pad', kek: Secret, input: Uint8Array, seal: bo
   const iv = mode === 'wrap' ? KW_IV : KWP_IV;
   return kek.use((key) => {
     const cipher = seal ? createCipheriv(name, key, iv) : createDecipheriv(name, key, iv);
-    return Buffer.concat([cipher.update(input), cipher.final()]);
+    const head = cipher.update(input);
+    const all = Buffer.concat([head, cipher.final()]);
+    head.fill(0);
+    return all;
   });
 }
 
@@ -20,7 +23,10 @@ function unwrap(mode: 'wrap' | 'wrap-pad', kek: Secret, blob: Uint8Array): Secre
   const bytesMin = mode === 'wrap' ? 3 * BLOCK_BYTES : 2 * BLOCK_BYTES;
   if (blob.length < bytesMin || blob.length % BLOCK_BYTES !== 0) throw new DecryptionFailed();
   try {
-    return Secret.own(run(mode, kek, blob, false));
+    const bytes = run(mode, kek, blob, false);
+    const key = Secret.copy(bytes);
+    bytes.fill(0);
+    return key;
   } catch {
     throw new DecryptionFailed();
   }

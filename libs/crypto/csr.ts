@@ -28,12 +28,12 @@ export async function generateCsr(commonName: string): Promise<CertificateReques
   return { csr: `${request.toString('pem')}\n`, privateKey };
 }
 
-/** PEM (RFC 7468) built in a buffer of our own, so that it can be zeroized. */
+/** PEM (RFC 7468) in UTF-8; `der` stays the caller's to zeroize. */
 export function pemSecret(label: string, der: Uint8Array): Secret {
   const body =
     Buffer.from(der)
       .toString('base64')
       .match(/.{1,64}/g) ?? [];
   const lines = [`-----BEGIN ${label}-----`, ...body, `-----END ${label}-----`, ''];
-  return Secret.copy(Buffer.from(lines.join('\n')));
+  return Secret.own(Buffer.from(lines.join('\n')));
 }
