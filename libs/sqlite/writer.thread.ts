@@ -1,0 +1,284 @@
+/**
+ * The writer thread of a store. Node runs this file as it is (compiled, or by its own type
+ * stripping under test), so it imports node: modules and types only.
+ */
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { Cell, Failure, Reply, Request, StoreSettings, WriterData } from './protocol.js';
+
+const { settings, bell } = workerData as WriterData;
+const port = parentPort!;
+
+// SQLite primary result codes.
+const ERROR = 1;
+const NOMEM = 7;
+const CORRUPT = 11;
+const FULL = 13;
+const TOOBIG = 18;
+const CONSTRAINT = 19;
+const MISMATCH = 20;
+const RANGE = 25;
+const NOTADB = 26;
+const OF_THE_CALLER = new Set([ERROR, TOOBIG, MISMATCH, RANGE]);
+
+/** Integrity of the whole file is checked at open up to this size (about 0.5 s), else its shape. */
+const FULL_CHECK_BYTES_MAX = 128 * 1024 * 1024;
+const BUSY_MS_MAX = 5_000;
+
+class Failed extends Error {
+  readonly failure: Failure;
+  constructor(failure: Failure, detail: string) {
+    super(detail);
+    this.failure = failure;
+  }
+}
+
+const codeOf = (error: unknown): number | null => {
+  const code = (error as { errcode?: unknown }).errcode;
+  return typeof code === 'number' ? code : null;
+};
+const textOf = (error: unknown): string => (error as { message?: string }).message ?? 'unknown';
+
+function failureOf(error: unknown, committing: boolean): Failed {
+  if (error instanceof Failed) return error;
+  const primary = (codeOf(error) ?? 0) & 0xff;
+  const detail = `${textOf(error)}, SQLite ${codeOf(error) ?? 'none'}`;
+  if (primary === FULL) return new Failed('full', detail);
+  if (primary === CORRUPT || primary === NOTADB) return new Failed('damaged', detail);
+  return new Failed(committing && primary !== NOMEM ? 'unknown' : 'unavailable', detail);
+}
+
+class Connection {
+  readonly db: DatabaseSync;
+  readonly begin: StatementSync;
+  readonly commit: StatementSync;
+  readonly rollback: StatementSync;
+  readonly save: StatementSync;
+  readonly release: StatementSync;
+  readonly undo: StatementSync;
+  readonly prepared = new Map<number, StatementSync>();
+
+  constructor(file: string, secureDelete: boolean) {
+    this.db = new DatabaseSync(file, { timeout: BUSY_MS_MAX });
+    const mode = this.db.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string };
+    if (mode.journal_mode !== 'wal')
+      throw new Failed('unavailable', 'its file system cannot hold a write-ahead log');
+    this.db.exec(
+      `PRAGMA synchronous = FULL; PRAGMA secure_delete = ${secureDelete ? 'ON' : 'OFF'};
+       PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;
+       PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -16384;`,
+    );
+    this.begin = this.db.prepare('BEGIN IMMEDIATE');
+    this.commit = this.db.prepare('COMMIT');
+    this.rollback = this.db.prepare('ROLLBACK');
+    this.save = this.db.prepare('SAVEPOINT job');
+    this.release = this.db.prepare('RELEASE job');
+    this.undo = this.db.prepare('ROLLBACK TO job');
+  }
+  pragma(name: string): number {
+    return Object.values(this.db.prepare(`PRAGMA ${name}`).get() ?? {})[0] as number;
+  }
+  /**
+   * Moves the whole log into the file and empties it. What a killed process left in the log may
+   * never have been fsynced; after this it is durable, so nothing is shown that could still be lost.
+   */
+  truncateLog(): void {
+    const row = this.db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
+    if (row.busy !== 0) throw new Failed('unavailable', 'a reader holds its write-ahead log');
+  }
+}
+
+function checkIntegrity(connection: Connection): void {
+  const bytes = connection.pragma('page_count') * connection.pragma('page_size');
+  const check = bytes <= FULL_CHECK_BYTES_MAX ? 'integrity_check' : 'quick_check';
+  const found = connection.db.prepare(`PRAGMA ${check}(1)`).get() ?? {};
+  const [text] = Object.values(found);
+  if (text !== 'ok') throw new Failed('damaged', `the database is damaged: ${String(text)}`);
+}
+
+function migrate(connection: Connection, { applicationId, migrations }: StoreSettings): void {
+  const { db } = connection;
+  const version = connection.pragma('user_version');
+  const blank = version === 0 && connection.pragma('page_count') <= 1;
+  if (!blank && connection.pragma('application_id') !== applicationId)
+    throw new Failed('damaged', 'this file belongs to something else');
+  if (version > migrations.length)
+    throw new Failed('damaged', `written by a newer release (schema ${version})`);
+  for (const [index, script] of migrations.entries()) {
+    if (index < version) continue;
+    db.exec('BEGIN IMMEDIATE');
+    db.exec(script);
+    db.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${index + 1}; COMMIT`);
+  }
+}
+
+function open(): Connection {
+  const connection = new Connection(settings.file, settings.secureDelete);
+  if (connection.pragma('page_count') > 1) {
+    connection.truncateLog();
+    checkIntegrity(connection);
+  }
+  migrate(connection, settings);
+  return connection;
+}
+
+let current: Connection | null = null;
+const texts: string[] = [];
+
+/**
+ * After a failure of the disk the old connection is not trusted: it is closed, a new one moves
+ * the log into the file (which writes and fsyncs the pages anew) and proves with a write of its
+ * own that the disk works. A failed fsync is never tried again and then believed.
+ */
+function connected(): Connection {
+  if (current !== null) return current;
+  const connection = new Connection(settings.file, settings.secureDelete);
+  try {
+    connection.truncateLog();
+    connection.begin.run();
+    connection.db.exec(`PRAGMA user_version = ${connection.pragma('user_version')}`);
+    connection.commit.run();
+  } catch (error) {
+    connection.db.close();
+    throw failureOf(error, false);
+  }
+  current = connection;
+  return connection;
+}
+function abandon(): void {
+  try {
+    current?.db.close();
+  } catch {
+    // The failure that led here is the one to report.
+  }
+  current = null;
+}
+
+function prepare(connection: Connection, text: number): StatementSync {
+  let statement = connection.prepared.get(text);
+  if (statement === undefined) {
+    statement = connection.db.prepare(texts[text]!);
+    connection.prepared.set(text, statement);
+  }
+  return statement;
+}
+
+/** Position in `cells` just behind the job that starts at `at`. */
+function behind(cells: readonly Cell[], at: number): number {
+  let next = at + 1;
+  for (let left = cells[at] as number; left > 0; left -= 1) next += 3 + (cells[next + 2] as number);
+  return next;
+}
+
+/** Runs one job; its verdict goes to `out`. True: keep what it wrote. Throws what ends the batch. */
+function runJob(
+  connection: Connection,
+  cells: readonly Cell[],
+  at: number,
+  out: (number | string)[],
+): boolean {
+  const results: number[] = [0];
+  const count = cells[at] as number;
+  let next = at + 1;
+  for (let step = 0; step < count; step += 1) {
+    const text = cells[next] as number;
+    const wanted = cells[next + 1] as number;
+    const first = next + 3;
+    next = first + (cells[next + 2] as number);
+    try {
+      const done = prepare(connection, text).run(...cells.slice(first, next));
+      if (wanted >= 0 && done.changes !== wanted) {
+        out.push(1, step, -1, `${done.changes} rows changed instead of ${wanted}`);
+        return false;
+      }
+      results.push(Number(done.changes), Number(done.lastInsertRowid));
+    } catch (error) {
+      const code = codeOf(error);
+      const primary = (code ?? ERROR) & 0xff;
+      if (!connection.db.isTransaction) throw error;
+      if (primary === CONSTRAINT) out.push(1, step, code!, textOf(error));
+      else if (OF_THE_CALLER.has(primary)) out.push(2, step, textOf(error));
+      else throw error;
+      return false;
+    }
+  }
+  out.push(...results);
+  return true;
+}
+
+function runBatch(jobs: number, cells: readonly Cell[]): (number | string)[] {
+  const connection = connected();
+  const out: (number | string)[] = [];
+  let committing = false;
+  try {
+    connection.begin.run();
+    let kept = 0;
+    for (let at = 0; at < cells.length; at = behind(cells, at)) {
+      if (jobs === 1) {
+        if (runJob(connection, cells, at, out)) kept += 1;
+        continue;
+      }
+      connection.save.run();
+      if (runJob(connection, cells, at, out)) kept += 1;
+      else connection.undo.run();
+      connection.release.run();
+    }
+    if (kept === 0) {
+      connection.rollback.run();
+      return out;
+    }
+    committing = true;
+    connection.commit.run();
+    return out;
+  } catch (error) {
+    abandon();
+    throw failureOf(error, committing);
+  }
+}
+
+function answer(request: Exclude<Request, { kind: 'close' }>): Reply {
+  try {
+    if (request.kind === 'truncate') {
+      connected().truncateLog();
+      return { kind: 'done', cells: [] };
+    }
+    if (request.forget) {
+      texts.length = 0;
+      current?.prepared.clear();
+    }
+    texts.push(...request.texts);
+    return { kind: 'done', cells: runBatch(request.jobs, request.cells) };
+  } catch (error) {
+    if (!(error instanceof Failed)) abandon();
+    const { failure, message } = failureOf(error, false);
+    return { kind: 'failed', failure, detail: message };
+  }
+}
+
+function serve(): void {
+  for (;;) {
+    const rung = Atomics.load(bell, 0);
+    for (
+      let received = receiveMessageOnPort(port);
+      received !== undefined;
+      received = receiveMessageOnPort(port)
+    ) {
+      const request = received.message as Request;
+      if (request.kind === 'close') {
+        abandon();
+        return;
+      }
+      port.postMessage(answer(request));
+    }
+    Atomics.wait(bell, 0, rung);
+  }
+}
+
+try {
+  current = open();
+  port.postMessage({ kind: 'ready' } satisfies Reply);
+  serve();
+} catch (error) {
+  const { failure, message } = failureOf(error, false);
+  port.postMessage({ kind: 'failed', failure, detail: message } satisfies Reply);
+}
