@@ -1,0 +1,3 @@
+export * from './names.js';
+export * from './statements.js';
+export * from './wrapped-key.js';

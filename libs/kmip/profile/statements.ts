@@ -1,0 +1,33 @@
+/** What an Edge signs with its certificate's key (ES256, compact JWS, payload RFC 8785). */
+export interface AckStatement {
+  readonly boot: string;
+  /** What was notified: the tenant's anchor or one service key. */
+  readonly uid: string;
+  readonly term: number;
+  readonly epoch: number;
+  /** RFC 3339: from then on new use is refused. */
+  readonly refusedAt: string;
+  /** RFC 3339 when a collection was seen to take every key; else `dropped-unconfirmed`. */
+  readonly erasedAt: string | 'dropped-unconfirmed';
+  /** Key handles dropped. */
+  readonly handles: number;
+}
+export interface UsageStatement {
+  readonly boot: string;
+  /** From 1, no gaps within a boot. */
+  readonly seq: number;
+  /** RFC 3339. */
+  readonly from: string;
+  readonly to: string;
+  readonly entries: readonly UsageStatementEntry[];
+}
+export interface UsageStatementEntry {
+  readonly tenant: string;
+  readonly key: string;
+  readonly version: number;
+  readonly operation: 'encrypt' | 'decrypt';
+  readonly ok: number;
+  /** By code. */
+  readonly refused: { readonly [code: string]: number };
+  readonly bytes: number;
+}
