@@ -2,6 +2,7 @@ export * from './catalog.js';
 export * from './decider.js';
 export * from './deciders.js';
 export * from './events.js';
+export * from './operations.js';
 export * from './policy.js';
 export * from './access/access.commands.js';
 export * from './access/access.decide.js';

@@ -1,0 +1,202 @@
+import { operationIdOf, type AnyEvent, type Recorded } from '@kcm/domain';
+import { never, parseStream, type Code, type Step } from '@kcm/kernel';
+import type { Projection } from '@kcm/read-models';
+import { docKey } from '../doc-key.js';
+
+export type OperationKind =
+  | 'root-key.connect'
+  | 'root-key.probe'
+  | 'key.rotate'
+  | 'service.map'
+  | 'revocation.lock'
+  | 'revocation.release'
+  | 'revocation.shred';
+
+/** Work that an outside effect ends: what GET /v1/operations/{id} answers. */
+export interface OperationDoc {
+  readonly id: string;
+  readonly tenant: string;
+  readonly kind: OperationKind;
+  readonly state: 'pending' | 'succeeded' | 'failed';
+  /** Path of what the work is about. */
+  readonly resource: string;
+  readonly requestedBy: string;
+  readonly requestedAt: string;
+  readonly finishedAt: string | null;
+  readonly code?: Code;
+  readonly step?: Step;
+}
+
+type Handled = Extract<
+  AnyEvent,
+  {
+    type:
+      | 'RootKeyConnectionRequested'
+      | 'RootKeyConnected'
+      | 'RootKeyConnectionRefused'
+      | 'RootKeyProbeRequested'
+      | 'RootKeyProbed'
+      | 'KeyRotationRequested'
+      | 'KeyRotated'
+      | 'KeyRotationRefused'
+      | 'ServiceMapped'
+      | 'KeyCreated'
+      | 'LockTaken'
+      | 'LockReleased'
+      | 'RevocationLocked'
+      | 'RevocationReleased'
+      | 'RevocationShredRequested'
+      | 'RevocationShredded';
+  }
+>;
+type OperationEvent = Recorded<Handled>;
+
+interface About {
+  readonly id: string;
+  readonly kind: OperationKind;
+  /** Below the tenant. */
+  readonly path: string;
+}
+
+/** Which operation an event concerns, from the event alone; null: none. */
+function aboutOf(event: OperationEvent): About | null {
+  const { owner: tenant, id } = parseStream(event.stream);
+  switch (event.type) {
+    case 'RootKeyConnectionRequested':
+    case 'RootKeyConnected':
+    case 'RootKeyConnectionRefused': {
+      const { operation, rootKeyId } = event.data;
+      return { id: operation, kind: 'root-key.connect', path: `root-keys/${rootKeyId}` };
+    }
+    case 'RootKeyProbeRequested':
+    case 'RootKeyProbed': {
+      const { operation, rootKeyId } = event.data;
+      return { id: operation, kind: 'root-key.probe', path: `root-keys/${rootKeyId}` };
+    }
+    case 'KeyRotationRequested':
+    case 'KeyRotated':
+    case 'KeyRotationRefused':
+      return { id: event.data.operation, kind: 'key.rotate', path: `keys/${id}` };
+    case 'ServiceMapped':
+    case 'KeyCreated': {
+      const { service } = event.data;
+      if (service === null) return null;
+      const operation = operationIdOf.mapService(tenant, service);
+      return { id: operation, kind: 'service.map', path: `services/${service}` };
+    }
+    case 'LockTaken':
+    case 'LockReleased':
+    case 'RevocationLocked':
+    case 'RevocationReleased': {
+      const blocked = 'kind' in event.data && event.data.kind === 'blocked';
+      if (blocked) return null;
+      const lock = 'lock' in event.data ? event.data.lock : id!;
+      const ends = event.type === 'LockReleased' || event.type === 'RevocationReleased';
+      return ends
+        ? {
+            id: operationIdOf.release(tenant, lock),
+            kind: 'revocation.release',
+            path: `revocations/${lock}`,
+          }
+        : {
+            id: operationIdOf.lock(tenant, lock),
+            kind: 'revocation.lock',
+            path: `revocations/${lock}`,
+          };
+    }
+    case 'RevocationShredRequested':
+    case 'RevocationShredded':
+      return {
+        id: operationIdOf.shred(tenant, id!),
+        kind: 'revocation.shred',
+        path: `revocations/${id}`,
+      };
+    default:
+      return never(event);
+  }
+}
+
+type End = { readonly state: 'succeeded' } | { state: 'failed'; code?: Code; step?: Step };
+
+/** How an event ends its operation; null: it begins one. */
+function endOf(event: OperationEvent): End | null {
+  switch (event.type) {
+    case 'RootKeyConnectionRequested':
+    case 'RootKeyProbeRequested':
+    case 'KeyRotationRequested':
+    case 'ServiceMapped':
+    case 'LockTaken':
+    case 'LockReleased':
+    case 'RevocationShredRequested':
+      return null;
+    case 'RootKeyConnectionRefused':
+      return { state: 'failed', code: event.data.code, step: event.data.step };
+    case 'RootKeyProbed': {
+      const { outcome, code, step } = event.data;
+      if (outcome === 'ok') return { state: 'succeeded' };
+      return { state: 'failed', ...(code && { code }), ...(step && { step }) };
+    }
+    case 'KeyRotationRefused':
+      return { state: 'failed', code: event.data.code };
+    case 'RootKeyConnected':
+    case 'KeyRotated':
+    case 'KeyCreated':
+    case 'RevocationLocked':
+    case 'RevocationReleased':
+    case 'RevocationShredded':
+      return { state: 'succeeded' };
+    default:
+      return never(event);
+  }
+}
+
+function evolve(doc: OperationDoc | null, event: OperationEvent): OperationDoc | null {
+  const about = aboutOf(event);
+  // A service mapped again has its L3 already: there is nothing to wait for.
+  if (about === null || (doc !== null && doc.state !== 'pending')) return doc;
+  const at = event.meta.occurredAt;
+  const tenant = parseStream(event.stream).owner;
+  const begun: OperationDoc = doc ?? {
+    id: about.id,
+    tenant,
+    kind: about.kind,
+    state: 'pending',
+    resource: `/v1/tenants/${tenant}/${about.path}`,
+    requestedBy: event.meta.actor,
+    requestedAt: at,
+    finishedAt: null,
+  };
+  const end = endOf(event);
+  return end === null ? begun : { ...begun, ...end, finishedAt: at };
+}
+
+/** What a command waits for. Key: operation id. */
+export const operations: Projection<OperationDoc | null, OperationEvent> = {
+  name: 'operations',
+  version: 1,
+  handles: [
+    'RootKeyConnectionRequested',
+    'RootKeyConnected',
+    'RootKeyConnectionRefused',
+    'RootKeyProbeRequested',
+    'RootKeyProbed',
+    'KeyRotationRequested',
+    'KeyRotated',
+    'KeyRotationRefused',
+    'ServiceMapped',
+    'KeyCreated',
+    'LockTaken',
+    'LockReleased',
+    'RevocationLocked',
+    'RevocationReleased',
+    'RevocationShredRequested',
+    'RevocationShredded',
+  ],
+  keys(event) {
+    const about = aboutOf(event);
+    return about === null ? [] : [docKey(about.id)];
+  },
+  initial: () => null,
+  evolve,
+  indexes: [{ fields: ['tenant'] }, { fields: ['tenant', 'state'] }],
+};
