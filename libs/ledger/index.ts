@@ -1,2 +1,3 @@
 export * from './errors.js';
 export * from './ledger.js';
+export * from './stream-writer.js';

@@ -1,0 +1,48 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { DriverRegistry } from '@kcm/keystores';
+import { AuditController } from './audit.controller.js';
+import { BlockingController } from './blocking.controller.js';
+import { KeysController } from './keys.controller.js';
+import { KeystoresController } from './keystores.controller.js';
+import { LeasesController } from './leases.controller.js';
+import { OperationsController } from './operations.controller.js';
+import { DRIVERS, REGION_KEYS, type RegionKeysSource } from './ports.js';
+import { RevocationsController } from './revocations.controller.js';
+import { RootKeysController } from './root-keys.controller.js';
+import { ServicesController } from './services.controller.js';
+import { TenantViews } from './tenant-views.js';
+import { TenantsController } from './tenants.controller.js';
+import { TrustController } from './trust.controller.js';
+import { Waiting } from './waiting.js';
+
+/** The customers' door: commands for the deciders, queries for the read models; no key is here. */
+@Module({})
+export class CmkModule {
+  static register(deps: {
+    readonly drivers: DriverRegistry;
+    readonly regionKeys: RegionKeysSource;
+  }): DynamicModule {
+    return {
+      module: CmkModule,
+      controllers: [
+        TenantsController,
+        BlockingController,
+        ServicesController,
+        KeystoresController,
+        RootKeysController,
+        RevocationsController,
+        TrustController,
+        KeysController,
+        AuditController,
+        LeasesController,
+        OperationsController,
+      ],
+      providers: [
+        TenantViews,
+        Waiting,
+        { provide: DRIVERS, useValue: deps.drivers },
+        { provide: REGION_KEYS, useValue: deps.regionKeys },
+      ],
+    };
+  }
+}

@@ -1,0 +1,2 @@
+export * from './cmk.module.js';
+export type { RegionKeysSource } from './ports.js';

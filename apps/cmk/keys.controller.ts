@@ -1,0 +1,113 @@
+import { Controller, Inject, Param } from '@nestjs/common';
+import { type CommandContext, Commands, Queries } from '@kcm/application';
+import { streamOf } from '@kcm/kernel';
+import { Answers, Context, Endpoint, QueryInput, Reply, Token } from '@kcm/platform';
+import type { ReadToken } from '@kcm/read-models';
+import type { KeyDoc } from '@projections/tenant-keys';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { empty, listOf, type Paging, pagingQuery } from './schemas.js';
+import { preferredWaitMs, Waiting } from './waiting.js';
+
+const keyView = z.object({
+  id: z.string(),
+  level: z.enum(['L2', 'L3']),
+  service: z.string().nullable(),
+  state: z.string(),
+  versions: z.array(
+    z.object({
+      version: z.number().int(),
+      state: z.string(),
+      createdAt: z.string(),
+      wrappedBy: z.object({ id: z.string(), version: z.string() }),
+    }),
+  ),
+});
+const READERS = ['key-admin', 'auditor', 'platform-auditor'] as const;
+
+/** L2 and L3: versions and states, never material. */
+@Controller()
+export class KeysController {
+  constructor(
+    @Inject(Commands) private readonly commands: Commands,
+    @Inject(Queries) private readonly queries: Queries,
+    @Inject(Answers) private readonly answers: Answers,
+    @Inject(Waiting) private readonly waiting: Waiting,
+  ) {}
+
+  @Endpoint({
+    method: 'GET',
+    path: 'v1/tenants/:tenant/keys',
+    summary: 'The keys of the tenant',
+    roles: READERS,
+    query: pagingQuery,
+    status: 200,
+    answers: listOf(keyView),
+  })
+  async list(
+    @Param('tenant') tenant: string,
+    @QueryInput() { limit, cursor }: Paging,
+    @Token() token: ReadToken | null,
+  ) {
+    const query = { where: { tenant }, limit, ...(cursor === undefined ? {} : { cursor }) };
+    const page = await this.queries.list<KeyDoc>('tenant-keys', query, token);
+    return { items: page.items.map(({ doc }) => view(doc)), nextCursor: page.next };
+  }
+
+  @Endpoint({
+    method: 'GET',
+    path: 'v1/tenants/:tenant/keys/:key',
+    summary: 'A key with its versions',
+    roles: READERS,
+    status: 200,
+    answers: keyView,
+  })
+  async one(
+    @Param('tenant') tenant: string,
+    @Param('key') key: string,
+    @Token() token: ReadToken | null,
+  ) {
+    return view(await this.stored(tenant, key, token));
+  }
+
+  @Endpoint({
+    method: 'POST',
+    path: 'v1/tenants/:tenant/keys/:key/rotate',
+    summary: 'Rotate an L3: new use takes the new version, old ciphertext still opens',
+    roles: ['key-admin'],
+    body: empty,
+    status: 200,
+    answers: keyView,
+    command: true,
+  })
+  async rotate(
+    @Param('tenant') tenant: string,
+    @Param('key') key: string,
+    @Context() context: CommandContext,
+    @Reply() reply: FastifyReply,
+  ) {
+    await this.stored(tenant, key, null);
+    const handled = await this.commands.run(
+      'key',
+      streamOf('key', tenant, key),
+      { kind: 'RequestRotation', operation: context.commandId },
+      context,
+    );
+    const token = this.answers.accepted(reply, handled);
+    const waitMs = preferredWaitMs(reply.request.headers['prefer']);
+    const done = await this.waiting.operation(context.commandId, waitMs);
+    if (done === null) {
+      void reply.status(202).header('Location', `/v1/operations/${context.commandId}`);
+    }
+    return view(await this.stored(tenant, key, token));
+  }
+
+  private stored(tenant: string, key: string, token: ReadToken | null): Promise<KeyDoc> {
+    return this.queries.one<KeyDoc>('tenant-keys', `${tenant}/${key}`, token);
+  }
+}
+
+function view(doc: KeyDoc) {
+  const { id, level, service, state, versions } = doc;
+  return { id, level, service, state, versions };
+}

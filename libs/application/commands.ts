@@ -1,0 +1,73 @@
+import { Inject, Injectable, type Type } from '@nestjs/common';
+import { CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import {
+  type CommandOf,
+  type DecidedCategory,
+  type Decider,
+  decidersByCategory,
+  type DomainEvent,
+  type EventOf,
+} from '@kcm/domain';
+import type { StreamId } from '@kcm/kernel';
+import type { CommandContext } from './command-context.js';
+import { type DeciderDeps, type Handled, runDecider } from './run-decider.js';
+
+export const DECIDER_DEPS = Symbol('DeciderDeps');
+
+/** One command for one stream. */
+class StreamCommand {
+  constructor(
+    readonly stream: StreamId,
+    readonly command: unknown,
+    readonly context: CommandContext,
+  ) {}
+}
+type CommandClass = new (...args: ConstructorParameters<typeof StreamCommand>) => StreamCommand;
+
+interface Registration {
+  readonly commandClass: CommandClass;
+  readonly handler: Type<ICommandHandler<StreamCommand>>;
+}
+
+/** The generic handler of a decider, registered on the bus for that decider's command class. */
+function register(kind: string, decider: Decider<never, unknown, DomainEvent>): Registration {
+  const commandClass = { [kind]: class extends StreamCommand {} }[kind] as CommandClass;
+
+  @CommandHandler(commandClass)
+  @Injectable()
+  class DeciderHandler implements ICommandHandler<StreamCommand> {
+    constructor(@Inject(DECIDER_DEPS) private readonly deps: DeciderDeps) {}
+
+    execute({ stream, command, context }: StreamCommand): Promise<Handled> {
+      return runDecider(this.deps, decider, stream, command as never, context);
+    }
+  }
+  return { commandClass, handler: DeciderHandler };
+}
+
+const registered = new Map<string, Registration>(
+  Object.entries(decidersByCategory).map(([kind, decider]) => [
+    kind,
+    register(kind, decider as unknown as Decider<never, unknown, DomainEvent>),
+  ]),
+);
+
+/** Exactly one handler a decider; the map above makes a second one impossible. */
+export const COMMAND_HANDLERS = [...registered.values()].map((row) => row.handler);
+
+/** Typed door to the CommandBus. */
+@Injectable()
+export class Commands {
+  constructor(@Inject(CommandBus) private readonly bus: CommandBus) {}
+
+  /** @throws as runDecider */
+  run<K extends DecidedCategory>(
+    kind: K,
+    stream: StreamId,
+    command: CommandOf<K>,
+    context: CommandContext,
+  ): Promise<Handled<EventOf<K>>> {
+    const { commandClass } = registered.get(kind)!;
+    return this.bus.execute(new commandClass(stream, command, context));
+  }
+}

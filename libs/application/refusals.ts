@@ -1,0 +1,117 @@
+import type { RefusedEvent } from '@kcm/domain';
+import {
+  type Clock,
+  type Code,
+  type CommandId,
+  eventIdOf,
+  type Random,
+  rfc3339,
+  streamOf,
+  uuidv4,
+} from '@kcm/kernel';
+import { type Ledger, StreamWriter } from '@kcm/ledger';
+
+export interface Refusal {
+  readonly actor: string;
+  readonly tenant: string | null;
+  readonly code: Code;
+  /** Route, e.g. `POST /v1/tenants/:tenant/activate`. */
+  readonly action: string;
+  readonly resource: string;
+  readonly correlationId: string;
+}
+
+/** How many refusals of one principal are recorded one by one in a window; the rest are counted. */
+const RECORDED_MAX = 60;
+const WINDOW_MS = 60_000;
+const PRINCIPALS_MAX = 10_000;
+
+interface Window {
+  readonly since: number;
+  recorded: number;
+  readonly counted: Map<string, { refusal: Refusal; count: number }>;
+}
+
+/** Journal of refused commands, `refused-{region}.{boot}`; this process is its only writer. */
+export class Refusals {
+  readonly #writer: StreamWriter;
+  readonly #windows = new Map<string, Window>();
+
+  constructor(
+    ledger: Ledger,
+    private readonly clock: Clock,
+    private readonly random: Random,
+    private readonly region: string,
+    boot: string,
+    private readonly onLost: (error: unknown) => void,
+  ) {
+    this.#writer = new StreamWriter(ledger, streamOf('refused', region, boot));
+  }
+
+  /** Resolves once it is recorded or counted; never throws: the refusal is answered all the same. */
+  async record(refusal: Refusal): Promise<void> {
+    const principal = `${refusal.tenant ?? ''}/${refusal.actor}`;
+    const window = await this.#windowOf(principal);
+    if (window.recorded < RECORDED_MAX) {
+      window.recorded += 1;
+      await this.#write(refusal, 1);
+      return;
+    }
+    const kind = `${refusal.code} ${refusal.action}`;
+    const row = window.counted.get(kind) ?? { refusal, count: 0 };
+    row.count += 1;
+    window.counted.set(kind, row);
+  }
+
+  /** Writes down what was only counted: at the end of a window and on stop. */
+  async flush(): Promise<void> {
+    const open = [...this.#windows.values()];
+    this.#windows.clear();
+    for (const window of open) await this.#close(window);
+  }
+
+  async #windowOf(principal: string): Promise<Window> {
+    const now = this.clock.monotonicMs();
+    const known = this.#windows.get(principal);
+    if (known && now - known.since < WINDOW_MS) return known;
+    if (this.#windows.size >= PRINCIPALS_MAX) await this.flush();
+    const fresh: Window = { since: now, recorded: 0, counted: new Map() };
+    this.#windows.set(principal, fresh);
+    if (known) await this.#close(known);
+    return fresh;
+  }
+
+  async #close(window: Window): Promise<void> {
+    for (const { refusal, count } of window.counted.values()) await this.#write(refusal, count);
+  }
+
+  async #write(refusal: Refusal, count: number): Promise<void> {
+    const commandId = uuidv4(this.random) as CommandId;
+    const { code, action, resource } = refusal;
+    const event: RefusedEvent = {
+      type: 'CommandRefused',
+      data: { code, action, resource, count },
+    };
+    try {
+      await this.#writer.write({
+        id: eventIdOf(commandId, this.#writer.stream, 0),
+        ...event,
+        schemaVersion: 1,
+        meta: {
+          commandId,
+          fingerprint: '',
+          tenant: refusal.tenant,
+          actor: refusal.actor,
+          origin: this.region,
+          term: 1,
+          epoch: 0,
+          occurredAt: rfc3339(this.clock.wallMs()),
+          correlationId: refusal.correlationId,
+          causationId: commandId,
+        },
+      });
+    } catch (error) {
+      this.onLost(error);
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import { applyDecorators, RequestMapping, RequestMethod, SetMetadata } from '@nestjs/common';
+import type { ZodType } from 'zod';
+import type { Role } from './principal.js';
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+/** What one route takes, answers and who may call it: the guard, validation and OpenAPI read this. */
+export interface Route {
+  readonly method: Method;
+  /** With `:tenant` where the tenant stands. */
+  readonly path: string;
+  readonly summary: string;
+  /** 'public': no token. Otherwise any of these roles. */
+  readonly roles: 'public' | readonly Role[];
+  /** Answers while the region is sealed. */
+  readonly whileSealed?: boolean;
+  /** Object schemas; strict: unknown members are refused. */
+  readonly body?: ZodType;
+  readonly query?: ZodType;
+  /** Success status and the schema of its body (none: no content). */
+  readonly status: number;
+  readonly answers?: ZodType;
+  /** Media type of the answer when it is not JSON. */
+  readonly produces?: string;
+  /** Changes something: takes Idempotency-Key, If-Match, and answers Kcm-Token. */
+  readonly command?: boolean;
+}
+export const ROUTE = 'kcm:route';
+
+const METHODS = {
+  GET: RequestMethod.GET,
+  POST: RequestMethod.POST,
+  PUT: RequestMethod.PUT,
+  DELETE: RequestMethod.DELETE,
+} as const;
+
+/** Declares a handler's route. */
+export const Endpoint = (route: Route): MethodDecorator =>
+  applyDecorators(
+    RequestMapping({ path: route.path, method: METHODS[route.method] }),
+    SetMetadata(ROUTE, route),
+  );

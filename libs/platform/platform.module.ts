@@ -1,0 +1,70 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { APP_GUARD, APP_INTERCEPTOR, DiscoveryModule } from '@nestjs/core';
+import { CqrsModule } from '@nestjs/cqrs';
+import {
+  COMMAND_HANDLERS,
+  Commands,
+  DECIDER_DEPS,
+  type DeciderDeps,
+  Queries,
+  QUERY_HANDLERS,
+  Refusals,
+  Subjects,
+} from '@kcm/application';
+import type { Clock, Random } from '@kcm/kernel';
+import { Answers } from './answer.js';
+import { AuthGuard } from './auth.guard.js';
+import { CommandInterceptor } from './command.interceptor.js';
+import { Config } from './config.js';
+import { Health } from './health.js';
+import { PublicController } from './public.controller.js';
+import { Routes } from './routes.js';
+import { BOOT, CLOCK, RANDOM, REGION } from './tokens.js';
+
+export interface PlatformDeps {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Id of this start of the process. */
+  readonly boot: string;
+  readonly deciders: DeciderDeps;
+  readonly subjects: Subjects;
+  readonly refusals: Refusals;
+  readonly health: Health;
+}
+
+/** What every Nest application of this product stands on. */
+@Global()
+@Module({})
+export class PlatformModule {
+  static register(deps: PlatformDeps): DynamicModule {
+    const values = [
+      { provide: Config, useValue: deps.config },
+      { provide: CLOCK, useValue: deps.clock },
+      { provide: RANDOM, useValue: deps.random },
+      { provide: REGION, useValue: deps.config.KCM_REGION },
+      { provide: BOOT, useValue: deps.boot },
+      { provide: DECIDER_DEPS, useValue: deps.deciders },
+      { provide: Subjects, useValue: deps.subjects },
+      { provide: Refusals, useValue: deps.refusals },
+      { provide: Health, useValue: deps.health },
+    ];
+    return {
+      module: PlatformModule,
+      imports: [CqrsModule.forRoot(), DiscoveryModule],
+      controllers: [PublicController],
+      providers: [
+        ...values,
+        Commands,
+        Queries,
+        Answers,
+        Routes,
+        ...COMMAND_HANDLERS,
+        ...QUERY_HANDLERS,
+        { provide: APP_GUARD, useClass: AuthGuard },
+        { provide: APP_INTERCEPTOR, useClass: CommandInterceptor },
+      ],
+      exports: [...values, Commands, Queries, Answers, Routes],
+    };
+  }
+}

@@ -1,0 +1,77 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import { Refusals } from '@kcm/application';
+import { type Code, KcmError } from '@kcm/kernel';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { problemOf } from './problem.js';
+
+/** What Fastify refuses before a handler is reached, by its error code. */
+const FASTIFY: { readonly [code: string]: [Code, string] } = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['payload_too_large', 'The body is over 1 MiB.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'Send application/json.'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_request', 'The body is empty.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['invalid_request', 'The body is not JSON.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'Content-Length does not fit the body.'],
+  FST_ERR_NOT_FOUND: ['not_found', 'There is no such resource.'],
+};
+const BY_STATUS: { readonly [status: number]: [Code, string] } = {
+  400: ['invalid_request', 'The request cannot be read.'],
+  404: ['not_found', 'There is no such resource.'],
+  405: ['method_not_allowed', 'This method is not served here.'],
+  413: ['payload_too_large', 'The body is over 1 MiB.'],
+  415: ['unsupported_media_type', 'Send application/json.'],
+};
+
+export function toKcmError(error: unknown): KcmError | null {
+  if (error instanceof KcmError) return error;
+  const code = (error as { code?: unknown }).code;
+  const known = typeof code === 'string' ? FASTIFY[code] : undefined;
+  if (known) return new KcmError(...known);
+  const status =
+    error instanceof HttpException
+      ? error.getStatus()
+      : (error as { statusCode?: unknown }).statusCode;
+  const mapped = typeof status === 'number' ? BY_STATUS[status] : undefined;
+  return mapped ? new KcmError(...mapped) : null;
+}
+
+/** Every refusal leaves as problem+json, and is recorded before it is answered. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(
+    private readonly refusals: Refusals,
+    private readonly logger: Logger,
+  ) {}
+
+  async catch(raised: unknown, host: ArgumentsHost): Promise<void> {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    await this.answer(raised, request, reply);
+  }
+
+  async answer(raised: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { correlationId, principal, route } = request.kcm;
+    const known = toKcmError(raised);
+    const error = known ?? new KcmError('internal', 'Something failed on our side.');
+    if (known === null) this.logger.error({ err: raised, correlationId }, 'unexpected failure');
+    if (route !== null && (route.command || error.code === 'forbidden')) {
+      await this.refusals.record({
+        actor: principal?.actor ?? 'anonymous',
+        tenant: principal?.tenant ?? null,
+        code: error.code,
+        action: `${route.method} ${route.path}`,
+        resource: request.url.split('?', 1)[0]!.slice(0, 512),
+        correlationId,
+      });
+    }
+    const problem = problemOf(error, correlationId);
+    if (error.code === 'unauthenticated') void reply.header('WWW-Authenticate', 'Bearer');
+    if (error.retryAfterSeconds !== null) {
+      void reply.header('Retry-After', String(error.retryAfterSeconds));
+    }
+    await reply
+      .status(problem.status)
+      .header('Content-Type', 'application/problem+json')
+      .send(JSON.stringify(problem));
+  }
+}

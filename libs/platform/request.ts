@@ -1,0 +1,47 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { CommandContext } from '@kcm/application';
+import { KcmError } from '@kcm/kernel';
+import type { ReadToken } from '@kcm/read-models';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Route } from './access.js';
+import type { Principal } from './principal.js';
+
+/** What the guard and the interceptor found out about one request. */
+export interface RequestScope {
+  readonly correlationId: string;
+  route: Route | null;
+  principal: Principal | null;
+  body: unknown;
+  query: unknown;
+  token: ReadToken | null;
+  command: CommandContext | null;
+}
+declare module 'fastify' {
+  interface FastifyRequest {
+    kcm: RequestScope;
+  }
+}
+
+const requestOf = (context: ExecutionContext) =>
+  context.switchToHttp().getRequest<FastifyRequest>();
+const scoped = <T>(pick: (scope: RequestScope) => T) =>
+  createParamDecorator((_: unknown, context: ExecutionContext) => pick(requestOf(context).kcm));
+
+/** The validated body of the route's schema. */
+export const Body = scoped((scope) => scope.body);
+/** The validated query of the route's schema. */
+export const QueryInput = scoped((scope) => scope.query);
+/** The Kcm-Token that a query sent back, or null. */
+export const Token = scoped((scope) => scope.token);
+export const Who = scoped((scope) => {
+  if (scope.principal === null) throw new KcmError('unauthenticated', 'A bearer token is needed.');
+  return scope.principal;
+});
+/** Present on routes declared `command: true`. */
+export const Context = scoped((scope) => {
+  if (scope.command === null) throw new Error('the route is not declared a command');
+  return scope.command;
+});
+export const Reply = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  context.switchToHttp().getResponse<FastifyReply>(),
+);

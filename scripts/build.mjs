@@ -1,0 +1,3 @@
+import { ensureBuild } from './lib/setup.mjs';
+
+await ensureBuild();
