@@ -8,6 +8,9 @@ export const LIMITS = {
   edgeHeaderBytesMax: 16 * 1024,
   edgeBatchItemsMax: 256,
   edgeContextBytesMax: 8 * 1024,
+  edgeConnectionsMax: 10_000,
+  edgeIdleMsMax: 75_000,
+  edgeRequestMsMax: 10_000,
   idempotencyKeyCharsMax: 255,
   correlationIdCharsMax: 128,
   listItemsMax: 200,
@@ -29,6 +32,9 @@ export const LIMITS = {
   kmipConnectionsMax: 10_000,
   kmipIdleMsMax: 300_000,
   kmipHandshakeMsMax: 10_000,
+  /** From the first byte of a message to its last. */
+  kmipMessageMsMax: 30_000,
+  kmipAnswerMsMax: 10_000,
   /** Boot-time clock of leases, and the silence of it that ends them. */
   leaseTickMs: 100,
   leaseTickGapMsMax: 1_000,

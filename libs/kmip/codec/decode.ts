@@ -1,4 +1,4 @@
-import { LIMITS } from '@kcm/kernel';
+import { LIMITS, never } from '@kcm/kernel';
 import { TtlvError } from './errors.js';
 import { ITEM_TYPES, type Item, type ItemType } from './ttlv.js';
 
@@ -106,6 +106,8 @@ class TtlvReader {
         }
       case 'byteString':
         return { tag, type, value: bytes.subarray(from, from + length) };
+      default:
+        return never(type);
     }
   }
 

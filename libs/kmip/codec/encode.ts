@@ -1,3 +1,4 @@
+import { never } from '@kcm/kernel';
 import { ITEM_TYPES, type Item } from './ttlv.js';
 
 const HEADER_BYTES = 8;
@@ -38,6 +39,8 @@ function valueLength(item: Item): number {
       return Buffer.byteLength(item.value, 'utf8');
     case 'byteString':
       return item.value.length;
+    default:
+      return never(item);
   }
 }
 

@@ -8,7 +8,7 @@ export interface AckStatement {
   /** RFC 3339: from then on new use is refused. */
   readonly refusedAt: string;
   /** RFC 3339 when a collection was seen to take every key; else `dropped-unconfirmed`. */
-  readonly erasedAt: string | 'dropped-unconfirmed';
+  readonly erasedAt: string;
   /** Key handles dropped. */
   readonly handles: number;
 }

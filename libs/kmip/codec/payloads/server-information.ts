@@ -55,23 +55,26 @@ export const serverInformationCodecs: Pick<PayloadCodecs, 'DiscoverVersions' | '
           functions.push(next);
         }
       }),
-    encodeResponse: ({ operations, objectTypes, vendorIdentification, capabilities }) =>
+    encodeResponse: ({ operations, objectTypes, vendorIdentification, ...more }) =>
       present([
         ...(operations ?? []).map((value) => item.enumeration(Tag.Operation, value)),
         ...(objectTypes ?? []).map((value) => item.enumeration(Tag.ObjectType, value)),
         optional(item.textString, Tag.VendorIdentification, vendorIdentification),
-        capabilities === undefined ? null : capabilityItem(capabilities),
+        optional(item.structure, Tag.ServerInformation, more.serverInformation),
+        more.capabilities === undefined ? null : capabilityItem(more.capabilities),
       ]),
     decodeResponse: (fields) =>
       whole(fields, () => {
         const operations = fields.many(Tag.Operation, 'enumeration');
         const objectTypes = fields.many(Tag.ObjectType, 'enumeration');
         const vendor = fields.take(Tag.VendorIdentification, 'textString');
+        const information = fields.take(Tag.ServerInformation, 'structure');
         const capabilities = fields.takeFields(Tag.CapabilityInformation);
         return {
           operations,
           objectTypes,
           ...(vendor === null ? {} : { vendorIdentification: vendor }),
+          ...(information === null ? {} : { serverInformation: information }),
           ...(capabilities === null ? {} : { capabilities: readCapabilities(capabilities) }),
         };
       }),

@@ -43,6 +43,8 @@ export interface Payloads {
       readonly operations?: readonly number[];
       readonly objectTypes?: readonly number[];
       readonly vendorIdentification?: string;
+      /** Vendor-specific fields. */
+      readonly serverInformation?: readonly Item[];
       readonly capabilities?: Capabilities;
     };
   };
@@ -112,7 +114,7 @@ export interface Payloads {
   /** Server to client (§5.1). */
   readonly Notify: {
     readonly request: Identified & { readonly attributes: readonly Attribute[] };
-    readonly response: Record<never, never>;
+    readonly response: Record<string, never>;
   };
 }
 export type OperationName = keyof Payloads;
