@@ -1,1 +1,7 @@
+export * from './all.js';
 export * from './process.js';
+export * from './calls/index.js';
+export * from './onboarding/index.js';
+export * from './receipts/index.js';
+export * from './revocation/index.js';
+export * from './shredding/index.js';

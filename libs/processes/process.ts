@@ -3,6 +3,7 @@ import type {
   AccessCommand,
   AnyEvent,
   KeyCommand,
+  ReceiptKind,
   Recorded,
   RevocationCommand,
   RootKeysCommand,
@@ -37,7 +38,12 @@ export type Effect =
     }
   | { readonly kind: 'closeCalls'; readonly stream: StreamId; readonly callIds: readonly string[] }
   | { readonly kind: 'shred'; readonly tenant: string; readonly revocation: string }
-  | { readonly kind: 'issueReceipt'; readonly tenant: string; readonly revocation: string };
+  | {
+      readonly kind: 'issueReceipt';
+      readonly tenant: string;
+      readonly revocation: string;
+      readonly receipt: ReceiptKind;
+    };
 
 /**
  * A process manager as a to-do list folded from the ledger: an item stands until an event says it is
@@ -50,12 +56,13 @@ export interface Todo {
   readonly dueAt?: string;
   readonly step: Step;
 }
-export interface Process<S> {
+export interface Process<S = unknown> {
   readonly name: string;
   readonly version: number;
   readonly handles: readonly AnyEvent['type'][];
   /** From the event alone; null: not this process's concern. */
   subject(event: Recorded): string | null;
+  /** States are JSON: they are stored like documents. */
   initial(subject: string): S;
   evolve(state: S, event: Recorded): S;
   todo(state: S): readonly Todo[];
