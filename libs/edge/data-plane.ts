@@ -1,6 +1,6 @@
-import { DecryptionFailed, KcmError, type Code } from '@kcm/kernel';
+import { DecryptionFailed, KcmError, LIMITS } from '@kcm/kernel';
 import { parseBlob } from './blob.js';
-import type { L3Handle } from './l3-handle.js';
+import { leaseOver, type L3Handle } from './l3-handle.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { Operation, UsageLedger } from './usage.js';
 
@@ -82,7 +82,9 @@ export class DataPlane {
     try {
       const found = find();
       if (!(found instanceof Promise)) return act((handle = found));
-      return found.then((late) => act((handle = late))).catch(refused);
+      return inTime(found)
+        .then((late) => act((handle = late)))
+        .catch(refused);
     } catch (error) {
       return refused(error);
     }
@@ -90,4 +92,17 @@ export class DataPlane {
 }
 
 const internal = (cause: unknown): KcmError =>
-  new KcmError('internal' satisfies Code, 'The Edge failed.', { cause });
+  new KcmError('internal', 'The Edge failed.', { cause });
+
+/** A caller waits so long for Core; the lease that comes later serves the next one. */
+async function inTime<T>(promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(leaseOver()), LIMITS.edgeLeaseWaitMsMax);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

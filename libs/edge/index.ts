@@ -1,6 +1,16 @@
 export type { Access, CachePolicy, CorePort, Lease, Notice, Proof, Refusal } from './core-port.js';
 export { DataPlane, type Done, type Outcome, type Work } from './data-plane.js';
+export {
+  edgeSockets,
+  startEdge,
+  type EdgeLogEntry,
+  type EdgeOptions,
+  type EdgeStatus,
+  type RunningEdge,
+} from './edge.js';
+export type { ServerLimits } from './edge-server.js';
 export { GcWitness } from './gc-witness.js';
 export { LeaseClock } from './lease-clock.js';
 export { LeaseKeeper } from './lease-keeper.js';
+export { PooledRandom } from './pooled-random.js';
 export { UsageLedger } from './usage.js';

@@ -4,27 +4,34 @@ import { canonicalJson, rfc3339, type Code, type Json } from '@kcm/kernel';
 export type Operation = 'encrypt' | 'decrypt';
 /** What a version was used for in one window; `bytes` of plaintext. */
 export interface UsageCount {
+  readonly tenant: string;
   readonly key: string;
   readonly version: number;
   readonly operation: Operation;
   ok: number;
-  bytes: number;
   readonly refused: Partial<Record<Code, number>>;
+  bytes: number;
+}
+interface Version {
+  readonly key: string;
+  readonly version: number;
 }
 /** Key of refusals that happened before any key was known. */
-const NO_KEY = { key: '-', version: 0 };
+const NO_KEY: Version = { key: '-', version: 0 };
+const ENTRIES_MAX = 2_000;
 
 /**
- * Counts between two reports (leases.md step 10). A report is one tenant's window, numbered and
- * chained to the one before it per boot; it is repeated unchanged until Core has recorded it, and
- * what is counted meanwhile goes into the next.
+ * Counts between two reports (leases.md step 10). A report is a window, numbered and chained to the
+ * one before it per boot; it is repeated unchanged until Core has recorded it, and what is counted
+ * meanwhile goes into the next.
  */
 export class UsageLedger {
-  #counts = new Map<string, Map<string, UsageCount>>();
+  #counts = new Map<string, UsageCount>();
+  #tenants = new Set<string>();
   #from: number;
   #seq = 0;
   #previous: string | null = null;
-  #unsent: Json[] = [];
+  readonly #unsent: Json[] = [];
   readonly totals = { encrypt: 0, decrypt: 0, refused: 0 };
 
   constructor(
@@ -34,22 +41,18 @@ export class UsageLedger {
     this.#from = wallMs();
   }
 
-  ok(tenant: string, of: { key: string; version: number }, operation: Operation, bytes: number) {
+  ok(tenant: string, of: Version, operation: Operation, bytes: number): void {
     const count = this.#of(tenant, of, operation);
     count.ok += 1;
     count.bytes += bytes;
     this.totals[operation] += 1;
+    this.#tenants.add(tenant);
   }
 
-  /** Refusals of tenants that this Edge holds nothing of stay in the totals alone. */
-  refused(
-    tenant: string,
-    of: { key: string; version: number } | null,
-    operation: Operation,
-    code: Code,
-  ): void {
+  /** Refusals of tenants that were never served here stay in the totals alone. */
+  refused(tenant: string, of: Version | null, operation: Operation, code: Code): void {
     this.totals.refused += 1;
-    if (of === null && !this.#counts.has(tenant)) return;
+    if (of === null && !this.#tenants.has(tenant)) return;
     const { refused } = this.#of(tenant, of ?? NO_KEY, operation);
     refused[code] = (refused[code] ?? 0) + 1;
   }
@@ -58,18 +61,19 @@ export class UsageLedger {
   reports(): readonly Json[] {
     if (this.#unsent.length > 0) return this.#unsent;
     const to = this.wallMs();
-    for (const [tenant, counts] of this.#counts) {
+    const counts = [...this.#counts.values()];
+    for (let at = 0; at < counts.length; at += ENTRIES_MAX) {
       this.#seq += 1;
       const report = {
         boot: this.boot,
         seq: this.#seq,
         previous: this.#previous,
-        window: { from: rfc3339(this.#from), to: rfc3339(to) },
-        tenant,
-        entries: [...counts.values()].map((count) => ({ ...count })),
+        from: rfc3339(this.#from),
+        to: rfc3339(to),
+        entries: counts.slice(at, at + ENTRIES_MAX),
       };
-      this.#previous = sha256Hex(canonicalJson(report));
-      this.#unsent.push(report);
+      this.#previous = sha256Hex(canonicalJson(report as unknown as Json));
+      this.#unsent.push(report as unknown as Json);
     }
     this.#counts = new Map();
     this.#from = to;
@@ -81,22 +85,12 @@ export class UsageLedger {
     this.#unsent.shift();
   }
 
-  get pending(): number {
-    return this.#unsent.length;
-  }
-
-  #of(
-    tenant: string,
-    { key, version }: { key: string; version: number },
-    operation: Operation,
-  ): UsageCount {
-    let counts = this.#counts.get(tenant);
-    if (counts === undefined) this.#counts.set(tenant, (counts = new Map()));
-    const name = `${key} ${version} ${operation}`;
-    let count = counts.get(name);
+  #of(tenant: string, { key, version }: Version, operation: Operation): UsageCount {
+    const name = `${tenant} ${key} ${version} ${operation}`;
+    let count = this.#counts.get(name);
     if (count === undefined) {
-      count = { key, version, operation, ok: 0, bytes: 0, refused: {} };
-      counts.set(name, count);
+      count = { tenant, key, version, operation, ok: 0, refused: {}, bytes: 0 };
+      this.#counts.set(name, count);
     }
     return count;
   }

@@ -11,6 +11,8 @@ export const LIMITS = {
   edgeConnectionsMax: 10_000,
   edgeIdleMsMax: 75_000,
   edgeRequestMsMax: 10_000,
+  /** How long a caller waits for a lease that is not there yet. */
+  edgeLeaseWaitMsMax: 4_000,
   idempotencyKeyCharsMax: 255,
   correlationIdCharsMax: 128,
   listItemsMax: 200,

@@ -1,0 +1,200 @@
+import { KcmError, LIMITS, TENANT_ID, uuidv4, type Random } from '@kcm/kernel';
+import type { DataPlane, Done, Outcome } from './data-plane.js';
+import type { HttpRequest } from './http-reader.js';
+import { problem, type Answer } from './problem.js';
+import { jsonObject, readBatch, readWork } from './request-body.js';
+
+/** What `/v1/status` and the health routes say. */
+export interface EdgeHealth {
+  /** Null: ready. */
+  readonly unready: string | null;
+  readonly degraded: readonly string[];
+}
+export interface ApiParts {
+  readonly plane: DataPlane;
+  readonly random: Random;
+  readonly status: () => object;
+  readonly health: () => EdgeHealth;
+}
+/** The grant that an answer rests on goes out as `Kcm-Grant`. */
+const GRANT = 'Kcm-Grant';
+const CORRELATION = 'X-Correlation-Id';
+const CORRELATION_ID = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.correlationIdCharsMax}}$`);
+const TENANT_PATH = /^\/v1\/tenants\/([^/]+)\/(.+)$/;
+const EXPORTS = ['data-keys', 'data-keys/unwrap', 'data-keys/rewrap'];
+
+type Eventually<T> = T | Promise<T>;
+type Act = (tenant: string, request: HttpRequest, id: string) => Eventually<Answer>;
+
+/** The routes of one service's socket: from a request to an answer. Never throws. */
+export class EdgeApi {
+  readonly #acts: ReadonlyMap<string, Act>;
+  readonly #reads: ReadonlyMap<string, () => Answer>;
+
+  constructor(private readonly parts: ApiParts) {
+    this.#acts = new Map<string, Act>([
+      ['encrypt', (tenant, request, id) => this.#encrypt(tenant, request, id)],
+      ['decrypt', (tenant, request, id) => this.#decrypt(tenant, request, id)],
+      ['encrypt-batch', (tenant, request) => this.#batch(tenant, request, 'plaintext')],
+      ['decrypt-batch', (tenant, request) => this.#batch(tenant, request, 'ciphertext')],
+      ...EXPORTS.map((name): [string, Act] => [name, refuseExport]),
+    ]);
+    this.#reads = new Map([
+      ['/v1/status', () => ok(this.parts.status())],
+      ['/livez', () => ok({ status: 'live' })],
+      ['/readyz', () => this.#readyz()],
+    ]);
+  }
+
+  answer(request: HttpRequest): Eventually<Answer> {
+    const id = this.correlationId(request.headers.get('x-correlation-id'));
+    try {
+      const answered = this.#route(request, id);
+      if (!(answered instanceof Promise)) return correlated(answered, id);
+      return answered.then(
+        (answer) => correlated(answer, id),
+        (error: unknown) => correlated(refusal(error, id), id),
+      );
+    } catch (error) {
+      return correlated(refusal(error, id), id);
+    }
+  }
+
+  /** The caller's own where it is printable ASCII and short enough; else a new one. */
+  correlationId(given: string | undefined): string {
+    return given !== undefined && CORRELATION_ID.test(given) ? given : uuidv4(this.parts.random);
+  }
+
+  #route(request: HttpRequest, id: string): Eventually<Answer> {
+    const { method, target } = request;
+    if (target.includes('?')) throw invalidQuery();
+    const read = this.#reads.get(target);
+    if (read !== undefined) {
+      if (method !== 'GET' && method !== 'HEAD') return notAllowed('GET, HEAD', id);
+      return read();
+    }
+    const path = TENANT_PATH.exec(target);
+    const act = path === null ? undefined : this.#acts.get(path[2]!);
+    if (act === undefined) throw new KcmError('not_found', 'There is no such route.');
+    if (method !== 'POST') return notAllowed('POST', id);
+    const tenant = path![1]!;
+    if (!TENANT_ID.test(tenant)) throw new KcmError('not_found', 'There is no such tenant here.');
+    return act(tenant, request, id);
+  }
+
+  #encrypt(tenant: string, request: HttpRequest, id: string): Eventually<Answer> {
+    const work = readWork(jsonObject(request), 'plaintext');
+    return later(this.parts.plane.encrypt(tenant, work), (outcome) => {
+      work.bytes.fill(0);
+      if (outcome instanceof KcmError) return problem(outcome, id);
+      // Written out by hand: base64 and ids need no escaping.
+      const body = `{"ciphertext":"${outcome.bytes.toString('base64')}","keyVersion":${outcome.keyVersion},"grantId":${JSON.stringify(outcome.grantId)}}`;
+      return granted(body, outcome.grantId);
+    });
+  }
+
+  #decrypt(tenant: string, request: HttpRequest, id: string): Eventually<Answer> {
+    const work = readWork(jsonObject(request), 'ciphertext');
+    return later(this.parts.plane.decrypt(tenant, work), (outcome) => {
+      if (outcome instanceof KcmError) return problem(outcome, id);
+      const body = `{"plaintext":"${outcome.bytes.toString('base64')}"}`;
+      outcome.bytes.fill(0);
+      return granted(body, outcome.grantId);
+    });
+  }
+
+  async #batch(
+    tenant: string,
+    request: HttpRequest,
+    field: 'plaintext' | 'ciphertext',
+  ): Promise<Answer> {
+    const encrypting = field === 'plaintext';
+    const { plane } = this.parts;
+    const items: unknown[] = [];
+    let grantId: string | null = null;
+    for (const work of readBatch(jsonObject(request), field)) {
+      let outcome: Outcome | KcmError = work instanceof KcmError ? work : NOT_RUN;
+      if (!(work instanceof KcmError)) {
+        const running = encrypting ? plane.encrypt(tenant, work) : plane.decrypt(tenant, work);
+        outcome = running instanceof Promise ? await running : running;
+        if (encrypting) work.bytes.fill(0);
+      }
+      if (outcome instanceof KcmError) {
+        // A tenant that is not served here is the answer to the whole request.
+        if (outcome.code === 'not_found') throw outcome;
+        items.push({ error: itemError(outcome) });
+        continue;
+      }
+      grantId = outcome.grantId;
+      items.push(encrypting ? encrypted(outcome) : decrypted(outcome));
+    }
+    return granted(JSON.stringify({ items }), grantId);
+  }
+
+  #readyz(): Answer {
+    const { unready, degraded } = this.parts.health();
+    if (unready !== null) return ok({ status: 'unready', reasons: [unready] }, 503);
+    const status = degraded.length === 0 ? 'ready' : 'degraded';
+    return ok({ status, reasons: degraded });
+  }
+}
+
+const NOT_RUN = new KcmError('internal', 'The item was not run.');
+
+const later = <A>(value: Eventually<A>, then: (value: A) => Answer): Eventually<Answer> =>
+  value instanceof Promise ? value.then(then) : then(value);
+
+const encrypted = ({ bytes, keyVersion, grantId }: Done): object => ({
+  ciphertext: bytes.toString('base64'),
+  keyVersion,
+  grantId,
+});
+
+function decrypted({ bytes }: Done): object {
+  const plaintext = bytes.toString('base64');
+  bytes.fill(0);
+  return { plaintext };
+}
+
+const itemError = ({ code, message, errors }: KcmError): object => ({
+  code,
+  detail: message,
+  ...(errors.length === 0 ? {} : { errors }),
+});
+
+const ok = (body: object, status = 200): Answer => ({
+  status,
+  type: 'application/json',
+  body: JSON.stringify(body),
+  headers: [],
+});
+
+const granted = (body: string, grantId: string | null): Answer => ({
+  status: 200,
+  type: 'application/json',
+  body,
+  headers: grantId === null ? [] : [[GRANT, grantId]],
+});
+
+const correlated = (answer: Answer, id: string): Answer => ({
+  ...answer,
+  headers: [...answer.headers, [CORRELATION, id]],
+});
+
+const refusal = (error: unknown, id: string): Answer =>
+  problem(error instanceof KcmError ? error : new KcmError('internal', 'The Edge failed.'), id);
+
+function notAllowed(allow: string, id: string): Answer {
+  const answer = problem(new KcmError('method_not_allowed', `Use ${allow}.`), id);
+  return { ...answer, headers: [...answer.headers, ['Allow', allow]] };
+}
+
+const refuseExport: Act = () => {
+  throw new KcmError(
+    'export_not_allowed',
+    'The tenant does not allow data keys to leave the Edge.',
+  );
+};
+
+const invalidQuery = (): KcmError =>
+  new KcmError('invalid_request', 'There are no query parameters here.');

@@ -1,0 +1,240 @@
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { KcmError, LIMITS } from '@kcm/kernel';
+import type { EdgeApi } from './api.js';
+import { HttpReader, type HttpRequest, type Malformed } from './http-reader.js';
+import { malformed, titleOf, type Answer } from './problem.js';
+
+const SWEEP_MS = 1_000;
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+/** Read ahead of the request being answered at most: then the socket is paused. */
+const READ_AHEAD_BYTES_MAX = LIMITS.edgeBodyBytesMax + LIMITS.edgeHeaderBytesMax;
+
+export interface ServerLimits {
+  readonly connectionsMax: number;
+  /** Without a byte of a request: the connection is closed. */
+  readonly idleMs: number;
+  /** From a request's first byte to its last: else 408. */
+  readonly requestMs: number;
+}
+export const SERVER_LIMITS: ServerLimits = {
+  connectionsMax: LIMITS.edgeConnectionsMax,
+  idleMs: LIMITS.edgeIdleMsMax,
+  requestMs: LIMITS.edgeRequestMsMax,
+};
+
+/**
+ * A lean HTTP/1.1 server over one Unix socket: keep-alive, pipelining (answers in order), limits on
+ * everything, one sweep timer for all connections.
+ */
+export class EdgeServer {
+  readonly #server: Server;
+  readonly #connections = new Set<Connection>();
+  #sweep: NodeJS.Timeout | null = null;
+
+  constructor(
+    readonly path: string,
+    api: EdgeApi,
+    private readonly limits: ServerLimits,
+    now: () => number,
+  ) {
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => {
+      const connection = new Connection(socket, api, limits, now);
+      this.#connections.add(connection);
+      socket.on('close', () => this.#connections.delete(connection));
+    });
+    this.#server.maxConnections = limits.connectionsMax;
+  }
+
+  /** Mode 0600. @throws KcmError when the path is too long or another process listens on it */
+  async listen(): Promise<void> {
+    assertSocketPath(this.path);
+    mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
+    await removeStale(this.path);
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      withUmask(() => this.#server.listen(this.path, resolve));
+    });
+    chmodSync(this.path, 0o600);
+    this.#sweep = setInterval(
+      () => {
+        for (const connection of this.#connections) connection.sweep();
+      },
+      Math.min(SWEEP_MS, this.limits.requestMs),
+    );
+    this.#sweep.unref();
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Finishes what is being answered, then closes; cuts off what is left after `graceMs`. */
+  async close(graceMs = 2_000): Promise<void> {
+    if (this.#sweep !== null) clearInterval(this.#sweep);
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const connection of this.#connections) connection.finish();
+    const cut = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy();
+    }, graceMs);
+    await closed;
+    clearTimeout(cut);
+  }
+}
+
+class Connection {
+  readonly #reader = new HttpReader();
+  #answering = false;
+  #closing = false;
+  #ended = false;
+  #changedAt: number;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly api: EdgeApi,
+    private readonly limits: ServerLimits,
+    private readonly now: () => number,
+  ) {
+    this.#changedAt = now();
+    socket.on('data', (chunk) => this.#onData(chunk));
+    // A half-sent body dies with its connection; what was whole is still answered.
+    socket.on('end', () => {
+      this.#ended = true;
+      if (!this.#answering) socket.end();
+    });
+    socket.on('error', () => socket.destroy());
+  }
+
+  /** Once a second: too slow, or idle for too long. */
+  sweep(): void {
+    if (this.#answering) return;
+    const since = this.now() - this.#changedAt;
+    if (this.#reader.partial) {
+      if (since < this.limits.requestMs) return;
+      this.#refuse({ status: 408, detail: 'The request did not arrive in time.' });
+    } else if (since >= this.limits.idleMs) this.socket.destroy();
+  }
+
+  finish(): void {
+    this.#closing = true;
+    if (!this.#answering) this.socket.end();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#closing) return;
+    if (!this.#answering && !this.#reader.partial) this.#changedAt = this.now();
+    this.#reader.push(chunk);
+    if (this.#reader.buffered > READ_AHEAD_BYTES_MAX) this.socket.pause();
+    if (!this.#answering) this.#serve();
+  }
+
+  /** Answers, in order, all requests that are whole. */
+  #serve(): void {
+    while (!this.socket.destroyed) {
+      const read = this.#reader.next();
+      if (read.kind === 'more') break;
+      if (read.kind === 'malformed') return this.#refuse(read.malformed);
+      if (read.kind === 'continue') {
+        this.socket.write(CONTINUE);
+        continue;
+      }
+      const answer = this.api.answer(read.request);
+      if (answer instanceof Promise) {
+        this.#answering = true;
+        void answer.then((late) => {
+          this.#answering = false;
+          if (this.#write(late, read.request)) this.#serve();
+        });
+        return;
+      }
+      if (!this.#write(answer, read.request)) return;
+    }
+    if (this.#ended) this.socket.end();
+    else this.socket.resume();
+  }
+
+  /** False: nothing more is read from this connection now. */
+  #write(answer: Answer, request: HttpRequest): boolean {
+    if (this.socket.destroyed) return false;
+    this.#changedAt = this.now();
+    const close = this.#closing || !request.keepAlive;
+    const flushed = this.socket.write(bytesOf(answer, close, request.method === 'HEAD'));
+    if (close) {
+      this.#closing = true;
+      this.socket.end();
+      return false;
+    }
+    if (flushed) return true;
+    // The client does not read: neither do we, until it has.
+    this.#answering = true;
+    this.socket.pause();
+    this.socket.once('drain', () => {
+      this.#answering = false;
+      this.#changedAt = this.now();
+      this.#serve();
+    });
+    return false;
+  }
+
+  #refuse(fault: Malformed): void {
+    const id = this.api.correlationId(undefined);
+    const answer = malformed(fault, id);
+    const headers = [...answer.headers, ['X-Correlation-Id', id] as const];
+    this.#closing = true;
+    this.socket.end(bytesOf({ ...answer, headers }, true, false));
+    // Reading on, unread bytes would turn the close into a reset that eats the answer; not for long.
+    setTimeout(() => this.socket.destroy(), SWEEP_MS).unref();
+  }
+}
+
+function bytesOf(answer: Answer, close: boolean, headOnly: boolean): string {
+  const { status, type, body } = answer;
+  let head = `HTTP/1.1 ${status} ${titleOf(status)}\r\nContent-Type: ${type}\r\n`;
+  head += `Content-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\n`;
+  for (const [name, value] of answer.headers) head += `${name}: ${value}\r\n`;
+  if (close) head += 'Connection: close\r\n';
+  return headOnly ? `${head}\r\n` : `${head}\r\n${body}`;
+}
+
+/** @throws KcmError invalid_request naming the path */
+export function assertSocketPath(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes > LIMITS.socketPathBytesMax)
+    throw new KcmError(
+      'invalid_request',
+      `The socket path ${path} has ${bytes} bytes; the system allows ${LIMITS.socketPathBytesMax}.`,
+    );
+}
+
+/** A socket file that nobody listens on is what a killed process left. */
+async function removeStale(path: string): Promise<void> {
+  const code = await new Promise<string | null>((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(null);
+    });
+    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'UNKNOWN'));
+  });
+  if (code === null) throw new KcmError('wrong_state', `Another process listens on ${path}.`);
+  if (code === 'ECONNREFUSED') rmSync(path, { force: true });
+}
+
+/** Binds with the final mode; a worker thread cannot set one and relies on the folder's 0700. */
+function withUmask(bind: () => void): void {
+  let before: number | null = null;
+  try {
+    before = process.umask(0o177);
+  } catch {
+    before = null;
+  }
+  try {
+    bind();
+  } finally {
+    if (before !== null) process.umask(before);
+  }
+}

@@ -1,0 +1,274 @@
+import { join } from 'node:path';
+import { privateKeyFromPem, Secret } from '@kcm/crypto';
+import {
+  SERVICE_ID,
+  KcmError,
+  systemClock,
+  systemRandom,
+  uuidv4,
+  type Clock,
+  type Random,
+} from '@kcm/kernel';
+import { Acknowledger } from './acknowledger.js';
+import { EdgeApi, type EdgeHealth } from './api.js';
+import { DataPlane } from './data-plane.js';
+import { assertSocketPath, EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
+import { GcWitness } from './gc-witness.js';
+import { KmipCore } from './kmip-core.js';
+import { LeaseClock, TICK_MS } from './lease-clock.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import { PooledRandom } from './pooled-random.js';
+import { UsageLedger } from './usage.js';
+
+const USAGE_WINDOW_MS = 10_000;
+const LAST_REPORT_MS = 1_000;
+
+export interface EdgeOptions {
+  readonly coreHost: string;
+  readonly corePort: number;
+  /** PEM of the Edge's certificate, its private key and the region's authority. */
+  readonly certificate: string;
+  readonly privateKey: string;
+  readonly ca: string;
+  readonly edge: string;
+  readonly region: string;
+  /** One socket each. */
+  readonly services: readonly string[];
+  /** Folder of the sockets, e.g. `<data>/edge`; made with mode 0700 if it is not there. */
+  readonly socketDir: string;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: (entry: EdgeLogEntry) => void;
+  readonly serverLimits?: Partial<ServerLimits>;
+  readonly usageWindowMs?: number;
+}
+/** Holds no secret and no plaintext. */
+export interface EdgeLogEntry {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly event: 'core-connected' | 'core-unreachable' | 'alarm' | 'revoked' | 'acknowledged';
+  readonly detail?: string;
+  readonly tenant?: string;
+}
+export interface EdgeStatus {
+  readonly edge: string;
+  readonly region: string;
+  readonly boot: string;
+  readonly core: { readonly connected: boolean };
+  /** False without --expose-gc: erasure is then never claimed. */
+  readonly confirmsErasure: boolean;
+  readonly leases: readonly {
+    readonly tenant: string;
+    readonly service: string;
+    readonly key: string;
+    readonly keyVersion: number;
+    readonly endsInMs: number;
+    readonly term: number;
+    readonly epoch: number;
+    readonly access: string;
+    readonly mayEncrypt: boolean;
+    readonly grantId: string;
+  }[];
+  readonly counters: {
+    readonly encrypt: number;
+    readonly decrypt: number;
+    readonly refused: number;
+    readonly alarms: number;
+  };
+}
+export interface RunningEdge {
+  /** Socket path by service. */
+  readonly sockets: Readonly<Record<string, string>>;
+  /** Of one service, or of all. */
+  status(service?: string): EdgeStatus;
+  stop(): Promise<void>;
+}
+
+/** Socket path by service. @throws KcmError naming a service or a path that cannot be */
+export function edgeSockets(
+  socketDir: string,
+  services: readonly string[],
+): Readonly<Record<string, string>> {
+  const wrong = services.find((service) => !SERVICE_ID.test(service));
+  if (wrong !== undefined || new Set(services).size !== services.length || services.length === 0)
+    throw new KcmError('invalid_request', `services: ${wrong ?? 'one or more, each once'}`);
+  const sockets = services.map((service) => [service, join(socketDir, `${service}.sock`)] as const);
+  for (const [, path] of sockets) assertSocketPath(path);
+  return Object.fromEntries(sockets);
+}
+
+/**
+ * One boot of an Edge: nothing of it is on disk, so that a restart is cold. Listens at once; Core is
+ * reached, and reached again, in the background. @throws KcmError when a socket cannot be had
+ */
+export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
+  const edge = new Edge(options);
+  await edge.listen();
+  return edge;
+}
+
+class Edge implements RunningEdge {
+  readonly sockets: Readonly<Record<string, string>>;
+  readonly #boot: string;
+  readonly #witness = new GcWitness();
+  readonly #core: KmipCore;
+  readonly #keeper: LeaseKeeper;
+  readonly #usage: UsageLedger;
+  readonly #acknowledger: Acknowledger;
+  readonly #servers: readonly EdgeServer[];
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #log: (entry: EdgeLogEntry) => void;
+  #alarms = 0;
+  #reporting = false;
+
+  constructor(private readonly options: EdgeOptions) {
+    this.sockets = edgeSockets(options.socketDir, options.services);
+    this.#log = options.log ?? (() => undefined);
+    const clock = options.clock ?? systemClock;
+    const source = options.random ?? systemRandom;
+    const random = new PooledRandom(source);
+    const wallMs = () => clock.wallMs();
+    const now = () => clock.monotonicMs();
+    this.#boot = uuidv4(source);
+    this.#core = this.#connectCore(source, wallMs);
+    this.#keeper = new LeaseKeeper({
+      core: this.#core,
+      clock: new LeaseClock(clock),
+      random,
+      witness: this.#witness,
+      now,
+      onAlarm: (alarm, tenant) => this.#alarm(alarm, tenant),
+    });
+    this.#usage = new UsageLedger(this.#boot, wallMs);
+    this.#acknowledger = new Acknowledger({
+      core: this.#core,
+      witness: this.#witness,
+      boot: this.#boot,
+      random,
+      wallMs,
+    });
+    const limits = { ...SERVER_LIMITS, ...options.serverLimits };
+    this.#servers = Object.entries(this.sockets).map(([service, path]) => {
+      const plane = new DataPlane(service, this.#keeper, this.#usage);
+      const status = () => this.status(service);
+      const api = new EdgeApi({ plane, random, status, health: () => this.#health() });
+      return new EdgeServer(path, api, limits, now);
+    });
+  }
+
+  async listen(): Promise<void> {
+    try {
+      for (const server of this.#servers) await server.listen();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.#timers.push(
+      setInterval(() => this.#keeper.tick(), TICK_MS),
+      setInterval(() => void this.#report(), this.options.usageWindowMs ?? USAGE_WINDOW_MS),
+    );
+    this.#core.start();
+  }
+
+  status(service?: string): EdgeStatus {
+    const { edge, region } = this.options;
+    const held = this.#keeper.handles().filter((handle) => handle.live);
+    const shown = held.filter((handle) => service === undefined || handle.service === service);
+    return {
+      edge,
+      region,
+      boot: this.#boot,
+      core: { connected: this.#core.connected },
+      confirmsErasure: this.#witness.canConfirm,
+      leases: shown.map((handle) => ({
+        tenant: handle.tenant,
+        service: handle.service,
+        key: handle.key,
+        keyVersion: handle.version,
+        endsInMs: Math.floor(handle.deadline.remainingMs()),
+        term: handle.term,
+        epoch: handle.epoch,
+        access: handle.access,
+        mayEncrypt: handle.mayProtect,
+        grantId: handle.grantId,
+      })),
+      counters: { ...this.#usage.totals, alarms: this.#alarms },
+    };
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.all(this.#servers.map((server) => server.close()));
+    if (this.#core.connected) {
+      const late = new Promise((resolve) => setTimeout(resolve, LAST_REPORT_MS).unref());
+      await Promise.race([this.#report(), late]);
+    }
+    this.#acknowledger.stop();
+    this.#keeper.dropAll();
+    await this.#core.stop();
+  }
+
+  #connectCore(source: Random, wallMs: () => number): KmipCore {
+    const { coreHost, corePort, certificate, privateKey, ca, region } = this.options;
+    return new KmipCore({
+      connection: {
+        host: coreHost,
+        port: corePort,
+        certificate,
+        privateKey,
+        ca,
+        // Every Core's certificate has this name; which Core it is stands in the URI.
+        serverName: 'localhost',
+        serverUri: `kcm://region/${region}/core`,
+      },
+      boot: this.#boot,
+      kwk: Secret.own(source.bytes(32)),
+      signingKey: privateKeyFromPem(privateKey),
+      random: source,
+      wallMs,
+      onNotice: (notice) => {
+        const dropped = this.#keeper.notice(notice);
+        if (!notice.revoked) return;
+        this.#log({ level: 'warn', event: 'revoked', tenant: notice.tenant });
+        void this.#acknowledger.acknowledge(notice, dropped).then((recorded) => {
+          if (recorded) this.#log({ level: 'info', event: 'acknowledged', tenant: notice.tenant });
+        });
+      },
+      onConnection: (connected, why) =>
+        this.#log(
+          connected
+            ? { level: 'info', event: 'core-connected' }
+            : { level: 'warn', event: 'core-unreachable', detail: why ?? '' },
+        ),
+      onWrongAnswer: (detail) => this.#alarm(detail, null),
+    });
+  }
+
+  #alarm(detail: string, tenant: string | null): void {
+    this.#alarms += 1;
+    const named = tenant === null ? {} : { tenant };
+    this.#log({ level: 'error', event: 'alarm', detail, ...named });
+  }
+
+  #health(): EdgeHealth {
+    const serving = this.#core.connected || this.#keeper.handles().some((handle) => handle.live);
+    const degraded: string[] = [];
+    if (!this.#core.connected) degraded.push('core_unreachable: leases end by themselves');
+    if (!this.#witness.canConfirm) degraded.push('no_expose_gc: erasure is never confirmed');
+    return { unready: serving ? null : 'core_unreachable: no lease is held', degraded };
+  }
+
+  /** One at a time: reports are chained. */
+  async #report(): Promise<void> {
+    if (this.#reporting) return;
+    this.#reporting = true;
+    try {
+      if (!this.#core.connected) return;
+      for (const report of [...this.#usage.reports()]) {
+        if (!(await this.#core.state('usage', report))) return;
+        this.#usage.recorded();
+      }
+    } finally {
+      this.#reporting = false;
+    }
+  }
+}

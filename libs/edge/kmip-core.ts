@@ -1,0 +1,321 @@
+import { Secret, signJws, type KeyObject } from '@kcm/crypto';
+import { uuidv4, type Json, type Random } from '@kcm/kernel';
+import {
+  attribute,
+  BatchErrorContinuation,
+  KCM,
+  LEASE_ATTRIBUTES,
+  leaseWrapping,
+  RENEWAL_ATTRIBUTES,
+  serviceKeyName,
+  State,
+  KeyFormatType,
+  ResultReason,
+  KmipFailure,
+  type Attribute,
+  type TypedResult,
+} from '@kcm/kmip';
+import { KmipUnavailable, type KmipClientOptions } from '@kcm/kmip/client';
+import { backoffMs } from './backoff.js';
+import type { CorePort, Lease, Notice, Proof, Refusal } from './core-port.js';
+import {
+  indeterminate,
+  leaseFrom,
+  notFound,
+  noticeFrom,
+  proofFrom,
+  refusalFrom,
+  WrongAnswer,
+} from './kmip-answers.js';
+import { KmipSession } from './kmip-session.js';
+
+const RECONNECT = { baseMs: 100, capMs: 5_000 };
+/** How long a request waits for a first connection that is under way. */
+const CONNECT_WAIT_MS = 2_000;
+const SHORT_SESSION_MS = 1_000;
+
+export interface KmipCoreParts {
+  readonly connection: KmipClientOptions;
+  readonly boot: string;
+  /** AES-256 made by this boot; disposed of by `stop`. */
+  readonly kwk: Secret;
+  /** The certificate's key: signs statements. */
+  readonly signingKey: KeyObject;
+  readonly random: Random;
+  readonly wallMs: () => number;
+  readonly onNotice: (notice: Notice) => void;
+  readonly onConnection: (connected: boolean, why: string | null) => void;
+  /** Core said something that must not be believed. */
+  readonly onWrongAnswer: (detail: string) => void;
+}
+
+/** Core over KMIP 1.4 (leases.md): connects, connects again, and turns its answers into proofs. */
+export class KmipCore implements CorePort {
+  #session: KmipSession | null = null;
+  #stopped = false;
+  #failures = 0;
+  /** Settled when the attempt to connect that is under way is over. */
+  #attempt: Promise<void> = Promise.resolve();
+  #wake: (() => void) | null = null;
+  #loop: Promise<void> | null = null;
+
+  constructor(private readonly parts: KmipCoreParts) {}
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  get connected(): boolean {
+    return this.#session !== null;
+  }
+
+  /** Ends the boot's key at Core, then the connections. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake?.();
+    await this.#attempt;
+    await this.#session?.stop();
+    await this.#loop;
+    this.parts.kwk.dispose();
+  }
+
+  lease(tenant: string, service: string, allocation: number): Promise<Lease | Refusal> {
+    return this.#ask(async ({ client, kwkUid }) => {
+      const { results } = await client.batch(
+        [
+          {
+            operation: 'Locate',
+            payload: {
+              maximumItems: 2,
+              attributes: [
+                attribute.objectName(serviceKeyName(tenant, service)),
+                attribute.enumeration('State', State.Active),
+              ],
+            },
+          },
+          { operation: 'ObtainLease', payload: {} },
+          { operation: 'GetUsageAllocation', payload: { count: BigInt(allocation) } },
+          { operation: 'GetAttributes', payload: { attributeNames: LEASE_ATTRIBUTES } },
+          { operation: 'Get', payload: getWrapped(kwkUid) },
+        ],
+        this.#correlated(),
+      );
+      const [located, ...rest] = results;
+      const uids = given(located).uniqueIdentifiers;
+      if (uids.length === 0) return notFound;
+      if (uids.length > 1) throw new WrongAnswer('more than one current key');
+      const [obtained, allocated, answered, got] = rest;
+      const lease = given(obtained);
+      given(allocated);
+      const attributes = given(answered);
+      const proof = proofFrom(uids[0]!, lease, attributes);
+      return proof.ok ? leaseFrom(tenant, proof, attributes, gotten(got), this.parts.kwk) : proof;
+    });
+  }
+
+  leaseOld(uid: string): Promise<Lease | Refusal> {
+    return this.#ask(async ({ client, kwkUid }) => {
+      const target = { uniqueIdentifier: uid };
+      const { results } = await client.batch(
+        [
+          { operation: 'ObtainLease', payload: target },
+          { operation: 'GetAttributes', payload: { ...target, attributeNames: LEASE_ATTRIBUTES } },
+          { operation: 'Get', payload: { ...target, ...getWrapped(kwkUid) } },
+        ],
+        this.#correlated(),
+      );
+      const [obtained, answered, got] = results;
+      const lease = given(obtained);
+      const attributes = given(answered);
+      const proof = proofFrom(uid, lease, attributes);
+      const tenant = uid.slice(0, uid.indexOf('/'));
+      return proof.ok
+        ? leaseFrom(
+            tenant,
+            { ...proof, mayProtect: false },
+            attributes,
+            gotten(got),
+            this.parts.kwk,
+          )
+        : proof;
+    });
+  }
+
+  async renew(uids: readonly string[]): Promise<readonly (Proof | Refusal)[]> {
+    const failed = uids.map(() => indeterminate());
+    const session = await this.#ready();
+    if (session === null) return failed;
+    try {
+      const { results } = await session.client.batch(
+        uids.flatMap((uniqueIdentifier) => [
+          { operation: 'ObtainLease' as const, payload: { uniqueIdentifier } },
+          {
+            operation: 'GetAttributes' as const,
+            payload: { uniqueIdentifier, attributeNames: RENEWAL_ATTRIBUTES },
+          },
+        ]),
+        // One key that is refused must not cost the others their lease.
+        { ...this.#correlated(), continuation: BatchErrorContinuation.Continue },
+      );
+      return uids.map((uid, at) =>
+        this.#settled(() =>
+          proofFrom(
+            uid,
+            given(results[2 * at] as TypedResult<'ObtainLease'>),
+            given(results[2 * at + 1] as TypedResult<'GetAttributes'>),
+          ),
+        ),
+      );
+    } catch (error) {
+      // The message as a whole: it says nothing about any one key.
+      this.#refused(error);
+      return failed;
+    }
+  }
+
+  async state(kind: 'ack' | 'usage', statement: Json): Promise<boolean> {
+    const session = await this.#ready();
+    if (session === null) return false;
+    const jws = signJws(this.parts.signingKey, {}, statement);
+    try {
+      await session.client.call(
+        'ModifyAttribute',
+        { uniqueIdentifier: session.kwkUid, attribute: attribute.text(KCM[kind], jws) },
+        this.#correlated(),
+      );
+      return true;
+    } catch (error) {
+      this.#refused(error);
+      return false;
+    }
+  }
+
+  async #ask(
+    exchange: (session: KmipSession) => Promise<Lease | Refusal>,
+  ): Promise<Lease | Refusal> {
+    const session = await this.#ready();
+    if (session === null) return indeterminate();
+    try {
+      return await exchange(session);
+    } catch (error) {
+      if (error instanceof KeyGone) {
+        // Core has forgotten this boot's key: a new session registers it again.
+        void session.end();
+        return indeterminate();
+      }
+      return this.#refused(error);
+    }
+  }
+
+  #settled<T>(read: () => T): T | Refusal {
+    try {
+      return read();
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  #refused(error: unknown): Refusal {
+    if (error instanceof WrongAnswer) this.parts.onWrongAnswer(error.message);
+    return refusalFrom(error);
+  }
+
+  /** The session, after a moment of waiting while a first attempt is under way. */
+  async #ready(): Promise<KmipSession | null> {
+    if (this.#session === null && this.#failures === 0 && !this.#stopped) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CONNECT_WAIT_MS)));
+      await Promise.race([this.#attempt, late]);
+      clearTimeout(timer);
+    }
+    return this.#session;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      let attempted = (): void => undefined;
+      this.#attempt = new Promise((resolve) => (attempted = resolve));
+      const why = await this.#connect();
+      attempted();
+      if (this.#session !== null) {
+        const since = this.parts.wallMs();
+        await this.#session.ended;
+        this.#session = null;
+        if (this.#stopped) return;
+        this.parts.onConnection(false, 'the connection was lost');
+        // One that ends at once (a clone of this machine, a revoked Edge) is not asked again at once.
+        if (this.parts.wallMs() - since > SHORT_SESSION_MS) continue;
+      } else this.parts.onConnection(false, why);
+      this.#failures += 1;
+      if (!this.#stopped)
+        await this.#pause(backoffMs(this.parts.random, this.#failures, RECONNECT));
+    }
+  }
+
+  /** Null, or why not. */
+  async #connect(): Promise<string | null> {
+    try {
+      this.#session = await KmipSession.open({
+        connection: this.parts.connection,
+        boot: this.parts.boot,
+        kwk: this.parts.kwk,
+        wallMs: this.parts.wallMs,
+        newCorrelationId: () => uuidv4(this.parts.random),
+        onNotify: (uid, attributes) => this.#notified(uid, attributes),
+        onError: (error, what) => this.parts.onWrongAnswer(`${what}: ${String(error)}`),
+      });
+      this.#failures = 0;
+      this.parts.onConnection(true, null);
+      return null;
+    } catch (error) {
+      return reasonOf(error);
+    }
+  }
+
+  #notified(uid: string, attributes: readonly Attribute[]): boolean {
+    const notice = noticeFrom(uid, attributes);
+    if (notice === null) return false;
+    this.parts.onNotice(notice);
+    return true;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = null;
+  }
+
+  #correlated(): { readonly clientCorrelationValue: string } {
+    return { clientCorrelationValue: uuidv4(this.parts.random) };
+  }
+}
+
+class KeyGone extends Error {}
+
+const getWrapped = (kwkUid: string) => ({
+  keyFormatType: KeyFormatType.Raw,
+  keyWrappingSpecification: leaseWrapping(kwkUid),
+});
+
+/** The payload of one item of a batch. @throws KmipFailure as the server refused it */
+function given<T>(result: { ok: true; payload: T } | { ok: false; failure: KmipFailure }): T {
+  if (!result.ok) throw result.failure;
+  return result.payload;
+}
+
+/** A lease was granted and yet something is not found: it is the wrapping key. @throws KeyGone */
+function gotten(result: TypedResult<'Get'>) {
+  if (!result.ok && result.failure.reason === ResultReason.ItemNotFound) throw new KeyGone();
+  return given(result);
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof KmipFailure) return `Core refuses: ${error.message}`;
+  const cause = error instanceof KmipUnavailable ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause ?? error);
+}

@@ -1,0 +1,113 @@
+import type { Secret } from '@kcm/crypto';
+import {
+  attribute,
+  KCM,
+  KMIP_1_4,
+  KmipFailure,
+  plainAesKey,
+  pong,
+  ResultReason,
+  RevocationReasonCode,
+  UsageMask,
+  type Attribute,
+} from '@kcm/kmip';
+import { KmipClient, PushListener, type KmipClientOptions } from '@kcm/kmip/client';
+
+export interface SessionParts {
+  readonly connection: KmipClientOptions;
+  readonly boot: string;
+  readonly kwk: Secret;
+  readonly wallMs: () => number;
+  readonly newCorrelationId: () => string;
+  /**
+   * Has dropped what it must when it returns: the answer says so. False: not about a key of ours.
+   */
+  readonly onNotify: (uid: string, attributes: readonly Attribute[]) => boolean;
+  readonly onError: (error: unknown, what: string) => void;
+}
+
+/**
+ * One pair of connections to Core with this boot's key-wrapping key registered (leases.md steps 0–2,
+ * 11). It ends as a whole: when one connection is lost the other is closed, so that Core, asked to
+ * register the same boot again, finds no live push connection and takes it for what it is.
+ */
+export class KmipSession {
+  private constructor(
+    readonly client: KmipClient,
+    private readonly push: PushListener,
+    /** Unique identifier of the key-wrapping key. */
+    readonly kwkUid: string,
+    /** Resolves when the session is over. */
+    readonly ended: Promise<void>,
+  ) {}
+
+  /** @throws KmipUnavailable · KmipFailure when Core refuses this Edge */
+  static async open(parts: SessionParts): Promise<KmipSession> {
+    const client = await KmipClient.connect(parts.connection);
+    try {
+      const { versions } = await client.call('DiscoverVersions', { versions: [KMIP_1_4] });
+      if (!versions.some(({ major, minor }) => major === 1 && minor === 4))
+        throw new KmipFailure(ResultReason.InvalidMessage, 'Core does not speak KMIP 1.4');
+      const kwkUid = await register(client, parts);
+      const push = await listen(parts);
+      const ended = Promise.race([client.closed, push.closed]).then(async () => {
+        await Promise.all([client.close(), push.close()]);
+      });
+      return new KmipSession(client, push, kwkUid, ended);
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+  }
+
+  /** Core forgets the key-wrapping key; best effort, since Core keeps it in memory only. */
+  async stop(): Promise<void> {
+    const target = { uniqueIdentifier: this.kwkUid };
+    try {
+      const reason = { code: RevocationReasonCode.CessationOfOperation };
+      await this.client.batch([
+        { operation: 'Revoke', payload: { ...target, reason } },
+        { operation: 'Destroy', payload: target },
+      ]);
+    } catch {
+      // Core is gone, and with it the key.
+    }
+    await this.end();
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([this.client.close(), this.push.close()]);
+    await this.ended;
+  }
+}
+
+async function register(client: KmipClient, { kwk, boot }: SessionParts): Promise<string> {
+  const { uniqueIdentifier } = await kwk.use((material) =>
+    client.call('Register', {
+      attributes: [
+        attribute.integer('Cryptographic Usage Mask', UsageMask.WrapKey),
+        // No KMIP date is ever compared with a clock of ours.
+        attribute.date('Activation Date', 0),
+        attribute.text(KCM.boot, boot),
+      ],
+      object: plainAesKey(material),
+    }),
+  );
+  return uniqueIdentifier;
+}
+
+const listen = (parts: SessionParts): Promise<PushListener> =>
+  PushListener.connect({
+    ...parts.connection,
+    wallMs: parts.wallMs,
+    newCorrelationId: parts.newCorrelationId,
+    onError: parts.onError,
+    handlers: {
+      Query: () => pong(parts.boot),
+      Notify: ({ uniqueIdentifier, attributes }) => {
+        if (!parts.onNotify(uniqueIdentifier, attributes))
+          throw new KmipFailure(ResultReason.ItemNotFound, 'not a key of this product');
+        return {};
+      },
+    },
+  });
