@@ -1,0 +1,57 @@
+import { type AccessState, type Lock, type LockKind, locksOf, type TenantState } from '@kcm/domain';
+import { type Code, CODES, never } from '@kcm/kernel';
+
+/** Which lock speaks first when several are held: the one that is hardest to lift. */
+const ORDER: readonly LockKind[] = ['killed', 'blocked', 'suspended', 'providerDenied'];
+const ROOT_KEY_CODES: ReadonlySet<string> = new Set(
+  CODES.filter((code) => code.startsWith('root_key_')),
+);
+
+/**
+ * Why a tenant's service has no access, or null: access = no lock held. `service` null asks for the
+ * whole tenant, which a lock on one service does not close.
+ */
+export function closedBy(access: AccessState, service: string | null): Code | null {
+  const held = locksOf(access).filter(
+    ({ scope }) => 'all' in scope || (service !== null && scope.service === service),
+  );
+  const first = ORDER.map((kind) => held.find((lock) => lock.kind === kind)).find(
+    (lock) => lock !== undefined,
+  );
+  return first === undefined ? null : codeOf(first);
+}
+
+export const providerDenials = (access: AccessState): readonly Lock[] =>
+  locksOf(access).filter((lock) => lock.kind === 'providerDenied');
+
+function codeOf(lock: Lock): Code {
+  switch (lock.kind) {
+    case 'killed':
+      return 'tenant_killed';
+    case 'blocked':
+      return 'tenant_blocked';
+    case 'suspended':
+      return 'tenant_suspended';
+    case 'providerDenied':
+      // The cause of a keystore's denial is its code; anything else closes all the same.
+      return ROOT_KEY_CODES.has(lock.cause) ? (lock.cause as Code) : 'root_key_forbidden';
+    default:
+      return never(lock.kind);
+  }
+}
+
+/** Why a tenant as such is not served, or null. */
+export function tenantClosedBy(tenant: TenantState): Code | null {
+  switch (tenant.status) {
+    case 'absent':
+      return 'not_found';
+    case 'registered':
+      return 'tenant_not_active';
+    case 'blocked':
+      return 'tenant_blocked';
+    case 'active':
+      return null;
+    default:
+      return never(tenant);
+  }
+}

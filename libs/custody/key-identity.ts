@@ -1,0 +1,68 @@
+import { lp } from '@kcm/crypto';
+import { TENANT_ID, uuidv5 } from '@kcm/kernel';
+
+/** One version of one key. */
+export interface KeyIdentity {
+  readonly tenant: string;
+  readonly key: string;
+  readonly version: number;
+}
+/** What a key version hangs from: a root key and its version, or an L2 and its version. */
+export interface Parent {
+  readonly id: string;
+  readonly version: string;
+}
+
+const KEY_ID = /^[A-Za-z0-9_-]{1,80}$/;
+const VERSION = /^[1-9][0-9]{0,8}$/;
+
+/** KMIP unique identifier: `{tenant}/{key id}/{version}`. */
+export const uidOf = ({ tenant, key, version }: KeyIdentity): string =>
+  `${tenant}/${key}/${version}`;
+
+/** null for anything that `uidOf` cannot have made. */
+export function parseUid(uid: string): KeyIdentity | null {
+  const [tenant, key, version, ...more] = uid.split('/');
+  if (tenant === undefined || key === undefined || version === undefined || more.length > 0)
+    return null;
+  if (!TENANT_ID.test(tenant) || !KEY_ID.test(key) || !VERSION.test(version)) return null;
+  return { tenant, key, version: Number(version) };
+}
+
+/** Deterministic, so that onboarding can be repeated: one L2 a tenant, one L3 a tenant × service. */
+export const l2KeyId = (tenant: string): string => keyId('l2', tenant);
+export const l3KeyId = (tenant: string, service: string): string =>
+  keyId('l3', `${tenant}/${service}`);
+const keyId = (level: 'l2' | 'l3', of: string): string =>
+  `${level}-${uuidv5(`${level}/${of}`).replaceAll('-', '').slice(0, 12)}`;
+
+/** What a commitment speaks of: identity without parents, so that it survives a re-wrap. */
+export const committed = (level: 'L2' | 'L3', { tenant, key, version }: KeyIdentity): Buffer =>
+  lp(level, tenant, key, String(version));
+
+/** HKDF info of an L2 (architecture §1). */
+export const l2Info = ({ tenant, key, version }: KeyIdentity): Buffer =>
+  lp('kcm/l2/v1', tenant, key, String(version));
+
+/** AAD of the tenant's erasure key over the bytes that L1 wrapped. */
+export const l2Aad = ({ tenant, key, version }: KeyIdentity, parent: Parent): Buffer =>
+  lp('kcm/l2-blob/v1', 'A256GCM', tenant, key, String(version), parent.id, parent.version);
+
+/** AAD of an L2 over an L3. */
+export const l3Aad = (
+  { tenant, key, version }: KeyIdentity,
+  service: string,
+  parent: Parent,
+): Buffer =>
+  lp('kcm/l3/v1', 'A256GCM', tenant, key, String(version), service, parent.id, parent.version);
+
+/** Full digest in the path: a repeated creation never overwrites a recorded blob. */
+export const blobPath = (
+  level: 'l2' | 'l3',
+  { tenant, key, version }: KeyIdentity,
+  digest: string,
+): string => `${level}/${tenant}/${key}/${version}/${digest}`;
+
+export const tekPath = (tenant: string): string => `tek/${tenant}`;
+export const credentialsPath = (tenant: string, rootKeyId: string): string =>
+  `cred/${tenant}/${rootKeyId}`;

@@ -1,0 +1,124 @@
+import { locksOf } from '@kcm/domain';
+import { type Clock, LeaseClock, type Random } from '@kcm/kernel';
+import type { Ledger } from '@kcm/ledger';
+import type { BlobStore } from '@kcm/vault';
+import { closedBy } from './access-gate.js';
+import { AccessRecorder } from './access-recorder.js';
+import { CoreLeaseDesk } from './core-lease-desk.js';
+import type { CoreView } from './core-view.js';
+import { GrantBook } from './grant-book.js';
+import { Hierarchy } from './hierarchy.js';
+import { CallJournal } from './journal.js';
+import { KeyMemory } from './key-memory.js';
+import { KeystoreCalls } from './keystore-calls.js';
+import { LeaseAuthority } from './lease-authority.js';
+import type { RecordAct } from './record-act.js';
+import { RootKeyPool, type RootKeyPoolDeps } from './root-key-pool.js';
+import type { Scheduler } from './scheduler.js';
+
+export interface KeyServiceDeps extends Pick<RootKeyPoolDeps, 'driver' | 'openCredentials'> {
+  readonly ledger: Ledger;
+  readonly view: CoreView;
+  /** As it is on disk: sealed credentials. */
+  readonly vault: BlobStore;
+  /** Behind the barrier. */
+  readonly wrapped: BlobStore;
+  readonly erasure: BlobStore;
+  readonly record: RecordAct;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+  readonly region: string;
+  /** Id of this boot of Core, new at each start; fit for a stream name. */
+  readonly boot: string;
+  readonly release: string;
+  /** Another Core writes this one's journal: every key is gone by then; the process must end. */
+  readonly onReplaced: () => void;
+}
+
+/** The key half of Core: everything between the customer's root key and a leased L3. */
+export class KeyService {
+  readonly memory = new KeyMemory();
+  readonly journal: CallJournal;
+  readonly hierarchy: Hierarchy;
+  readonly rootKeys: RootKeyPool;
+  readonly calls: KeystoreCalls;
+  readonly authority: LeaseAuthority;
+  readonly grants: GrantBook;
+  readonly desk: CoreLeaseDesk;
+  readonly #recorder: AccessRecorder;
+  #unsubscribe: () => void = () => {};
+
+  constructor(private readonly deps: KeyServiceDeps) {
+    const leaseClock = new LeaseClock(deps.clock);
+    this.journal = new CallJournal(deps, () => {
+      this.seal();
+      this.#recorder.stop();
+      deps.onReplaced();
+    });
+    this.hierarchy = new Hierarchy(deps.wrapped, deps.erasure, deps.random);
+    this.rootKeys = new RootKeyPool(deps);
+    this.calls = new KeystoreCalls({ ...deps, journal: this.journal, leaseClock });
+    this.#recorder = new AccessRecorder(deps);
+    this.grants = new GrantBook(deps.clock, leaseClock);
+    const parts = { hierarchy: this.hierarchy, memory: this.memory, leaseClock };
+    this.authority = new LeaseAuthority({
+      ...deps,
+      ...parts,
+      calls: this.calls,
+      rootKeys: this.rootKeys,
+      recorder: this.#recorder,
+    });
+    this.desk = new CoreLeaseDesk({
+      ...deps,
+      ...parts,
+      authority: this.authority,
+      journal: this.journal,
+      grants: this.grants,
+    });
+  }
+
+  /** Once a process, sealed or not: the first entry of this boot. @throws LedgerUnavailable */
+  async started(): Promise<void> {
+    await this.journal.started();
+  }
+
+  /** After the unseal, with a view that has caught up. */
+  unsealed(): void {
+    this.#unsubscribe();
+    this.#unsubscribe = this.deps.view.onAccess((tenant) => this.#accessChanged(tenant));
+    this.authority.start();
+  }
+
+  /** At once: every L2 and L3 is filled with zeros, nothing is granted or proved any more. */
+  seal(): void {
+    this.#unsubscribe();
+    this.#unsubscribe = () => {};
+    this.authority.dropAll();
+    this.grants.end(null);
+  }
+
+  /** For an orderly end of the process. */
+  async stop(): Promise<void> {
+    this.seal();
+    this.#recorder.stop();
+    await this.journal.idle();
+  }
+
+  /** `service` null: the whole tenant. How many keys were filled with zeros. */
+  dropTenant(tenant: string, service: string | null): number {
+    if (service === null) this.grants.end(tenant);
+    return this.authority.dropTenant(tenant, service);
+  }
+
+  /** A lock that somebody took: the keys go at the moment at which Core hears of it. */
+  #accessChanged(tenant: string): void {
+    const access = this.deps.view.access(tenant);
+    if (closedBy(access, null) !== null) this.dropTenant(tenant, null);
+    else
+      for (const { scope } of locksOf(access))
+        if ('service' in scope) this.dropTenant(tenant, scope.service);
+    if (access.status === 'killed') this.rootKeys.dropTenant(tenant);
+    else this.authority.watch(tenant);
+  }
+}

@@ -1,0 +1,325 @@
+import type { Secret } from '@kcm/crypto';
+import { type Clock, type Code, type LeaseClock, LIMITS, type Random } from '@kcm/kernel';
+import { closedBy, providerDenials } from './access-gate.js';
+import type { AccessRecorder } from './access-recorder.js';
+import type { CoreView } from './core-view.js';
+import type { CallPurpose } from './journal.js';
+import type { KeyMemory } from './key-memory.js';
+import { type Called, type CallRefused, providerOf } from './keystore-calls.js';
+import {
+  denied,
+  type L2Result,
+  leaseSecondsOf,
+  proofOf,
+  type ProofRefusal,
+  type ProofResult,
+  type ProofTarget,
+  proofTarget,
+  unproven,
+} from './proof.js';
+import { fraction, fullJitterMs } from './random-fraction.js';
+import type { Scheduler } from './scheduler.js';
+import { SelfSuspicion } from './self-suspicion.js';
+import { TrackedTenant } from './tracked-tenant.js';
+import { type UnwrapDeps, unwrapL2 } from './unwrap-l2.js';
+
+export interface LeaseAuthorityDeps extends UnwrapDeps {
+  readonly view: CoreView;
+  readonly memory: KeyMemory;
+  readonly recorder: Pick<AccessRecorder, 'denied' | 'indeterminate' | 'restored'>;
+  readonly clock: Clock;
+  readonly leaseClock: LeaseClock;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+}
+/** Access was closed by the customer's keystore just now; perhaps not recorded yet. */
+export type ClosedListener = (tenant: string, code: Code) => void;
+
+/**
+ * A lease is proof with an end (architecture §2). Proof is a successful unwrap of the customer's root
+ * key, and counts from the time at which Core sent it; only a new one moves a deadline. It starts
+ * closed (sealed).
+ */
+export class LeaseAuthority {
+  #tenants = new Map<string, TrackedTenant>();
+  readonly #suspicion: SelfSuspicion;
+  readonly #listeners = new Set<ClosedListener>();
+  #open = false;
+  #stopTicking: () => void = () => {};
+  #gaps = 0;
+
+  constructor(private readonly deps: LeaseAuthorityDeps) {
+    this.#suspicion = new SelfSuspicion(deps.view);
+  }
+
+  /** After the unseal: the ticker runs, idle tenants are probed, denied ones soon. */
+  start(): void {
+    if (this.#open) return;
+    this.#open = true;
+    this.#tick();
+    for (const tenant of this.deps.view.tenants()) this.watch(tenant);
+  }
+
+  /** Seal, stop or replacement: every key is filled with zeros and nothing is proved any more. */
+  dropAll(): void {
+    this.#open = false;
+    this.#stopTicking();
+    for (const tracked of this.#tenants.values()) tracked.forget();
+    this.#tenants = new Map();
+    this.deps.memory.dropAll();
+    this.deps.rootKeys.dropAll();
+  }
+
+  onClosed(listener: ClosedListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A proof with at least one whole second left, from memory or by a new unwrap. */
+  async hold(tenant: string): Promise<ProofResult> {
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      if (!this.#open) return unproven('sealed');
+      const tracked = this.#track(tenant);
+      tracked.used = true;
+      if (tracked.denied !== null) return denied(tracked.denied.code, tracked.denied.callId);
+      const now = this.deps.clock.monotonicMs();
+      if (this.remainingSeconds(tenant) >= 1) {
+        const proof = tracked.proof!;
+        if (now >= proof.renewAt && now >= tracked.notBefore) void this.#fly(tracked, 'lease');
+        return { ok: true, proof };
+      }
+      if (now < tracked.notBefore) return unproven(tracked.lastCode ?? 'lease_expired');
+      const result = await this.#fly(tracked, 'lease');
+      if (!result.ok) return result;
+    }
+    return unproven('lease_expired');
+  }
+
+  /** Whole seconds of proof left, floored; 0 when there is none. */
+  remainingSeconds(tenant: string): number {
+    return Math.floor(this.#remainingMs(this.#tenants.get(tenant)) / 1000);
+  }
+
+  live(tenant: string): boolean {
+    return this.#open && this.#remainingMs(this.#tenants.get(tenant)) > 0;
+  }
+
+  /** An L2 version under a live proof; lent, never to be disposed of by the caller. */
+  async l2(tenant: string, version: number): Promise<L2Result> {
+    const held = await this.hold(tenant);
+    if (!held.ok) return held;
+    const known = this.deps.memory.l2(tenant, version);
+    if (known !== null) return { ok: true, l2: known };
+    const opened = await this.#fly(this.#track(tenant), 'lease', version);
+    if (!opened.ok) return opened;
+    const l2 = this.deps.memory.l2(tenant, version);
+    return l2 === null ? unproven('lease_expired') : { ok: true, l2 };
+  }
+
+  /** Fills with zeros what is in memory; `service` null: all of the tenant, its proof included. */
+  dropTenant(tenant: string, service: string | null): number {
+    const dropped = this.deps.memory.drop(tenant, service);
+    if (service === null) this.#tenants.get(tenant)?.lapse();
+    return dropped;
+  }
+
+  /** Proves again at once, outside any back-off: after a probe that went well. */
+  async reprove(tenant: string): Promise<ProofResult> {
+    return this.#open ? this.#fly(this.#track(tenant), 'probe') : unproven('sealed');
+  }
+
+  /** What another call (a probe) heard about the root key that this tenant's L2 hangs from. */
+  heard(tenant: string, answer: CallRefused): void {
+    const target = proofTarget(this.deps.view, tenant, null);
+    if (this.#open && target !== null) this.#refused(this.#track(tenant), target, answer);
+  }
+
+  /** Takes a tenant into the rounds of probes. */
+  watch(tenant: string): void {
+    if (!this.#open) return;
+    const tracked = this.#track(tenant);
+    if (this.#isDenied(tenant)) {
+      if (!tracked.waiting('probe')) this.#probeSoon(tracked);
+    } else if (!tracked.waiting(null))
+      this.#next(tracked, fraction(this.deps.random) * LIMITS.idleProbeMs, 'idle');
+  }
+
+  #track(tenant: string): TrackedTenant {
+    let tracked = this.#tenants.get(tenant);
+    if (tracked === undefined) {
+      tracked = new TrackedTenant(tenant);
+      this.#tenants.set(tenant, tracked);
+    }
+    return tracked;
+  }
+
+  #remainingMs(tracked: TrackedTenant | undefined): number {
+    if (tracked === undefined || tracked.proof === null) return 0;
+    const { deadline } = tracked.proof;
+    deadline.shorten(leaseSecondsOf(this.deps.view, tracked.tenant) * 1000);
+    return deadline.remainingMs();
+  }
+
+  /** One unwrap of one L2 version at a time; whoever comes meanwhile waits for its answer. */
+  #fly(
+    tracked: TrackedTenant,
+    purpose: CallPurpose,
+    version: number | null = null,
+  ): Promise<ProofResult> {
+    const slot = version ?? 'current';
+    const flying = tracked.flights.get(slot);
+    if (flying !== undefined) return flying;
+    const flight = this.#prove(tracked, purpose, version).finally(() => {
+      tracked.flights.delete(slot);
+    });
+    tracked.flights.set(slot, flight);
+    return flight;
+  }
+
+  async #prove(
+    tracked: TrackedTenant,
+    purpose: CallPurpose,
+    version: number | null,
+  ): Promise<ProofResult> {
+    const { view } = this.deps;
+    const { tenant, generation } = tracked;
+    const target = proofTarget(view, tenant, version);
+    if (target === null || view.access(tenant).status === 'killed') return unproven('not_found');
+    tracked.cancelNext();
+    const called = await unwrapL2(this.deps, target, purpose);
+    const stale = this.#tenants.get(tenant) !== tracked || !this.#open;
+    if (called.ok && (stale || tracked.generation !== generation)) {
+      // Closed while the answer was on its way: the closing wins.
+      called.value.dispose();
+      if (!stale) this.watch(tenant);
+      return unproven(stale ? 'sealed' : 'lease_expired', called.callId);
+    }
+    if (called.ok) return this.#proved(tracked, target, called);
+    return stale ? unproven('sealed') : this.#refused(tracked, target, called);
+  }
+
+  #proved(
+    tracked: TrackedTenant,
+    target: ProofTarget,
+    called: Extract<Called<Secret>, { ok: true }>,
+  ): ProofResult {
+    const { view, memory, leaseClock, recorder, random } = this.deps;
+    const { tenant } = tracked;
+    const { callId, providerRequestId, sent, value } = called;
+    const before = tracked.denied?.sent;
+    if (before && sent.monotonic <= before.monotonic) {
+      value.dispose();
+      return denied(tracked.denied!.code, tracked.denied!.callId);
+    }
+    const { rootKeyId, status } = target.rootKey;
+    this.#suspicion.proved(providerOf(target.rootKey), tenant);
+    const wasDenied = tracked.denied;
+    if (wasDenied !== null || status !== 'enabled' || this.#isDenied(tenant))
+      recorder.restored(tenant, { rootKeyId, callId, providerRequestId }, () => {
+        // A denial that came after this success stands.
+        if (tracked.denied === wasDenied) tracked.denied = null;
+      });
+    tracked.succeeded();
+    this.#next(tracked, LIMITS.idleProbeMs, 'idle');
+    const closed = closedBy(view.access(tenant), null);
+    if (closed !== null && !this.#isDenied(tenant)) {
+      value.dispose();
+      return denied(closed, callId);
+    }
+    memory.putL2(tenant, target.identity.version, value);
+    const seconds = leaseSecondsOf(view, tenant);
+    const proof = proofOf(leaseClock, sent, seconds, 0.4 + 0.2 * fraction(random), called);
+    const known = tracked.proof;
+    if (known === null || known.deadline.since.monotonic < sent.monotonic) tracked.proof = proof;
+    const renewIn = proof.renewAt - this.deps.clock.monotonicMs();
+    this.#next(tracked, Math.max(0, renewIn), 'lease');
+    return { ok: true, proof };
+  }
+
+  #refused(tracked: TrackedTenant, target: ProofTarget, refusal: CallRefused): ProofRefusal {
+    const { cause, code, callId, sent, providerRequestId } = refusal;
+    const { recorder, clock, random } = this.deps;
+    const { tenant } = tracked;
+    const { rootKeyId } = target.rootKey;
+    const seen = callId === null ? null : { rootKeyId, callId, providerRequestId };
+    if (cause === 'denied' && seen !== null && !this.#suspected(tracked, target)) {
+      this.#close(tracked, { code, callId, sent });
+      recorder.denied(tenant, seen, code);
+      this.#probeSoon(tracked);
+      return denied(code, callId);
+    }
+    const { retryMsMin, retryMsMax } = LIMITS;
+    const backoff = fullJitterMs(random, tracked.failures, retryMsMin, retryMsMax);
+    tracked.failed(code, clock.monotonicMs() + backoff);
+    if (cause !== 'integrity' && seen !== null && !tracked.indeterminate) {
+      tracked.indeterminate = true;
+      recorder.indeterminate(tenant, seen, code);
+    }
+    if (this.#isDenied(tenant) || tracked.denied !== null) this.#probeSoon(tracked);
+    else if (tracked.used && this.live(tenant) && cause !== 'integrity')
+      this.#next(tracked, backoff, 'lease');
+    else this.#next(tracked, LIMITS.idleProbeMs, 'idle');
+    return unproven(code, callId);
+  }
+
+  /** First the keys, then whoever must hear of it, then the record. */
+  #close(tracked: TrackedTenant, denial: NonNullable<TrackedTenant['denied']>): void {
+    this.deps.memory.drop(tracked.tenant, null);
+    tracked.lapse();
+    const first = tracked.denied === null;
+    tracked.denied = denial;
+    if (first) for (const listener of this.#listeners) listener(tracked.tenant, denial.code);
+  }
+
+  #isDenied(tenant: string): boolean {
+    return providerDenials(this.deps.view.access(tenant)).length > 0;
+  }
+
+  #suspected({ tenant }: TrackedTenant, { rootKey }: ProofTarget): boolean {
+    return this.#suspicion.denied(providerOf(rootKey), tenant, this.deps.clock.monotonicMs());
+  }
+
+  #probeSoon(tracked: TrackedTenant): void {
+    const { deniedProbeMsMin: min, deniedProbeMsMax: max } = LIMITS;
+    const ms = fullJitterMs(this.deps.random, tracked.probes, min, max);
+    tracked.probes += 1;
+    this.#next(tracked, Math.max(ms, PROBE_FLOOR_MS), 'probe');
+  }
+
+  #next(tracked: TrackedTenant, ms: number, purpose: 'lease' | 'idle' | 'probe'): void {
+    const cancel = this.deps.scheduler.after(ms, () => {
+      tracked.due();
+      if (this.#tenants.get(tracked.tenant) === tracked) this.#due(tracked, purpose);
+    });
+    tracked.plan(purpose, cancel);
+  }
+
+  #due(tracked: TrackedTenant, purpose: 'lease' | 'idle' | 'probe'): void {
+    const { view } = this.deps;
+    const { tenant } = tracked;
+    if (view.access(tenant).status === 'killed') return;
+    const closed = closedBy(view.access(tenant), null) !== null && !this.#isDenied(tenant);
+    const renew = purpose === 'lease' && tracked.used;
+    if (closed || (purpose === 'lease' && !renew)) this.#next(tracked, LIMITS.idleProbeMs, 'idle');
+    else if (proofTarget(view, tenant, null) === null)
+      this.#next(tracked, LIMITS.idleProbeMs, 'idle');
+    else void this.#fly(tracked, purpose);
+  }
+
+  /** Every 100 ms: boot time, and the end of every proof that is over. */
+  #tick(): void {
+    const { leaseClock, memory, scheduler } = this.deps;
+    leaseClock.tick();
+    const gap = leaseClock.gaps !== this.#gaps;
+    this.#gaps = leaseClock.gaps;
+    for (const tracked of this.#tenants.values())
+      if (memory.holds(tracked.tenant) && (gap || this.#remainingMs(tracked) === 0)) {
+        memory.drop(tracked.tenant, null);
+        tracked.proof = null;
+      }
+    this.#stopTicking = scheduler.after(LIMITS.leaseTickMs, () => this.#tick());
+  }
+}
+
+/** Full jitter may say "now"; a keystore that refused is left alone for at least this long. */
+const PROBE_FLOOR_MS = 1_000;

@@ -1,0 +1,29 @@
+/** Tokens that come back with time; `nowMs` of one monotonic clock. */
+export class TokenBucket {
+  #tokens: number;
+  #at: number;
+
+  constructor(
+    private readonly atOnce: number,
+    private readonly perSecond: number,
+    nowMs: number,
+  ) {
+    this.#tokens = atOnce;
+    this.#at = nowMs;
+  }
+
+  /** Takes one and answers how long its holder must wait for its turn: 0 while there are any. */
+  reserveMs(nowMs: number, waitMsMax: number): number | null {
+    const refill = (Math.max(0, nowMs - this.#at) / 1000) * this.perSecond;
+    this.#tokens = Math.min(this.atOnce, this.#tokens + refill);
+    this.#at = nowMs;
+    const waitMs = this.#tokens >= 1 ? 0 : ((1 - this.#tokens) / this.perSecond) * 1000;
+    if (waitMs > waitMsMax) return null;
+    this.#tokens -= 1;
+    return waitMs;
+  }
+
+  take(nowMs: number): boolean {
+    return this.reserveMs(nowMs, 0) !== null;
+  }
+}
