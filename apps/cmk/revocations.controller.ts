@@ -94,7 +94,7 @@ export class RevocationsController {
     );
     this.answers.accepted(reply, handled);
     const path = `/v1/tenants/${tenant}/revocations/${id}`;
-    void reply.status(201).header('Location', path);
+    void reply.header('Location', path);
     const opened = await this.waiting.until(preferredWaitMs(reply.request.headers['prefer']), () =>
       this.queries.get<RevocationDoc>('revocations', `${tenant}/${id}`),
     );

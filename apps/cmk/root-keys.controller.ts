@@ -1,7 +1,7 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands, Queries } from '@kcm/application';
 import type { CommandOf } from '@kcm/domain';
-import { hpkeSeal, sha256Hex } from '@kcm/crypto';
+import { sealCredentials, sha256Hex } from '@kcm/crypto';
 import { KcmError, streamOf, uuidv5 } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
 import { Answers, Body, Context, Endpoint, QueryInput, REGION, Reply, Token } from '@kcm/platform';
@@ -34,6 +34,8 @@ const rootKeyView = z.object({
   mode: z.string(),
   state: z.string(),
   primary: z.boolean(),
+  code: z.string().nullable(),
+  step: z.string().nullable(),
   lastProof: proof.nullable(),
   lastRefusal: proof.extend({ code: z.string(), step: z.string().nullable() }).nullable(),
 });
@@ -44,10 +46,6 @@ const trustView = z.object({
   logField: z.string(),
 });
 const READERS = ['key-admin', 'auditor', 'platform-auditor'] as const;
-
-/** The HPKE info that binds sealed credentials to what they are for (RFC 9180 §5.1). */
-export const credentialsInfo = (tenant: string, rootKeyId: string): Buffer =>
-  Buffer.from(`kcm/credentials/v1/${tenant}/${rootKeyId}`);
 
 @Controller()
 export class RootKeysController {
@@ -107,7 +105,7 @@ export class RootKeysController {
     const token = this.answers.accepted(reply, handled);
     const path = `/v1/tenants/${tenant}/root-keys/${rootKeyId}`;
     const done = await this.settled(context.commandId, reply);
-    if (done) void reply.status(201).header('Location', path);
+    if (done) void reply.header('Location', path);
     return view(await this.stored(tenant, rootKeyId, token));
   }
 
@@ -199,10 +197,7 @@ export class RootKeysController {
     if (credentials === undefined) return { digest: null, fresh: false };
     const path = `cred/${tenant}/${rootKeyId}`;
     const recipient = Buffer.from(this.regionKeys.keys().transport, 'base64url');
-    const plaintext = Buffer.from(JSON.stringify(credentials));
-    const info = credentialsInfo(tenant, rootKeyId);
-    const sealed = await hpkeSeal(recipient, info, Buffer.alloc(0), plaintext);
-    plaintext.fill(0);
+    const sealed = await sealCredentials(recipient, tenant, rootKeyId, credentials);
     const fresh = await this.vault.putIfAbsent(path, sealed);
     const stored = fresh ? sealed : await this.vault.get(path);
     return { digest: sha256Hex(stored ?? sealed), fresh };
@@ -222,6 +217,7 @@ export class RootKeysController {
 }
 
 function view(doc: RootKeyDoc) {
-  const { id, keystore, reference, mode, state, primary, lastProof, lastRefusal } = doc;
-  return { id, keystore, reference, mode, state, primary, lastProof, lastRefusal };
+  const { id, keystore, reference, mode, state, primary, code, step } = doc;
+  const { lastProof, lastRefusal } = doc;
+  return { id, keystore, reference, mode, state, primary, code, step, lastProof, lastRefusal };
 }

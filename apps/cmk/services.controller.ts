@@ -47,7 +47,7 @@ export class ServicesController {
     );
     const token = this.answers.accepted(reply, handled);
     const path = `/v1/tenants/${tenant}/services/${id}`;
-    void reply.status(201).header('Location', path);
+    void reply.header('Location', path);
     if (!(await this.hasL2(tenant, token))) return { id, key: null };
     const waitMs = preferredWaitMs(reply.request.headers['prefer']);
     const key = await this.waiting.until(waitMs, () => this.keyOf(tenant, id));
@@ -110,7 +110,6 @@ export class ServicesController {
       context,
     );
     this.answers.accepted(reply, handled);
-    void reply.status(204);
   }
 
   private async hasL2(tenant: string, token: ReadToken | null): Promise<boolean> {

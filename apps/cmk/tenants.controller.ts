@@ -89,7 +89,7 @@ export class TenantsController {
       { ...context, tenant: body.id },
     );
     await this.views.rename(body.id, body.name);
-    void reply.status(201).header('Location', `/v1/tenants/${body.id}`);
+    void reply.header('Location', `/v1/tenants/${body.id}`);
     return this.views.one(body.id, this.answers.accepted(reply, handled));
   }
 

@@ -15,6 +15,7 @@ const trustView = z.object({
   region: z.string(),
   tenant: z.string(),
   signing: z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string() }),
+  ca: z.string(),
   policy,
 });
 const lockView = z.object({
@@ -53,8 +54,9 @@ export class TrustController {
   })
   async trust(@Param('tenant') tenant: string) {
     const doc = await this.queries.one<TenantDoc>('tenants', tenant);
-    const signing = { kty: 'OKP', crv: 'Ed25519', x: this.regionKeys.keys().signing };
-    return { format: 1, region: this.region, tenant, signing, policy: doc.policy };
+    const keys = this.regionKeys.keys();
+    const signing = { kty: 'OKP', crv: 'Ed25519', x: keys.signing };
+    return { format: 1, region: this.region, tenant, signing, ca: keys.ca, policy: doc.policy };
   }
 
   @Endpoint({

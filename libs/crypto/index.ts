@@ -1,6 +1,7 @@
 export * from './aead.js';
 export * from './aeskw.js';
 export * from './base32.js';
+export * from './certificates.js';
 export * from './commitment.js';
 export * from './credentials.js';
 export { generateCsr, pemSecret, type CertificateRequest } from './csr.js';

@@ -16,7 +16,7 @@ import {
   uuidv4,
 } from '@kcm/kernel';
 import { type BlobStore, Directory } from '@kcm/vault';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, type Observable, switchMap } from 'rxjs';
 import { z } from 'zod';
 import { RANDOM } from './tokens.js';
@@ -46,6 +46,8 @@ export class CommandInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const reply = context.switchToHttp().getResponse<FastifyReply>();
+    void reply.status(request.kcm.route!.status);
     return from(this.prepare(request)).pipe(switchMap(() => next.handle()));
   }
 

@@ -1,0 +1,55 @@
+import type { Subjects } from '@kcm/application';
+import { issuerOf, TOKEN_AUDIENCE, verifyToken } from '@kcm/crypto';
+import type { CoreView } from '@kcm/custody';
+import { type Clock, KcmError } from '@kcm/kernel';
+import {
+  type Authenticator,
+  isPlatformRole,
+  type Principal,
+  type Role,
+  ROLES,
+} from '@kcm/platform';
+import type { OperatorTokenCheck } from './operator-token.js';
+
+const OPERATOR: Principal = {
+  tenant: null,
+  subject: 'operator',
+  actor: 'operator',
+  roles: new Set(['platform-operator']),
+};
+const isRole = (role: string): role is Role => (ROLES as readonly string[]).includes(role);
+
+/** The region's own issuer, and the operator's token. */
+export class RegionAuthenticator implements Authenticator {
+  constructor(
+    private readonly region: string,
+    private readonly view: Pick<CoreView, 'region'>,
+    private readonly isOperator: OperatorTokenCheck,
+    private readonly subjects: Subjects,
+    private readonly clock: Clock,
+  ) {}
+
+  async authenticate(bearer: string): Promise<Principal | null> {
+    if (this.isOperator(bearer)) return OPERATOR;
+    const state = this.view.region();
+    if (state.status === 'uninitialized') return null;
+    try {
+      const issuer = Buffer.from(state.config.keys.issuer, 'base64url');
+      const claims = await verifyToken(bearer, issuer, {
+        issuer: issuerOf(this.region),
+        audience: TOKEN_AUDIENCE,
+        nowMs: this.clock.wallMs(),
+        leewaySeconds: 0,
+      });
+      const { tenant, subject } = claims;
+      const roles = claims.roles
+        .filter(isRole)
+        .filter((role) => isPlatformRole(role) === (tenant === null));
+      const actor = await this.subjects.opaque(tenant, subject);
+      return { tenant, subject, actor, roles: new Set(roles) };
+    } catch (error) {
+      if (error instanceof KcmError && error.code === 'unauthenticated') return null;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import { Controller, Inject } from '@nestjs/common';
+import { type CommandContext, Subjects } from '@kcm/application';
+import { SealService } from '@kcm/custody';
+import { type Clock, LIMITS, rfc3339, SERVICE_ID, TENANT_ID, uuidv5 } from '@kcm/kernel';
+import {
+  Answers,
+  Body,
+  CLOCK,
+  Context,
+  Endpoint,
+  isPlatformRole,
+  Reply,
+  ROLES,
+} from '@kcm/platform';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { RegionService } from './region-service.js';
+
+const OPERATOR = ['platform-operator'] as const;
+const token = z
+  .strictObject({
+    tenant: z.string().regex(TENANT_ID).optional(),
+    subject: z.string().min(1).max(256),
+    roles: z.array(z.enum(ROLES)).min(1).max(ROLES.length),
+    ttlSeconds: z
+      .number()
+      .int()
+      .min(1)
+      .max(LIMITS.tokenSecondsMax)
+      .default(LIMITS.tokenSecondsDefault),
+  })
+  .refine((body) => body.roles.every((role) => isPlatformRole(role) === !body.tenant), {
+    path: ['roles'],
+    message: 'platform roles go without a tenant, the others with one',
+  });
+const certificate = z.strictObject({
+  tenant: z.string().regex(TENANT_ID),
+  service: z.string().regex(SERVICE_ID),
+  csr: z.string().min(1).max(16_384),
+  days: z
+    .number()
+    .int()
+    .min(1)
+    .max(LIMITS.certificateDaysMax)
+    .default(LIMITS.certificateDaysDefault),
+});
+
+/** For people without an OIDC provider or a PKI of their own. */
+@Controller()
+export class CredentialsController {
+  constructor(
+    @Inject(RegionService) private readonly region: RegionService,
+    @Inject(SealService) private readonly seals: SealService,
+    @Inject(Subjects) private readonly subjects: Subjects,
+    @Inject(Answers) private readonly answers: Answers,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  @Endpoint({
+    method: 'POST',
+    path: 'v1/sys/tokens',
+    summary: 'Issue an access token by the local issuer',
+    roles: OPERATOR,
+    body: token,
+    status: 201,
+    answers: z.object({ token: z.string(), expiresAt: z.string() }),
+    command: true,
+  })
+  async token(
+    @Body() body: z.infer<typeof token>,
+    @Context() context: CommandContext,
+    @Reply() reply: FastifyReply,
+  ) {
+    const tenant = body.tenant ?? null;
+    const seconds = Math.floor(this.clock.wallMs() / 1000) + body.ttlSeconds;
+    const subject = await this.subjects.opaque(tenant, body.subject);
+    const issued = {
+      jti: uuidv5(context.commandId),
+      tenant,
+      subject,
+      roles: body.roles,
+      expiresAt: rfc3339(seconds * 1000),
+    };
+    const handled = await this.region.record({ kind: 'RecordToken', token: issued }, context);
+    // A repeated command gets the token of the first one: what its event says.
+    const recorded = handled.events.find((event) => event.type === 'TokenIssued');
+    const { expiresAt } = recorded?.data ?? issued;
+    const signed = await this.seals.custody().signToken({
+      subject: body.subject,
+      tenant,
+      roles: body.roles,
+      jti: issued.jti,
+      expiresAtSeconds: Date.parse(expiresAt) / 1000,
+    });
+    this.answers.accepted(reply, handled);
+    return { token: signed, expiresAt };
+  }
+
+  @Endpoint({
+    method: 'POST',
+    path: 'v1/sys/certificates',
+    summary: 'Issue a client certificate to a workload (tenant, service) for its own key',
+    roles: OPERATOR,
+    body: certificate,
+    status: 201,
+    answers: z.object({
+      san: z.string(),
+      certificate: z.string(),
+      ca: z.string(),
+      notAfter: z.string(),
+    }),
+    command: true,
+  })
+  async certificate(
+    @Body() { tenant, service, csr, days }: z.infer<typeof certificate>,
+    @Context() context: CommandContext,
+    @Reply() reply: FastifyReply,
+  ) {
+    const { authority } = this.seals.custody();
+    const issued = await authority.issueFromCsr({ kind: 'workload', tenant, service }, csr, days);
+    const { san, certificate, ca, notAfter, sha256 } = issued;
+    const handled = await this.region.record(
+      { kind: 'RecordCertificate', certificate: { san, certificateSha256: sha256, notAfter } },
+      context,
+    );
+    this.answers.accepted(reply, handled);
+    return { san, certificate, ca, notAfter };
+  }
+}

@@ -1,0 +1,24 @@
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { constantTimeEqual, sha256Hex } from '@kcm/crypto';
+import type { Random } from '@kcm/kernel';
+
+/** Whether a bearer is the operator's token; valid while sealed too. */
+export type OperatorTokenCheck = (bearer: string) => boolean;
+
+/**
+ * 32 random bytes, written once to `operator-token` (0600) for the operator to take away; what is
+ * kept to compare with is its SHA-256.
+ */
+export function operatorToken(dataDir: string, random: Random): OperatorTokenCheck {
+  const digestFile = join(dataDir, 'operator-token.sha256');
+  if (!existsSync(digestFile)) {
+    const token = random.bytes(32).toString('base64url');
+    const tokenFile = join(dataDir, 'operator-token');
+    writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+    chmodSync(tokenFile, 0o600);
+    writeFileSync(digestFile, `${sha256Hex(Buffer.from(token))}\n`, { mode: 0o600 });
+  }
+  const digest = Buffer.from(readFileSync(digestFile, 'utf8').trim());
+  return (bearer) => constantTimeEqual(Buffer.from(sha256Hex(Buffer.from(bearer))), digest);
+}

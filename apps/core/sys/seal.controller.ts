@@ -1,0 +1,111 @@
+import { Controller, Inject } from '@nestjs/common';
+import type { CommandContext } from '@kcm/application';
+import { KcmError, LIMITS } from '@kcm/kernel';
+import { Answers, Body, Config, Context, Endpoint, Reply, VERSION } from '@kcm/platform';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { RegionService } from './region-service.js';
+
+const OPERATOR = ['platform-operator'] as const;
+const shareCount = z.number().int().min(1).max(LIMITS.sharesMax);
+const initialization = z
+  .strictObject({ shares: shareCount, threshold: shareCount })
+  .refine((body) => body.threshold <= body.shares, {
+    path: ['threshold'],
+    message: 'must not be over shares',
+  });
+const unsealing = z.union([
+  z.strictObject({ share: z.string().min(1).max(1_024) }),
+  z.strictObject({ reset: z.literal(true) }),
+]);
+const statusView = z.object({
+  region: z.string(),
+  version: z.string(),
+  initialized: z.boolean(),
+  sealed: z.boolean(),
+  seal: z.enum(['shamir', 'auto']).nullable(),
+  trialGrade: z.array(z.string()),
+  provided: z.number().int(),
+  threshold: z.number().int(),
+  shares: z.number().int(),
+});
+
+/** Seal of the region: the only routes that work while it is sealed. */
+@Controller()
+export class SealController {
+  constructor(
+    @Inject(RegionService) private readonly region: RegionService,
+    @Inject(Answers) private readonly answers: Answers,
+    @Inject(Config) private readonly config: Config,
+  ) {}
+
+  @Endpoint({
+    method: 'GET',
+    path: 'v1/sys/status',
+    summary: 'Initialized, sealed, and how many shares were provided',
+    roles: 'public',
+    whileSealed: true,
+    status: 200,
+    answers: statusView,
+  })
+  status() {
+    const status = this.region.status();
+    const trialGrade = status.seal === 'auto' ? ['seal: the unseal key lies beside the data'] : [];
+    return { region: this.region.region, version: VERSION, ...status, trialGrade };
+  }
+
+  @Endpoint({
+    method: 'POST',
+    path: 'v1/sys/init',
+    summary: 'Initialize the region; the answer is the only time the shares are shown',
+    roles: OPERATOR,
+    whileSealed: true,
+    body: initialization,
+    status: 200,
+    answers: z.object({ shares: z.array(z.string()), threshold: z.number().int() }),
+    command: true,
+  })
+  async init(
+    @Body() body: z.infer<typeof initialization>,
+    @Context() context: CommandContext,
+    @Reply() reply: FastifyReply,
+  ) {
+    if (this.config.KCM_SEAL !== 'shamir') {
+      throw new KcmError('wrong_state', 'This region seals itself (KCM_SEAL=auto).');
+    }
+    const { shares, handled } = await this.region.init({ seal: 'shamir', ...body }, context);
+    this.answers.accepted(reply, handled);
+    return { shares, threshold: body.threshold };
+  }
+
+  @Endpoint({
+    method: 'POST',
+    path: 'v1/sys/unseal',
+    summary: 'Provide one share, or let go of those provided',
+    roles: OPERATOR,
+    whileSealed: true,
+    body: unsealing,
+    status: 200,
+    answers: statusView,
+    command: true,
+  })
+  async unseal(@Body() body: z.infer<typeof unsealing>, @Context() context: CommandContext) {
+    if ('share' in body) await this.region.unseal(body.share, context);
+    else await this.region.reset();
+    return this.status();
+  }
+
+  @Endpoint({
+    method: 'POST',
+    path: 'v1/sys/seal',
+    summary: 'Seal at once: Core forgets every key; leases end by themselves',
+    roles: OPERATOR,
+    status: 200,
+    answers: statusView,
+    command: true,
+  })
+  async seal(@Context() context: CommandContext) {
+    await this.region.seal(context);
+    return this.status();
+  }
+}

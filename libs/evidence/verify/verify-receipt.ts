@@ -1,0 +1,85 @@
+import { ed25519PublicFromRaw, kidOf, verifyIssuedBy, verifyJws } from '@kcm/crypto';
+import { KcmError } from '@kcm/kernel';
+import type { Receipt, ReceiptHolder, Trust } from './receipt.js';
+import { receiptSchema, trustSchema } from './schema.js';
+
+const TYPE = 'kcm-receipt+jws';
+const refuse = (detail: string): never => {
+  throw new KcmError('integrity', detail);
+};
+
+/** @throws KcmError invalid_request */
+export function parseTrust(text: string): Trust {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new KcmError('invalid_request', 'The trust file is not JSON.');
+  }
+  const parsed = trustSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const errors = parsed.error.issues.map((issue) => ({
+    path: issue.path.join('.'),
+    code: issue.code,
+    detail: issue.message,
+  }));
+  throw new KcmError('invalid_request', 'The trust file is not one of ours.', { errors });
+}
+
+/**
+ * Verifies a receipt with nothing but the pinned trust: no server, no database, no clock. Every part
+ * of the JWS is re-encoded, so that any changed byte is refused (RFC 7515, RFC 8785).
+ * @returns what it says · @throws KcmError integrity, saying which check failed
+ */
+export function verifyReceipt(compact: string, trust: Trust): Receipt {
+  const raw = Buffer.from(trust.signing.x, 'base64url');
+  const { header, payload } = verifyJws(compact, ed25519PublicFromRaw(raw));
+  if (header['typ'] !== TYPE) refuse('This is signed by the region, but is not a receipt.');
+  if (header['kid'] !== kidOf(raw)) refuse('The receipt names another signing key.');
+  const parsed = receiptSchema.safeParse(payload);
+  if (!parsed.success) {
+    const where = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
+    return refuse(`The receipt is not of format 1: ${where}.`);
+  }
+  const receipt = parsed.data;
+  if (receipt.region !== trust.region) refuse(`It is of the region ${receipt.region}.`);
+  if (receipt.tenant !== trust.tenant) refuse(`It is of the tenant ${receipt.tenant}.`);
+  checkKind(receipt);
+  for (const holder of receipt.holders) checkHolder(holder, receipt, trust);
+  return receipt;
+}
+
+/** A receipt claims no more than its parts show. */
+function checkKind({ kind, revocation, shred, probe }: Receipt): void {
+  const fits = {
+    'provider-denied': revocation.kind === 'provider-denied' && probe !== null,
+    'l1-destroyed': revocation.kind === 'l1-destroyed' && probe !== null,
+    locked: revocation.kind === 'suspend' || revocation.kind === 'kill',
+    shredded: revocation.kind === 'kill' && shred !== null,
+  }[kind];
+  if (!fits) refuse(`The receipt says ${kind}, and its parts do not.`);
+  if (kind !== 'shredded' && shred !== null) refuse('The receipt hides a shred.');
+  if (Date.parse(revocation.hardBound) < Date.parse(revocation.startedAt))
+    refuse('The bound lies before the start.');
+}
+
+function checkHolder(holder: ReceiptHolder, { revocation }: Receipt, trust: Trust): void {
+  const { id, boot, statement, certificate, refusedAt, erasedAt, lastGrantEnds } = holder;
+  if (statement === null || certificate === null) {
+    if (refusedAt !== null || erasedAt !== null) refuse(`${id} is silent, yet it is quoted.`);
+    const bound = Date.parse(revocation.hardBound);
+    if (lastGrantEnds === null || Date.parse(lastGrantEnds) > bound)
+      refuse(`${id} is silent, and its last grant does not end within the bound.`);
+    return;
+  }
+  const uri = `kcm://region/${trust.region}/edge/${id.replace(/^edge:/, '')}`;
+  const signer = verifyIssuedBy(certificate, trust.ca, uri);
+  const said = verifyJws(statement, signer).payload as { readonly [name: string]: unknown };
+  const quoted =
+    said['boot'] === boot &&
+    said['refusedAt'] === refusedAt &&
+    said['erasedAt'] === (erasedAt ?? 'dropped-unconfirmed');
+  if (!quoted) refuse(`${id} is quoted with what it did not say.`);
+  const tenant = String(said['uid']).split('/')[0];
+  if (tenant !== trust.tenant) refuse(`${id} speaks of another tenant.`);
+}
