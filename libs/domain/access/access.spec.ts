@@ -1,0 +1,214 @@
+import fc from 'fast-check';
+import { everyCell, given } from '@kcm/testing';
+import type { AccessCommand } from './access.commands.js';
+import { accessDecider } from './access.decide.js';
+import type { AccessEvent, LockKind } from './access.events.js';
+import { LOCK_OWNERS, locksOf } from './access.policies.js';
+
+const taken = (
+  lock: string,
+  kind: LockKind,
+  epoch: number,
+  more: { scope?: { service: string }; lockedBy?: string } = {},
+): AccessEvent => ({
+  type: 'LockTaken',
+  data: {
+    lock,
+    kind,
+    scope: { all: true },
+    owner: LOCK_OWNERS[kind],
+    cause: 'reason',
+    epoch,
+    ...more,
+  },
+});
+const take = (lock: string, lockKind: LockKind, more: object = {}): AccessCommand => ({
+  kind: 'TakeLock',
+  lock,
+  lockKind,
+  scope: { all: true },
+  owner: LOCK_OWNERS[lockKind],
+  cause: 'reason',
+  ...more,
+});
+const released = (lock: string, kind: LockKind, epoch: number): AccessEvent => ({
+  type: 'LockReleased',
+  data: { lock, kind, epoch },
+});
+
+describe('access: every state × command', () => {
+  everyCell(accessDecider, {
+    histories: {
+      open: [],
+      locked: [taken('s1', 'suspended', 1)],
+      killed: [taken('s1', 'suspended', 1), taken('k1', 'killed', 2)],
+    },
+    commands: {
+      TakeLock: take('s2', 'suspended', { scope: { service: 'billing' } }) as Extract<
+        AccessCommand,
+        { kind: 'TakeLock' }
+      >,
+      ReleaseLock: { kind: 'ReleaseLock', lock: 's1', owner: 'tenant' },
+    },
+    table: {
+      open: { TakeLock: ['LockTaken'], ReleaseLock: 'not_found' },
+      locked: { TakeLock: ['LockTaken'], ReleaseLock: ['LockReleased'] },
+      killed: { TakeLock: 'tenant_killed', ReleaseLock: 'tenant_killed' },
+    },
+  });
+});
+
+describe('access: every state × kind of lock', () => {
+  const histories = {
+    open: [],
+    suspended: [taken('l0', 'suspended', 1)],
+    blocked: [taken('l0', 'blocked', 1)],
+    providerDenied: [taken('l0', 'providerDenied', 1)],
+    killed: [taken('l0', 'killed', 1)],
+  };
+  const cells: {
+    [S in keyof typeof histories]: {
+      [K in LockKind]: 'taken' | 'known' | 'wrong_state' | 'tenant_killed';
+    };
+  } = {
+    open: { providerDenied: 'taken', suspended: 'taken', blocked: 'taken', killed: 'taken' },
+    suspended: {
+      providerDenied: 'taken',
+      suspended: 'wrong_state',
+      blocked: 'taken',
+      killed: 'taken',
+    },
+    blocked: {
+      providerDenied: 'taken',
+      suspended: 'taken',
+      blocked: 'wrong_state',
+      killed: 'taken',
+    },
+    providerDenied: {
+      providerDenied: 'known',
+      suspended: 'taken',
+      blocked: 'taken',
+      killed: 'taken',
+    },
+    killed: {
+      providerDenied: 'known',
+      suspended: 'tenant_killed',
+      blocked: 'tenant_killed',
+      killed: 'wrong_state',
+    },
+  };
+  for (const state of Object.keys(histories) as (keyof typeof histories)[])
+    for (const kind of Object.keys(LOCK_OWNERS) as LockKind[]) {
+      const cell = cells[state][kind];
+      it(`${state} × ${kind}: ${cell}`, () => {
+        const result = given(accessDecider, histories[state]).when(take('l1', kind));
+        if (cell === 'taken') result.then(taken('l1', kind, histories[state].length === 0 ? 1 : 2));
+        else if (cell === 'known') result.then();
+        else result.refused(cell);
+      });
+    }
+});
+
+describe('access', () => {
+  it('a lock taken twice is taken once', () =>
+    given(accessDecider, [taken('s1', 'suspended', 1)])
+      .when(take('s1', 'suspended'))
+      .then());
+
+  it('a denial carries the refused call that proved it', () => {
+    const proof = { rootKeyId: 'rk1', callId: 'c1', providerRequestId: 'p1' };
+    given(accessDecider)
+      .when(take('d1', 'providerDenied', proof))
+      .then({
+        type: 'LockTaken',
+        data: { ...taken('d1', 'providerDenied', 1).data, ...proof } as never,
+      });
+  });
+
+  it.each([
+    ['suspended', 'platform'],
+    ['blocked', 'tenant'],
+    ['providerDenied', 'tenant'],
+    ['killed', 'keystore'],
+  ] as const)('a lock %s is not the %s’s to take', (kind, owner) =>
+    given(accessDecider)
+      .when(take('l1', kind, { owner }))
+      .refused('forbidden'),
+  );
+
+  it.each(['killed', 'blocked', 'providerDenied'] as const)(
+    '%s concerns the whole tenant, never one service',
+    (kind) =>
+      given(accessDecider)
+        .when(take('l1', kind, { scope: { service: 'billing' } }))
+        .refused('invalid_request', 'scope'),
+  );
+
+  it('two services are suspended independently', () =>
+    given(accessDecider, [taken('s1', 'suspended', 1, { scope: { service: 'mail' } })])
+      .when(take('s2', 'suspended', { scope: { service: 'billing' } }))
+      .then(taken('s2', 'suspended', 2, { scope: { service: 'billing' } })));
+
+  it.each([
+    ['suspended', 'platform', 'forbidden'],
+    ['suspended', 'keystore', 'forbidden'],
+    ['blocked', 'tenant', 'forbidden'],
+    ['providerDenied', 'tenant', 'forbidden'],
+    ['killed', 'tenant', 'approval_required'],
+    ['killed', 'platform', 'approval_required'],
+  ] as const)('%s is not released by %s: %s', (kind, owner, code) =>
+    given(accessDecider, [taken('l1', kind, 1)])
+      .when({ kind: 'ReleaseLock', lock: 'l1', owner })
+      .refused(code),
+  );
+
+  it('who suspended does not release, another person does', () => {
+    const suspended = given(accessDecider, [taken('s1', 'suspended', 1, { lockedBy: 'sub-a' })]);
+    const release = { kind: 'ReleaseLock', lock: 's1', owner: 'tenant' } as const;
+    suspended.when({ ...release, releasedBy: 'sub-a' }).refused('forbidden');
+    suspended.when({ ...release, releasedBy: 'sub-b' }).then(released('s1', 'suspended', 2));
+  });
+
+  it('the keystore allowing again changes nothing of a killed tenant', () =>
+    given(accessDecider, [taken('d1', 'providerDenied', 1), taken('k1', 'killed', 2)])
+      .when({ kind: 'ReleaseLock', lock: 'd1', owner: 'keystore' })
+      .then());
+
+  it('access opens when the last lock is released', () => {
+    const both = [taken('s1', 'suspended', 1), taken('b1', 'blocked', 2)];
+    const one = [...both, released('s1', 'suspended', 3)];
+    expect(given(accessDecider, one).state.status).toBe('locked');
+    const none = [...one, released('b1', 'blocked', 4)];
+    expect(given(accessDecider, none).state).toEqual({ status: 'open', term: 1, epoch: 4 });
+  });
+
+  it('every event raises the epoch by one, nothing else does, and a kill never ends', () => {
+    const id = fc.constantFrom('a', 'b', 'c', 'd');
+    const kind = fc.constantFrom(...(Object.keys(LOCK_OWNERS) as LockKind[]));
+    const owner = fc.constantFrom('keystore', 'tenant', 'platform');
+    const command: fc.Arbitrary<AccessCommand> = fc.oneof(
+      fc.tuple(id, kind).map(([lock, lockKind]) => take(lock, lockKind)),
+      fc
+        .tuple(id, owner)
+        .map(([lock, by]): AccessCommand => ({ kind: 'ReleaseLock', lock, owner: by })),
+    );
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
+        let state = accessDecider.initial;
+        for (const each of commands) {
+          const decision = accessDecider.decide(each, state);
+          if (decision.kind === 'refused') continue;
+          const before = state;
+          for (const event of decision.events) state = accessDecider.evolve(state, event);
+          expect(state.epoch).toBe(before.epoch + decision.events.length);
+          expect(decision.events.length).toBeLessThanOrEqual(1);
+          if (before.status === 'killed') expect(state).toEqual(before);
+          const locks = locksOf(state);
+          expect(new Set(locks.map(({ lock }) => lock)).size).toBe(locks.length);
+          expect(state.status === 'open').toBe(locks.length === 0);
+          expect(state.status === 'killed').toBe(locks.some((lock) => lock.kind === 'killed'));
+        }
+      }),
+    );
+  });
+});
