@@ -9,11 +9,12 @@ export interface BlobStore {
   /** Durable; true if this call stored it, false if the key already holds something. */
   putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean>;
   get(key: string): Promise<Buffer | null>;
-  /** Keys under a prefix, bytewise order. */
+  /** Keys equal to or under the given path ('' for all), bytewise order. */
   list(prefix: string): Promise<readonly string[]>;
   /**
    * Deletes every key equal to or under the given prefix (a path: `a/b` never matches `a/bc`).
    * Resolves only once the bytes are gone from the database and its write-ahead log; how many.
+   * After a failure it is repeated, whatever it then counts.
    */
   erase(prefix: string): Promise<number>;
   close(): Promise<void>;
