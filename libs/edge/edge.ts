@@ -263,7 +263,7 @@ class Edge implements RunningEdge {
     this.#reporting = true;
     try {
       if (!this.#core.connected) return;
-      for (const report of [...this.#usage.reports()]) {
+      for (const report of this.#usage.reports()) {
         if (!(await this.#core.state('usage', report))) return;
         this.#usage.recorded();
       }

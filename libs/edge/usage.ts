@@ -59,7 +59,7 @@ export class UsageLedger {
 
   /** The reports to deliver, oldest first; closes the window once all earlier ones are recorded. */
   reports(): readonly Json[] {
-    if (this.#unsent.length > 0) return this.#unsent;
+    if (this.#unsent.length > 0) return this.#unsent.slice();
     const to = this.wallMs();
     const counts = [...this.#counts.values()];
     for (let at = 0; at < counts.length; at += ENTRIES_MAX) {
@@ -77,7 +77,7 @@ export class UsageLedger {
     }
     this.#counts = new Map();
     this.#from = to;
-    return this.#unsent;
+    return this.#unsent.slice();
   }
 
   /** The oldest report has been recorded. */

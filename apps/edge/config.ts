@@ -1,0 +1,109 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { edgeSockets } from '@kcm/edge';
+import { KcmError, REGION_ID, SERVICE_ID, type FieldError } from '@kcm/kernel';
+
+/** What an Edge alone is configured with; all PEM. */
+export interface EdgeConfig {
+  readonly coreHost: string;
+  readonly corePort: number;
+  readonly certificate: string;
+  readonly privateKey: string;
+  readonly ca: string;
+  readonly services: readonly string[];
+  readonly dataDir: string;
+  /** Null: whatever region the certificate names. */
+  readonly region: string | null;
+}
+const KNOWN = [
+  'KCM_CORE',
+  'KCM_TLS_CERT',
+  'KCM_TLS_KEY',
+  'KCM_TLS_CA',
+  'KCM_EDGE_SERVICES',
+  'KCM_DATA_DIR',
+  'KCM_REGION',
+] as const;
+type Name = (typeof KNOWN)[number];
+const NOT_BUILT: Readonly<Record<string, string>> = {
+  KCM_EDGE_PORT: 'an Edge listens on Unix sockets only',
+  KCM_MESSAGING: 'an Edge hears of revocations from Core and from its leases only',
+};
+/** A host name, an IPv4 address or a bracketed IPv6 address, and a port. */
+const CORE = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/;
+
+/**
+ * From environment variables; `X_FILE` reads X from a file, and the TLS ones may also be a path.
+ * @throws KcmError invalid_request naming every wrong variable
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): EdgeConfig {
+  const errors: FieldError[] = [];
+  const wrong = (path: string, code: string, detail: string): null => {
+    errors.push({ path, code, detail });
+    return null;
+  };
+  for (const [name, detail] of Object.entries(NOT_BUILT))
+    if (env[name]) wrong(name, 'not_built', detail);
+  const value = (name: Name): string | null => {
+    const file = env[`${name}_FILE`];
+    if (file && env[name]) return wrong(name, 'ambiguous', `${name}_FILE is given too`);
+    if (!file) return env[name] || null;
+    return readText(file) ?? wrong(`${name}_FILE`, 'unreadable', `cannot read ${file}`);
+  };
+  const pem = (name: Name, label: RegExp, what: string): string => {
+    const given = value(name);
+    if (given === null) {
+      if (!errors.some(({ path }) => path.startsWith(name)))
+        wrong(name, 'required', `${what} in PEM, or its path`);
+      return '';
+    }
+    const text = given.includes('-----BEGIN') ? given : readText(given);
+    if (text === null) wrong(name, 'unreadable', `neither PEM nor a file: ${what} is needed`);
+    else if (!label.test(text)) wrong(name, 'invalid', `is not ${what} in PEM`);
+    return text ?? '';
+  };
+  const core = CORE.exec(value('KCM_CORE') ?? '');
+  const corePort = Number(core?.[3]);
+  if (core === null || corePort < 1 || corePort > 65_535)
+    wrong('KCM_CORE', env['KCM_CORE'] ? 'invalid' : 'required', 'host:port of Core’s KMIP door');
+  const certificate = pem('KCM_TLS_CERT', /-----BEGIN CERTIFICATE-----/, 'the Edge’s certificate');
+  const privateKey = pem('KCM_TLS_KEY', /-----BEGIN (EC )?PRIVATE KEY-----/, 'its private key');
+  const ca = pem('KCM_TLS_CA', /-----BEGIN CERTIFICATE-----/, 'the region’s authority');
+  const services = (value('KCM_EDGE_SERVICES') ?? 'default').split(',').map((id) => id.trim());
+  const dataDir = value('KCM_DATA_DIR') ?? '.kcm';
+  if (services.every((id) => SERVICE_ID.test(id)) && new Set(services).size === services.length)
+    checkSockets(dataDir, services, wrong);
+  else wrong('KCM_EDGE_SERVICES', 'invalid', 'service ids, each once, comma-separated');
+  const region = value('KCM_REGION');
+  if (region !== null && !REGION_ID.test(region))
+    wrong('KCM_REGION', 'invalid', 'must match [a-z0-9][a-z0-9-]{0,31}');
+  if (errors.length > 0) {
+    const list = errors.map(({ path, detail }) => `${path}: ${detail}`).join('; ');
+    throw new KcmError('invalid_request', `The configuration is wrong: ${list}`, { errors });
+  }
+  const coreHost = core![1] ?? core![2]!;
+  return { coreHost, corePort, certificate, privateKey, ca, services, dataDir, region };
+}
+
+/** Folder of the sockets. */
+export const socketDirOf = (dataDir: string): string => join(dataDir, 'edge');
+
+function checkSockets(
+  dataDir: string,
+  services: readonly string[],
+  wrong: (path: string, code: string, detail: string) => null,
+): void {
+  try {
+    edgeSockets(socketDirOf(dataDir), services);
+  } catch (error) {
+    wrong('KCM_DATA_DIR', 'too_long', (error as Error).message);
+  }
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return null;
+  }
+}

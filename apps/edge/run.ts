@@ -1,0 +1,64 @@
+import { resolve } from 'node:path';
+import { startEdge, type EdgeLogEntry, type RunningEdge } from '@kcm/edge';
+import { KcmError, rfc3339, systemClock } from '@kcm/kernel';
+import { readConfig, socketDirOf } from './config.js';
+import { writeEndpoints } from './endpoints.js';
+import { edgeIdentity } from './tls.js';
+
+export interface Console {
+  /** One JSON line for programs. */
+  readonly out: (line: string) => void;
+  /** For people. */
+  readonly err: (line: string) => void;
+}
+
+/** Starts an Edge from its environment. @throws KcmError naming what is wrong */
+export async function runEdge(
+  env: Readonly<Record<string, string | undefined>>,
+  console: Console,
+): Promise<RunningEdge> {
+  const config = readConfig(env);
+  const identity = edgeIdentity(config.certificate, config.privateKey, systemClock.wallMs());
+  if (config.region !== null && config.region !== identity.region)
+    throw new KcmError(
+      'invalid_request',
+      `KCM_REGION is ${config.region}, the certificate is of region ${identity.region}.`,
+    );
+  if (typeof (globalThis as { gc?: unknown }).gc !== 'function')
+    console.err(
+      'Started without --expose-gc: after a revocation this Edge refuses and drops its keys as ' +
+        'always, but cannot say when their bytes were gone from memory (dropped-unconfirmed).',
+    );
+  const core = `${config.coreHost}:${config.corePort}`;
+  const dataDir = resolve(config.dataDir);
+  const edge = await startEdge({
+    ...config,
+    ...identity,
+    socketDir: socketDirOf(dataDir),
+    log: logTo(console, core),
+  });
+  const removeEndpoints = writeEndpoints(dataDir, edge.sockets);
+  console.out(JSON.stringify({ edgeSockets: edge.sockets, ...identity }));
+  console.err(`Edge ${identity.edge} listens; waiting for Core at ${core}.`);
+  return {
+    sockets: edge.sockets,
+    status: (service) => edge.status(service),
+    stop: async () => {
+      removeEndpoints();
+      await edge.stop();
+    },
+  };
+}
+
+/** The same reason is told once, not at each attempt. */
+function logTo(console: Console, core: string): (entry: EdgeLogEntry) => void {
+  let last: string | null = null;
+  return ({ level, event, detail, tenant }) => {
+    const about = [tenant, detail].filter(Boolean).join(': ');
+    const text = `${event === 'core-connected' || event === 'core-unreachable' ? core : ''} ${about}`;
+    const line = `${level} ${event} ${text.trim()}`.trim();
+    if (event === 'core-unreachable' && line === last) return;
+    if (event === 'core-unreachable' || event === 'core-connected') last = line;
+    console.err(`${rfc3339(systemClock.wallMs())} ${line}`);
+  };
+}
