@@ -20,6 +20,7 @@ export interface Trace {
 type Answer = { readonly [field: string]: unknown };
 
 const PLAINTEXT_BYTES_MAX = 4096;
+const BLOB_BYTES_MAX = PLAINTEXT_BYTES_MAX + 64;
 
 /** What the keystore does for holders of an access token and, apart from them, for its owner. */
 export class Operations {
@@ -85,14 +86,17 @@ export class Operations {
   }
 
   #wrap(key: KeyMaterial, body: Body, binding: Binding): Answer {
-    const plaintext = bytesOf(body, 'plaintext');
+    const plaintext = plaintextOf(body);
     const ciphertext = wrap(key, plaintext, binding, this.random).toString('base64');
     plaintext.fill(0);
     return { id: key.id, version: key.version, ciphertext };
   }
 
   #unwrap(key: KeyMaterial, body: Body, binding: Binding): Answer {
-    const plain = unwrap(key, bytesOf(body, 'ciphertext'), binding);
+    const ciphertext = base64Of(body['ciphertext']);
+    if (ciphertext === null || ciphertext.length > BLOB_BYTES_MAX)
+      throw new Refusal('integrity_failed', 'That is no blob of this keystore.');
+    const plain = unwrap(key, ciphertext, binding);
     const plaintext = plain.toString('base64');
     plain.fill(0);
     return { id: key.id, version: key.version, plaintext };
@@ -128,12 +132,16 @@ function bindingOf(value: unknown): Binding {
   throw new Refusal('bad_request', 'binding must be {tenant, key, version}.');
 }
 
-function bytesOf(body: Body, name: string): Buffer {
-  const value = body[name];
+/** null for anything but canonical base64. */
+function base64Of(value: unknown): Buffer | null {
   const bytes = typeof value === 'string' ? Buffer.from(value, 'base64') : null;
-  const sound = bytes !== null && bytes.length > 0 && bytes.toString('base64') === value;
-  if (!sound || bytes.length > PLAINTEXT_BYTES_MAX)
-    throw new Refusal('bad_request', `${name} must be base64 of 1 to 4096 bytes.`);
+  return bytes?.toString('base64') === value ? bytes : null;
+}
+
+function plaintextOf(body: Body): Buffer {
+  const bytes = base64Of(body['plaintext']);
+  if (bytes === null || bytes.length === 0 || bytes.length > PLAINTEXT_BYTES_MAX)
+    throw new Refusal('bad_request', 'plaintext must be base64 of 1 to 4096 bytes.');
   return bytes;
 }
 

@@ -1,4 +1,3 @@
-import { createSecureContext } from 'node:tls';
 import { canonicalJson, type FieldError, type Json, uuidv5 } from '@kcm/kernel';
 import type { DriverDeps } from '../driver-deps.js';
 import { HostUnresolved } from '../egress.js';
@@ -108,12 +107,14 @@ function laterIfUnresolved(error: unknown): void {
   if (!(error instanceof HostUnresolved)) throw error;
 }
 
+/** Only certificates, each a whole DER SEQUENCE (X.690 §8.9): Node skips a broken one in silence. */
 function isPem(value: string): boolean {
-  if (value.length > 64 * 1024 || !value.includes('-----BEGIN CERTIFICATE-----')) return false;
-  try {
-    createSecureContext({ ca: value });
-    return true;
-  } catch {
-    return false;
-  }
+  if (value.length > 64 * 1024) return false;
+  const blocks = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g;
+  const found = [...value.matchAll(blocks)].map(([, body]) => Buffer.from(body!, 'base64'));
+  const rest = value.replaceAll(blocks, '').trim();
+  return rest === '' && found.length > 0 && found.every(isWholeSequence);
 }
+
+const isWholeSequence = (der: Buffer): boolean =>
+  der.length > 4 && der.readUInt16BE(0) === 0x3082 && der.readUInt16BE(2) === der.length - 4;
