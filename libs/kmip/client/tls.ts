@@ -49,13 +49,14 @@ export function connectTls(options: KmipClientOptions, protocol: string): Promis
       reject(new KmipUnavailable('cannot connect', error));
     };
     socket.once('error', fail);
-    socket.once('close', () => fail());
+    const lost = (): void => fail();
+    socket.once('close', lost);
     socket.once('secureConnect', () => {
       clearTimeout(timer);
       if (socket.alpnProtocol !== protocol)
         return fail(new Error(`the server does not speak ${protocol}`));
       socket.removeListener('error', fail);
-      socket.removeAllListeners('close');
+      socket.removeListener('close', lost);
       socket.setNoDelay(true);
       socket.setKeepAlive(true, 10_000);
       resolve(socket);

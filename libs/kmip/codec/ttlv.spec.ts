@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { decodeItem, encodeItem, item, ITEM_TYPES, sizeOf, TtlvError, type Item } from './index.js';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/[\s|]/g, ''), 'hex');

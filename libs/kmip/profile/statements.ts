@@ -16,6 +16,8 @@ export interface UsageStatement {
   readonly boot: string;
   /** From 1, no gaps within a boot. */
   readonly seq: number;
+  /** SHA-256 (hex) of the statement before it in RFC 8785 form; null for the first. */
+  readonly previous: string | null;
   /** RFC 3339. */
   readonly from: string;
   readonly to: string;
@@ -23,6 +25,7 @@ export interface UsageStatement {
 }
 export interface UsageStatementEntry {
   readonly tenant: string;
+  /** `-` with version 0: refused before any key was known. */
   readonly key: string;
   readonly version: number;
   readonly operation: 'encrypt' | 'decrypt';

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { LIMITS } from '@kcm/kernel';
 import { Framer, Tag } from '../codec/index.js';
@@ -48,6 +48,8 @@ export class KmipServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #responder: Responder<Peer>;
   readonly #connections = new Map<number, { readonly peer: Peer; readonly socket: TLSSocket }>();
+  /** Below TLS: those that are still shaking hands are in here too. */
+  readonly #sockets = new Set<Socket>();
   #serial = 0;
 
   private constructor(private readonly options: KmipServerOptions) {
@@ -66,6 +68,10 @@ export class KmipServer implements AsyncDisposable {
       sessionTimeout: 1,
     });
     this.#server.maxConnections = options.connectionsMax ?? LIMITS.kmipConnectionsMax;
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     this.#server.on('tlsClientError', (error, socket) => {
       options.onRefused?.('handshake', error.message);
       socket.destroy();
@@ -108,6 +114,7 @@ export class KmipServer implements AsyncDisposable {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.disconnect(() => true);
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 
