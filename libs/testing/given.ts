@@ -12,9 +12,14 @@ export function given<C, S, E extends DomainEvent>(
     when(command: C) {
       const decision = decider.decide(command, state);
       return {
-        /** Accepted with exactly these events, in this order; none: accepted and nothing to record. */
+        /** Accepted with exactly these events, in this order. */
+        // oxlint-disable-next-line unicorn/no-thenable -- the words of the specification; never awaited
         then(...events: readonly E[]) {
           expect(decision).toEqual({ kind: 'accepted', events });
+        },
+        /** Accepted, and there is nothing to record. */
+        thenNothing() {
+          expect(decision).toEqual({ kind: 'accepted', events: [] });
         },
         /** Refused with this code, a sentence for people and, if named, these wrong fields. */
         refused(code: Code, ...paths: readonly string[]) {
@@ -33,7 +38,7 @@ export type Cell<E extends DomainEvent> = Code | readonly E['type'][];
 export interface Cells<C extends { kind: string }, E extends DomainEvent, Scenario extends string> {
   /** How each state is reached. */
   readonly histories: { readonly [K in Scenario]: readonly E[] };
-  readonly commands: { readonly [K in C['kind']]: Extract<C, { kind: K }> };
+  readonly commands: { readonly [K in C['kind']]: C & { readonly kind: K } };
   readonly table: { readonly [S in Scenario]: { readonly [K in C['kind']]: Cell<E> } };
 }
 

@@ -66,7 +66,7 @@ describe('region', () => {
   it('a late word of an older boot does not seal the newer one', () =>
     given(regionDecider, [initialized, { type: 'RegionUnsealed', data: { boot: 'b2' } }])
       .when({ kind: 'RecordSealed', boot: 'b1' })
-      .then());
+      .thenNothing());
 
   it.each([
     [{ shares: 1, threshold: 1, shareDigests: ['a'] }, ['shares', 'threshold']],

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { LIMITS } from '@kcm/kernel';
 import { everyCell, given } from '@kcm/testing';
 import type { TenantCommand } from './tenant.commands.js';
@@ -87,7 +87,7 @@ describe('tenant', () => {
   it('a policy that changes nothing is accepted and not recorded', () =>
     given(tenantDecider, [registered])
       .when({ kind: 'ChangePolicy', policy: structuredClone(defaultPolicy) })
-      .then());
+      .thenNothing());
 
   it('every wrong field of a policy is named at once, and none is stored', () =>
     given(tenantDecider)
@@ -142,7 +142,7 @@ describe('tenant', () => {
   it('the release of another block leaves this one standing', () =>
     given(tenantDecider, [registered, blocked])
       .when({ kind: 'RecordUnblocked', lock: 'b0' })
-      .then());
+      .thenNothing());
 
   it('no sequence of commands leaves services on a tenant that was never active', () => {
     const service = fc.constantFrom('a', 'b');
@@ -150,11 +150,11 @@ describe('tenant', () => {
     const command: fc.Arbitrary<TenantCommand> = fc.oneof(
       fc.constant<TenantCommand>({ kind: 'RegisterTenant', homeRegion: 'local', policy }),
       fc.constant<TenantCommand>({ kind: 'ActivateTenant' }),
-      lock.map((id) => ({ kind: 'RecordBlocked', lock: id })),
-      lock.map((id) => ({ kind: 'RecordUnblocked', lock: id })),
-      service.map((id) => ({ kind: 'MapService', service: id })),
-      service.map((id) => ({ kind: 'UnmapService', service: id })),
-      fc.integer({ min: 0, max: 400 }).map((leaseSeconds) => ({
+      lock.map((id): TenantCommand => ({ kind: 'RecordBlocked', lock: id })),
+      lock.map((id): TenantCommand => ({ kind: 'RecordUnblocked', lock: id })),
+      service.map((id): TenantCommand => ({ kind: 'MapService', service: id })),
+      service.map((id): TenantCommand => ({ kind: 'UnmapService', service: id })),
+      fc.integer({ min: 0, max: 400 }).map((leaseSeconds): TenantCommand => ({
         kind: 'ChangePolicy',
         policy: { ...policy, leaseSeconds },
       })),

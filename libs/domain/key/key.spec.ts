@@ -1,0 +1,201 @@
+import * as fc from 'fast-check';
+import { LIMITS } from '@kcm/kernel';
+import { everyCell, given } from '@kcm/testing';
+import type { KeyCommand } from './key.commands.js';
+import { keyDecider } from './key.decide.js';
+import type { KeyEvent } from './key.events.js';
+
+const wrapped = (n: number) => ({
+  wrappedBy: { id: 'l2-1', version: '1' },
+  digest: `d${n}`,
+  commitment: `c${n}`,
+});
+const create = {
+  kind: 'CreateKey',
+  level: 'L3',
+  service: 'billing',
+  parent: 'l2-1',
+  ...wrapped(1),
+} as const;
+const born: readonly KeyEvent[] = [
+  { type: 'KeyCreated', data: { level: 'L3', service: 'billing', parent: 'l2-1' } },
+  { type: 'KeyVersionWrapped', data: { version: 1, ...wrapped(1) } },
+];
+const asked: KeyEvent = { type: 'KeyRotationRequested', data: { from: 1, operation: 'op1' } };
+const complete = { kind: 'CompleteRotation', from: 1, operation: 'op1', ...wrapped(2) } as const;
+const rotated: readonly KeyEvent[] = [
+  { type: 'KeyVersionWrapped', data: { version: 2, ...wrapped(2) } },
+  { type: 'KeyRotated', data: { from: 1, to: 2, operation: 'op1' } },
+  { type: 'KeyVersionDeactivated', data: { version: 1 } },
+];
+const revoked: KeyEvent = { type: 'KeyRevoked', data: { revocation: 'r1' } };
+
+describe('key: every state × command', () => {
+  everyCell(keyDecider, {
+    histories: {
+      absent: [],
+      active: born,
+      rotating: [...born, asked],
+      rotated: [...born, asked, ...rotated],
+      revoked: [...born, revoked],
+    },
+    commands: {
+      CreateKey: create,
+      RequestRotation: { kind: 'RequestRotation', operation: 'op1' },
+      CompleteRotation: complete,
+      RefuseRotation: { kind: 'RefuseRotation', operation: 'op1', code: 'root_key_disabled' },
+      RecordShredded: { kind: 'RecordShredded', revocation: 'r1' },
+    },
+    table: {
+      absent: {
+        CreateKey: ['KeyCreated', 'KeyVersionWrapped'],
+        RequestRotation: 'not_found',
+        CompleteRotation: 'not_found',
+        RefuseRotation: 'not_found',
+        RecordShredded: 'not_found',
+      },
+      active: {
+        CreateKey: 'already_exists',
+        RequestRotation: ['KeyRotationRequested'],
+        CompleteRotation: 'wrong_state',
+        RefuseRotation: [],
+        RecordShredded: ['KeyVersionDestroyed', 'KeyRevoked'],
+      },
+      rotating: {
+        CreateKey: 'already_exists',
+        RequestRotation: [],
+        CompleteRotation: ['KeyVersionWrapped', 'KeyRotated', 'KeyVersionDeactivated'],
+        RefuseRotation: ['KeyRotationRefused'],
+        RecordShredded: ['KeyVersionDestroyed', 'KeyRevoked'],
+      },
+      rotated: {
+        CreateKey: 'already_exists',
+        RequestRotation: ['KeyRotationRequested'],
+        CompleteRotation: [],
+        RefuseRotation: [],
+        RecordShredded: ['KeyVersionDestroyed', 'KeyVersionDestroyed', 'KeyRevoked'],
+      },
+      revoked: {
+        CreateKey: 'wrong_state',
+        RequestRotation: 'wrong_state',
+        CompleteRotation: 'wrong_state',
+        RefuseRotation: [],
+        RecordShredded: [],
+      },
+    },
+  });
+});
+
+describe('key', () => {
+  it('a key and its first version are one append', () =>
+    given(keyDecider)
+      .when(create)
+      .then(...born));
+
+  it('a rotation wraps the next version, moves new use to it and deactivates the old one', () =>
+    given(keyDecider, [...born, asked])
+      .when(complete)
+      .then(...rotated));
+
+  it.each([{ operation: 'op2' }, { from: 2 }])(
+    'a rotation is completed as it was requested, not with %j',
+    (wrong) =>
+      given(keyDecider, [...born, asked])
+        .when({ ...complete, ...wrong })
+        .refused('wrong_state'),
+  );
+
+  it('a second rotation waits for the first', () =>
+    given(keyDecider, [...born, asked])
+      .when({ kind: 'RequestRotation', operation: 'op2' })
+      .refused('wrong_state'));
+
+  it('an L2 is not rotated by command, and the refusal says so', () => {
+    const l2: readonly KeyEvent[] = [
+      { type: 'KeyCreated', data: { level: 'L2', service: null, parent: 'rk1' } },
+      { type: 'KeyVersionWrapped', data: { version: 1, ...wrapped(1) } },
+    ];
+    const decision = keyDecider.decide(
+      { kind: 'RequestRotation', operation: 'op1' },
+      given(keyDecider, l2).state,
+    );
+    expect(decision).toMatchObject({ code: 'wrong_state', detail: expect.stringMatching(/L2/) });
+  });
+
+  it.each([
+    { level: 'L3', service: null },
+    { level: 'L2', service: 'billing' },
+  ] as const)('%j do not fit', (wrong) =>
+    given(keyDecider)
+      .when({ ...create, ...wrong })
+      .refused('invalid_request', 'service'),
+  );
+
+  it('a shred ends every version, also of a key with more than one append can name', () => {
+    const many = LIMITS.eventsPerAppendMax + 6;
+    let state = given(keyDecider, born).state;
+    const run = (command: KeyCommand) => {
+      const decision = keyDecider.decide(command, state);
+      if (decision.kind === 'refused') throw new Error(decision.detail);
+      for (const event of decision.events) state = keyDecider.evolve(state, event);
+      return decision.events;
+    };
+    for (let from = 1; from < many; from += 1) {
+      run({ kind: 'RequestRotation', operation: `op${from}` });
+      run({ kind: 'CompleteRotation', from, operation: `op${from}`, ...wrapped(from + 1) });
+    }
+    const events = run({ kind: 'RecordShredded', revocation: 'r1' });
+    expect(events).toHaveLength(LIMITS.eventsPerAppendMax);
+    expect(state).toMatchObject({ status: 'revoked' });
+    if (state.status === 'absent') throw new Error('no key');
+    expect(state.versions).toHaveLength(many);
+    expect(state.versions.every((version) => version.state === 'destroyed')).toBe(true);
+  });
+
+  it('no sequence gives a key two active versions, a gap or a version after its end', () => {
+    const operation = fc.constantFrom('o1', 'o2', 'o3');
+    const command: fc.Arbitrary<KeyCommand> = fc.oneof(
+      { weight: 1, arbitrary: fc.constant<KeyCommand>(create) },
+      {
+        weight: 4,
+        arbitrary: operation.map((op): KeyCommand => ({ kind: 'RequestRotation', operation: op })),
+      },
+      {
+        weight: 4,
+        arbitrary: fc
+          .tuple(operation, fc.integer({ min: 1, max: 4 }))
+          .map(([op, from]): KeyCommand => ({ ...complete, operation: op, from })),
+      },
+      {
+        weight: 2,
+        arbitrary: operation.map((op): KeyCommand => ({
+          kind: 'RefuseRotation',
+          operation: op,
+          code: 'internal',
+        })),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.constant<KeyCommand>({ kind: 'RecordShredded', revocation: 'r1' }),
+      },
+    );
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
+        let state = keyDecider.initial;
+        for (const each of [create, ...commands]) {
+          const decision = keyDecider.decide(each, state);
+          if (decision.kind === 'refused') continue;
+          for (const event of decision.events) state = keyDecider.evolve(state, event);
+          if (state.status === 'absent') continue;
+          expect(state.versions.map(({ version }) => version)).toEqual(
+            state.versions.map((_, i) => i + 1),
+          );
+          const active = state.versions.filter((version) => version.state === 'active');
+          expect(active.map(({ version }) => version)).toEqual(
+            state.status === 'revoked' ? [] : [state.current],
+          );
+        }
+      }),
+    );
+  });
+});
