@@ -1,13 +1,6 @@
 import type { Secret } from '@kcm/crypto';
 import type { ExistingKey, Grant, KeyState, KeyVersion } from '@kcm/domain';
-import {
-  type Clock,
-  type Code,
-  type LeaseClock,
-  type Random,
-  rfc3339,
-  uuidv4,
-} from '@kcm/kernel';
+import { type Clock, type Code, type LeaseClock, type Random, rfc3339, uuidv4 } from '@kcm/kernel';
 import { closedBy, tenantClosedBy } from './access-gate.js';
 import type { CoreView } from './core-view.js';
 import { type GrantBook, holderName } from './grant-book.js';

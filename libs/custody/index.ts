@@ -31,4 +31,5 @@ export {
   providerOf,
 } from './keystore-calls.js';
 export type { ClosedListener, LeaseAuthority } from './lease-authority.js';
+export type { ProofRefusal } from './proof.js';
 export type { RootKeyPool } from './root-key-pool.js';

@@ -128,12 +128,6 @@ export class LeaseAuthority {
     return this.#open ? this.#fly(this.#track(tenant), 'probe') : unproven('sealed');
   }
 
-  /** What another call (a probe) heard about the root key that this tenant's L2 hangs from. */
-  heard(tenant: string, answer: CallRefused): void {
-    const target = proofTarget(this.deps.view, tenant, null);
-    if (this.#open && target !== null) this.#refused(this.#track(tenant), target, answer);
-  }
-
   /** Takes a tenant into the rounds of probes. */
   watch(tenant: string): void {
     if (!this.#open) return;

@@ -1,0 +1,46 @@
+import { never } from '@kcm/kernel';
+import type { Effect } from '@kcm/processes';
+import { closeCalls } from './close-calls.js';
+import { connectRootKey } from './connect-root-key.js';
+import type { EffectDeps, EffectTrace } from './context.js';
+import { createL2 } from './create-l2.js';
+import { createL3 } from './create-l3.js';
+import { probeRootKey } from './probe-root-key.js';
+import { rotateL3 } from './rotate-l3.js';
+import { shred } from './shred.js';
+
+export type { CoreStep, Dispatch, EffectDeps, EffectTrace } from './context.js';
+export { TenantTurns } from './tenant-turns.js';
+
+/** Every effect on keys; receipts have their own room. */
+export type KeyEffect = Exclude<Effect, { kind: 'issueReceipt' }>;
+
+/**
+ * Runs one item of a to-do list. At least once is enough: each effect looks at the ledger first and
+ * ends by appending what takes it off the list.
+ * @throws KcmError: to be tried again later
+ */
+export function runKeyEffect(
+  deps: EffectDeps,
+  effect: KeyEffect,
+  trace: EffectTrace,
+): Promise<void> {
+  switch (effect.kind) {
+    case 'connectRootKey':
+      return connectRootKey(deps, effect, trace);
+    case 'probeRootKey':
+      return probeRootKey(deps, effect, trace);
+    case 'createL2':
+      return createL2(deps, effect, trace);
+    case 'createL3':
+      return createL3(deps, effect, trace);
+    case 'rotateL3':
+      return rotateL3(deps, effect, trace);
+    case 'closeCalls':
+      return closeCalls(deps, effect, trace);
+    case 'shred':
+      return shred(deps, effect, trace);
+    default:
+      return never(effect);
+  }
+}
