@@ -25,8 +25,10 @@ export class Reader {
     return this.#guarded(() => (this.#prepare(sql).get(...params) as R | undefined) ?? null);
   }
   *each<R>(sql: string, params: readonly SqlValue[]): Generator<R, void, undefined> {
-    // A statement of its own: a kept one would be reset by a second reader of the same text.
-    const rows = this.#guarded(() => this.#db.prepare(sql).iterate(...params));
+    // Taken out while it is used: a second reader of the same text would reset it.
+    const statement = this.#guarded(() => this.#prepare(sql));
+    this.#prepared.delete(sql);
+    const rows = statement.iterate(...params);
     try {
       for (;;) {
         const next = this.#guarded(() => rows.next());
@@ -35,6 +37,7 @@ export class Reader {
       }
     } finally {
       rows.return?.();
+      this.#prepared.set(sql, statement);
     }
   }
   close(): void {

@@ -112,6 +112,22 @@ function migrate(connection: Connection, { applicationId, migrations }: StoreSet
   }
 }
 
+/** What the migrations made must stand in the file letter for letter; tables made later may too. */
+function checkSchema(connection: Connection, { migrations }: StoreSettings): void {
+  const made = new DatabaseSync(':memory:');
+  for (const script of migrations) made.exec(script);
+  const schema = "SELECT type, name, tbl_name, coalesce(sql, '') AS sql FROM sqlite_schema";
+  const lines = (db: DatabaseSync): string[] =>
+    db
+      .prepare(schema)
+      .all()
+      .map((row) => Object.values(row).join(' '));
+  const stored = new Set(lines(connection.db));
+  const lost = lines(made).find((line) => !stored.has(line));
+  made.close();
+  if (lost !== undefined) throw new Failed('damaged', `the schema is damaged at ${lost}`);
+}
+
 function open(): Connection {
   const connection = new Connection(settings.file, settings.secureDelete);
   if (connection.pragma('page_count') > 1) {
@@ -119,6 +135,7 @@ function open(): Connection {
     checkIntegrity(connection);
   }
   migrate(connection, settings);
+  checkSchema(connection, settings);
   return connection;
 }
 
@@ -279,6 +296,10 @@ try {
   port.postMessage({ kind: 'ready' } satisfies Reply);
   serve();
 } catch (error) {
-  const { failure, message } = failureOf(error, false);
+  // The statements of `open` are right, so one that cannot run met a damaged file.
+  const damaged = ((codeOf(error) ?? 0) & 0xff) === ERROR;
+  const { failure, message } = damaged
+    ? new Failed('damaged', textOf(error))
+    : failureOf(error, false);
   port.postMessage({ kind: 'failed', failure, detail: message } satisfies Reply);
 }

@@ -1,4 +1,6 @@
 export * from './given.js';
+export * from './acme-story.js';
+export * from './story.js';
 export * from './memory-blobs.js';
 export * from './ledger-contract.js';
 export * from './faulty-server.js';
