@@ -1,0 +1,92 @@
+import { Refused, type ProblemBody, Unreachable } from './failures.js';
+import type { Settings } from './settings.js';
+
+type Query = { readonly [name: string]: string | number | undefined };
+
+/** The HTTP API as the CLI uses it. @throws Refused · Unreachable · UsageError */
+export class Client {
+  /** True after an answer of 202: the work goes on. */
+  waiting = false;
+
+  constructor(private readonly settings: Settings) {}
+
+  get<T>(path: string, query: Query = {}): Promise<T> {
+    return this.#send<T>('GET', path + queryText(query), undefined);
+  }
+
+  post<T>(path: string, body: object = {}): Promise<T> {
+    return this.#send<T>('POST', path, body);
+  }
+
+  put<T>(path: string, body: object): Promise<T> {
+    return this.#send<T>('PUT', path, body);
+  }
+
+  delete<T>(path: string): Promise<T> {
+    return this.#send<T>('DELETE', path, undefined);
+  }
+
+  /** The whole list, page by page. */
+  async list<T>(path: string, query: Query = {}, max = 1_000): Promise<T[]> {
+    const items: T[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.get<{ items: T[]; nextCursor: string | null }>(path, {
+        ...query,
+        cursor,
+      });
+      items.push(...page.items);
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined && items.length < max);
+    return items.slice(0, max);
+  }
+
+  /** A route that needs no token. */
+  async open<T>(path: string): Promise<T> {
+    return this.#read<T>(await this.#fetch('GET', path, {}, undefined));
+  }
+
+  async #send<T>(method: string, path: string, body: object | undefined): Promise<T> {
+    const headers = { authorization: `Bearer ${this.settings.token()}` };
+    return this.#read<T>(await this.#fetch(method, path, headers, body));
+  }
+
+  async #fetch(
+    method: string,
+    path: string,
+    headers: Record<string, string>,
+    body: object | undefined,
+  ): Promise<Response> {
+    const url = `${this.settings.url()}${path}`;
+    try {
+      return await fetch(url, {
+        method,
+        headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch (error) {
+      throw new Unreachable(this.settings.url(), error);
+    }
+  }
+
+  async #read<T>(response: Response): Promise<T> {
+    const text = await response.text();
+    const type = response.headers.get('content-type') ?? '';
+    if (!response.ok) {
+      throw new Refused(
+        type.includes('json')
+          ? (JSON.parse(text) as ProblemBody)
+          : { code: 'unexpected', detail: `The server answered ${response.status}.` },
+      );
+    }
+    if (response.status === 202) this.waiting = true;
+    return (type.includes('json') && text !== '' ? JSON.parse(text) : text) as T;
+  }
+}
+
+function queryText(query: Query): string {
+  const set = Object.entries(query).filter(([, value]) => value !== undefined);
+  if (set.length === 0) return '';
+  const texts = Object.fromEntries(set.map(([name, value]) => [name, String(value)]));
+  return `?${new URLSearchParams(texts).toString()}`;
+}

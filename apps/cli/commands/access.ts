@@ -1,0 +1,113 @@
+import type { Command } from 'commander';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { certificateRequest } from '../certificate-request.js';
+import { UsageError } from '../failures.js';
+import { declare } from '../program.js';
+
+interface Issued {
+  readonly certificate: string;
+  readonly ca: string;
+  readonly notAfter: string;
+}
+
+/** client.pem, client-key.pem (0600), ca.pem. */
+function writeIdentity(dir: string, issued: Issued, privateKey: string): object {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const files = { certificate: 'client.pem', key: 'client-key.pem', ca: 'ca.pem' };
+  writeFileSync(join(dir, files.certificate), issued.certificate);
+  writeFileSync(join(dir, files.key), privateKey, { mode: 0o600 });
+  writeFileSync(join(dir, files.ca), issued.ca);
+  return { out: dir, ...files, notAfter: issued.notAfter };
+}
+
+/** `90s`, `30m`, `1h`, `1d`, or seconds. */
+function secondsOf(text: string): number {
+  const match = /^(\d+)([smhd]?)$/.exec(text);
+  if (match === null) throw new UsageError(`${text} is not a time like 90s, 30m, 1h or 1d.`);
+  const unit = { '': 1, s: 1, m: 60, h: 3_600, d: 86_400 }[match[2]!]!;
+  return Number(match[1]) * unit;
+}
+
+export function accessCommands(program: Command): void {
+  const token = program.command('token').description('Access tokens of the local issuer');
+  declare<{ tenant?: string; role: string[]; subject: string; ttl?: string }>(
+    token,
+    'create',
+    {
+      summary: 'Issue a token for a person without an OIDC provider',
+      example: 'token create --tenant acme --role key-admin --subject anna --ttl 1h',
+    },
+    (c) =>
+      c
+        .option('--tenant <id>', 'left out for platform roles')
+        .requiredOption('--role <role...>', 'tenant-admin, key-admin, approver, auditor, …')
+        .requiredOption('--subject <name>', 'who')
+        .option('--ttl <time>', 'e.g. 1h'),
+    async ({ client }, { tenant, role, subject, ttl }) =>
+      client.post('/v1/sys/tokens', {
+        ...(tenant === undefined ? {} : { tenant }),
+        roles: role,
+        subject,
+        ...(ttl === undefined ? {} : { ttlSeconds: secondsOf(ttl) }),
+      }),
+  );
+  const pki = program.command('pki').description('Client certificates of the local authority');
+  declare<{ tenant: string; service: string; out: string; days?: string }>(
+    pki,
+    'issue',
+    {
+      summary: 'A client certificate for a workload; its key is made here',
+      example: 'pki issue --tenant acme --service billing --out ./billing',
+    },
+    (c) =>
+      c
+        .requiredOption('--tenant <id>')
+        .requiredOption('--service <id>')
+        .requiredOption('--out <dir>', 'client.pem, client-key.pem, ca.pem')
+        .option('--days <n>', 'how long it lasts'),
+    async ({ client }, { tenant, service, out, days }) => {
+      const { privateKey, csr } = await certificateRequest(service);
+      const issued = await client.post<Issued>('/v1/sys/certificates', {
+        tenant,
+        service,
+        csr,
+        ...(days === undefined ? {} : { days: Number(days) }),
+      });
+      return writeIdentity(out, issued, privateKey);
+    },
+  );
+  const edge = program.command('edge').description('Edges');
+  declare<{ services: string; out: string }>(
+    edge,
+    'enrol <id>',
+    {
+      summary: 'Enrol an Edge; its key is made here',
+      example: 'edge enrol edge-1 --services billing --out ./edge-1',
+    },
+    (c) =>
+      c
+        .requiredOption('--services <ids>', 'comma-separated')
+        .requiredOption('--out <dir>', 'client.pem, client-key.pem, ca.pem'),
+    async ({ client }, { services, out }, id) => {
+      const { privateKey, csr } = await certificateRequest(id);
+      const body = { id, services: services.split(','), csr };
+      const issued = await client.post<Issued>('/v1/edges', body);
+      return writeIdentity(out, issued, privateKey);
+    },
+  );
+  declare(
+    edge,
+    'list',
+    { summary: 'The enrolled Edges', example: 'edge list' },
+    (c) => c,
+    ({ client }) => client.list('/v1/edges'),
+  );
+  declare(
+    edge,
+    'revoke <id>',
+    { summary: 'Revoke an Edge', example: 'edge revoke edge-1' },
+    (c) => c,
+    ({ client }, _options, id) => client.post(`/v1/edges/${encodeURIComponent(id)}/revoke`),
+  );
+}

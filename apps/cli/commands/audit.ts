@@ -1,0 +1,78 @@
+import type { Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { print } from '../output.js';
+import { declare, type Run } from '../program.js';
+import { tenantPath } from './tenants.js';
+
+interface Search {
+  readonly tenant?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly actor?: string;
+  readonly action?: string;
+  readonly outcome?: string;
+  readonly correlationId?: string;
+  readonly limit?: string;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+interface Item {
+  readonly position: string;
+  readonly at: string;
+}
+const TAIL_MS = 1_000;
+
+const withFilter = (c: Command): Command =>
+  c
+    .option('--tenant <id>', 'only this tenant (all: with a platform auditor’s token)')
+    .option('--from <time>', 'RFC 3339')
+    .option('--to <time>', 'RFC 3339')
+    .option('--actor <subject>')
+    .option('--action <action>')
+    .option('--outcome <outcome>')
+    .option('--correlation-id <id>')
+    .option('--limit <n>', 'at most so many', '100');
+
+function search({ client }: Run, options: Search, from = options.from): Promise<Item[]> {
+  const { to, actor, action, outcome, correlationId } = options;
+  const path = options.tenant === undefined ? '/v1/audit' : tenantPath(options.tenant, 'audit');
+  const query = { from, to, actor, action, outcome, correlationId };
+  return client.list<Item>(path, query, Number(options.limit ?? 100));
+}
+
+export function auditCommands(program: Command): void {
+  const audit = program.command('audit').description('Who did what, and what the keystores said');
+  declare<Search>(
+    audit,
+    'search',
+    { summary: 'Search by time, actor, action, outcome', example: 'audit search --tenant acme' },
+    withFilter,
+    (run, options) => search(run, options),
+  );
+  declare<Search>(
+    audit,
+    'tail',
+    { summary: 'What happens from now on, until interrupted', example: 'audit tail --tenant acme' },
+    withFilter,
+    async (run, options) => {
+      let from = new Date().toISOString();
+      const seen = new Set<string>();
+      for (;;) {
+        for (const item of await search(run, options, from)) {
+          if (seen.has(item.position)) continue;
+          seen.add(item.position);
+          print(options.json ? item : JSON.stringify(item), options);
+          from = item.at;
+        }
+        await sleep(TAIL_MS);
+      }
+    },
+  );
+  declare<{ tenant: string }>(
+    program,
+    'leases',
+    { summary: 'Who holds a lease, and until when', example: 'leases --tenant acme' },
+    (c) => c.requiredOption('--tenant <id>', 'the tenant'),
+    ({ client }, { tenant }) => client.list(tenantPath(tenant, 'leases')),
+  );
+}

@@ -1,0 +1,47 @@
+/** Exit codes of `kcm`. */
+export const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3, waiting: 4 } as const;
+
+/** The words of the call are off; the message says what to do next. */
+export class UsageError extends Error {}
+
+export class Unreachable extends Error {
+  constructor(where: string, cause: unknown) {
+    const code = (cause as { cause?: { code?: string } }).cause?.code ?? 'no answer';
+    super(`${where} cannot be reached (${code}). Is it running?`);
+  }
+}
+
+export interface ProblemBody {
+  readonly code: string;
+  readonly detail: string;
+  readonly correlationId?: string;
+  readonly step?: string;
+  readonly errors?: readonly {
+    readonly path: string;
+    readonly code: string;
+    readonly detail: string;
+  }[];
+}
+
+const NEXT: { readonly [code: string]: string } = {
+  unauthenticated: 'Set KCM_TOKEN to a valid token (`kcm token create` makes one).',
+  forbidden: 'Use a token that has this role (`kcm token create --role …`).',
+  sealed: 'Unseal the region first: `kcm unseal --share …`.',
+  approval_required: 'This needs the approval of several people.',
+  read_model_behind: 'Ask again in a moment.',
+  ledger_unavailable: 'Look at `kcm status` and at the disk of the server.',
+};
+
+/** The server said no. */
+export class Refused extends Error {
+  constructor(readonly problem: ProblemBody) {
+    const lines = [`${problem.detail} [${problem.code}]`];
+    if (problem.step) lines.push(`  failed at: ${problem.step}`);
+    for (const { path, code, detail } of problem.errors ?? [])
+      lines.push(`  ${path}: ${detail} [${code}]`);
+    const next = NEXT[problem.code];
+    if (next) lines.push(next);
+    if (problem.correlationId) lines.push(`Correlation id ${problem.correlationId}`);
+    super(lines.join('\n'));
+  }
+}

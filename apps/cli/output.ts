@@ -1,0 +1,46 @@
+/** One line a member, nested ones indented; lists of objects as a table. */
+function lines(value: unknown, indent: string): string[] {
+  if (Array.isArray(value)) {
+    if (value.length === 0) return [`${indent}(none)`];
+    if (value.every((item) => typeof item === 'object' && item !== null))
+      return table(value as Record<string, unknown>[]).map((line) => indent + line);
+    return value.map((item) => `${indent}- ${flat(item)}`);
+  }
+  if (typeof value !== 'object' || value === null) return [indent + flat(value)];
+  const width = Math.max(0, ...Object.keys(value).map((key) => key.length));
+  return Object.entries(value).flatMap(([key, member]) =>
+    typeof member === 'object' && member !== null
+      ? [`${indent}${key}`, ...lines(member, `${indent}  `)]
+      : [`${indent}${key.padEnd(width)}  ${flat(member)}`],
+  );
+}
+
+function flat(value: unknown): string {
+  if (value === null || value === undefined) return '-';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value as string | number);
+}
+
+function table(rows: readonly Record<string, unknown>[]): string[] {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const cells = [columns, ...rows.map((row) => columns.map((column) => flat(row[column])))];
+  const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]!.length)));
+  return cells.map((row) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at]!))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+export interface OutputMode {
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+export function print(value: unknown, mode: OutputMode): void {
+  if (mode.quiet || value === undefined || value === '') return;
+  if (mode.json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  else if (typeof value === 'string')
+    process.stdout.write(value.endsWith('\n') ? value : `${value}\n`);
+  else process.stdout.write(`${lines(value, '').join('\n')}\n`);
+}

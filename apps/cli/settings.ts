@@ -1,0 +1,51 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsageError } from './failures.js';
+
+/** Where the server is and who we are, from the environment and the data folder. */
+export interface Settings {
+  readonly dataDir: string;
+  /** @throws UsageError with what to do next */
+  url(): string;
+  token(): string;
+  edgeSocket(service: string): string;
+  caFile(): string;
+}
+
+interface Endpoints {
+  readonly http?: string;
+  readonly edgeSockets?: { readonly [service: string]: string };
+}
+
+export function readSettings(env: NodeJS.ProcessEnv): Settings {
+  const dataDir = env['KCM_DATA_DIR'] ?? '.kcm';
+  const endpoints = (): Endpoints => {
+    const file = join(dataDir, 'endpoints.json');
+    if (!existsSync(file)) return {};
+    return JSON.parse(readFileSync(file, 'utf8')) as Endpoints;
+  };
+  return {
+    dataDir,
+    url() {
+      const url = env['KCM_URL'] ?? endpoints().http;
+      if (url !== undefined) return url.replace(/\/$/, '');
+      throw new UsageError(
+        `No server is running on ${dataDir}. Start it with \`npm start\`, or set KCM_URL or KCM_DATA_DIR.`,
+      );
+    },
+    token() {
+      if (env['KCM_TOKEN']) return env['KCM_TOKEN'];
+      const file = env['KCM_TOKEN_FILE'] ?? join(dataDir, 'operator-token');
+      if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+      throw new UsageError(
+        `There is no token: set KCM_TOKEN or KCM_TOKEN_FILE (the operator's lies in ${file}).`,
+      );
+    },
+    edgeSocket(service) {
+      const path = endpoints().edgeSockets?.[service] ?? join(dataDir, 'edge', `${service}.sock`);
+      if (existsSync(path)) return path;
+      throw new UsageError(`No Edge serves ${service} here: there is no socket ${path}.`);
+    },
+    caFile: () => join(dataDir, 'ca.pem'),
+  };
+}
