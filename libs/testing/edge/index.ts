@@ -1,0 +1,2 @@
+export * from './fake-core.js';
+export * from './sim-clock.js';
