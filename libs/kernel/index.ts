@@ -2,6 +2,7 @@ export * from './brand.js';
 export * from './canonical-json.js';
 export * from './clock.js';
 export * from './codes.js';
+export * from './digest.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './ids.js';

@@ -1,4 +1,4 @@
-import { KcmError } from '@kcm/kernel';
+import { KcmError, type LedgerId } from '@kcm/kernel';
 import type { Checkpoint } from './read-models.js';
 
 export class ReadModelBehind extends KcmError {
@@ -16,5 +16,14 @@ export class TokenOfAnotherLedger extends KcmError {
     super('invalid_request', 'The Kcm-Token names another ledger than this one.', {
       errors: [{ path: 'Kcm-Token', code: 'other_ledger', detail: 'issued by another ledger' }],
     });
+  }
+}
+/** The stored read model was folded from another ledger; it is rebuilt or the file is removed. */
+export class CheckpointOfAnotherLedger extends KcmError {
+  constructor(name: string, stored: LedgerId, asked: LedgerId) {
+    super(
+      'integrity',
+      `The read model ${name} was folded from the ledger ${stored}, this one is ${asked}.`,
+    );
   }
 }

@@ -32,7 +32,10 @@ export interface ReadModelWriter {
     version: number,
     keys: readonly DocKey[],
   ): Promise<ReadonlyMap<DocKey, Stored<D>>>;
-  /** Each doc only if stored.at < doc.at, then the checkpoint. SQLite: one transaction. */
+  /**
+   * Each doc only if stored.at < doc.at, then the checkpoint (which never moves back). SQLite: one
+   * transaction. @throws CheckpointOfAnotherLedger
+   */
   commit<D>(
     name: string,
     version: number,
@@ -44,6 +47,11 @@ export interface ReadModelWriter {
   activate(name: string, version: number): Promise<void>;
   /** Forgets documents and checkpoint of one version (before a rebuild). */
   reset(name: string, version: number): Promise<void>;
+  /**
+   * Puts what was built under another name, in the same version, in the place of this collection:
+   * readers see the old one until they see the new one. The other name is forgotten.
+   */
+  replace(name: string, version: number, built: string): Promise<void>;
 }
 export interface ReadToken {
   readonly ledger: LedgerId;
@@ -67,8 +75,12 @@ export interface ListQuery {
   readonly cursor?: string;
 }
 export interface ReadModelReader {
+  /** @throws ReadModelBehind while no version has been activated yet */
   get<D>(name: string, key: DocKey): Promise<{ readonly doc: D; readonly asOf: Checkpoint } | null>;
-  /** Ordered by document key, or by the range's field. */
+  /**
+   * Ordered by document key, or by the range's field (documents without it are left out).
+   * @throws ReadModelBehind as `get` · RangeError for a field that is in no index
+   */
   list<D>(name: string, query: ListQuery): Promise<Page<D>>;
   /** @throws ReadModelBehind after waitMs · TokenOfAnotherLedger */
   waitFor(name: string, token: ReadToken, waitMs: number): Promise<Checkpoint>;
