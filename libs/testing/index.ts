@@ -1,5 +1,7 @@
 export * from './given.js';
 export * from './acme-story.js';
+export * from './fold-projection.js';
+export * from './projection-contract.js';
 export * from './story.js';
 export * from './memory-blobs.js';
 export * from './ledger-contract.js';

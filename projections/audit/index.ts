@@ -1,11 +1,11 @@
 import { EVENTS, EVENT_TYPES, type EventType, type Recorded } from '@kcm/domain';
-import { eventIdOf, type Code, type EventData, type Position } from '@kcm/kernel';
+import { OPERATIONAL, type Code, type EventData, type Position } from '@kcm/kernel';
 import type { Projection } from '@kcm/read-models';
 import { docKey } from '../doc-key.js';
 import { resourceOf } from './resource.js';
 
 export interface AuditItem {
-  /** Of the first event of the item. */
+  /** Of the event that names the command, or of a call's intent. */
   readonly position: Position;
   readonly at: string;
   /** Opaque subject id, `core`, `keystore` or `process:{name}`. */
@@ -33,11 +33,16 @@ const JOURNAL = [
   'LeaseRefused',
   'CommandRefused',
 ] as const satisfies readonly EventType[];
-const DECIDED = EVENT_TYPES.filter((type) => !['calls', 'refused'].includes(EVENTS[type].category));
-
-/** A command's events were appended together; the first of them stands for the command. */
-const isFirst = ({ id, meta, stream }: Recorded): boolean =>
-  id === eventIdOf(meta.commandId, stream, 0);
+/** Recorded together with the event that names their command. */
+const ACCOMPANYING: ReadonlySet<EventType> = new Set<EventType>([
+  'KeyVersionWrapped',
+  'KeyVersionDeactivated',
+  'KeyVersionDestroyed',
+  'RevocationShredded',
+]);
+const DECIDED = EVENT_TYPES.filter(
+  (type) => !OPERATIONAL.has(EVENTS[type].category) && !ACCOMPANYING.has(type),
+);
 
 function item(
   event: Recorded,
@@ -126,11 +131,8 @@ export const audit: Projection<AuditItem | null, Recorded> = {
       case 'KeystoreCallFailed':
       case 'KeystoreCallOutcomeUnknown':
         return [docKey('call', event.data.callId)];
-      case 'LeaseRefused':
-      case 'CommandRefused':
-        return [docKey(event.position)];
       default:
-        return isFirst(event) ? [docKey(event.position)] : [];
+        return [docKey(event.position)];
     }
   },
   initial: () => null,

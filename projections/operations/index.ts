@@ -40,6 +40,7 @@ type Handled = Extract<
       | 'KeyRotated'
       | 'KeyRotationRefused'
       | 'ServiceMapped'
+      | 'ServiceUnmapped'
       | 'KeyCreated'
       | 'LockTaken'
       | 'LockReleased'
@@ -78,6 +79,7 @@ function aboutOf(event: OperationEvent): About | null {
     case 'KeyRotationRefused':
       return { id: event.data.operation, kind: 'key.rotate', path: `keys/${id}` };
     case 'ServiceMapped':
+    case 'ServiceUnmapped':
     case 'KeyCreated': {
       const { service } = event.data;
       if (service === null) return null;
@@ -138,6 +140,8 @@ function endOf(event: OperationEvent): End | null {
     }
     case 'KeyRotationRefused':
       return { state: 'failed', code: event.data.code };
+    case 'ServiceUnmapped':
+      return { state: 'failed', code: 'not_found' };
     case 'RootKeyConnected':
     case 'KeyRotated':
     case 'KeyCreated':
@@ -152,11 +156,13 @@ function endOf(event: OperationEvent): End | null {
 
 function evolve(doc: OperationDoc | null, event: OperationEvent): OperationDoc | null {
   const about = aboutOf(event);
-  // A service mapped again has its L3 already: there is nothing to wait for.
-  if (about === null || (doc !== null && doc.state !== 'pending')) return doc;
+  if (about === null || doc?.state === 'succeeded') return doc;
   const at = event.meta.occurredAt;
   const tenant = parseStream(event.stream).owner;
-  const begun: OperationDoc = doc ?? {
+  const end = endOf(event);
+  if (doc?.state === 'failed' && end !== null) return doc;
+  // What failed may begin anew; a service mapped again after success has its L3 already.
+  const begun: OperationDoc = (doc?.state === 'pending' ? doc : null) ?? {
     id: about.id,
     tenant,
     kind: about.kind,
@@ -166,7 +172,6 @@ function evolve(doc: OperationDoc | null, event: OperationEvent): OperationDoc |
     requestedAt: at,
     finishedAt: null,
   };
-  const end = endOf(event);
   return end === null ? begun : { ...begun, ...end, finishedAt: at };
 }
 
@@ -184,6 +189,7 @@ export const operations: Projection<OperationDoc | null, OperationEvent> = {
     'KeyRotated',
     'KeyRotationRefused',
     'ServiceMapped',
+    'ServiceUnmapped',
     'KeyCreated',
     'LockTaken',
     'LockReleased',

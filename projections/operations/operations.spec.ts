@@ -1,0 +1,33 @@
+import { operationIdOf } from '@kcm/domain';
+import { acmeStreams, foldProjection, projectionContract, Story } from '@kcm/testing';
+import { operations } from './index.js';
+
+describe('projection operations', () => {
+  projectionContract(operations);
+
+  const mapped = { type: 'ServiceMapped', data: { service: 'billing' } } as const;
+  const unmapped = { type: 'ServiceUnmapped', data: { service: 'billing' } } as const;
+  const created = {
+    type: 'KeyCreated',
+    data: { level: 'L3', service: 'billing', parent: 'l2-1' },
+  } as const;
+  const id = operationIdOf.mapService('acme', 'billing');
+  const stateAfter = (story: Story) => foldProjection(operations, story.events)[id]?.state;
+  const { tenant, l3 } = acmeStreams;
+
+  it('a mapping waits for its key', () => {
+    expect(stateAfter(new Story().note(tenant, [mapped]))).toBe('pending');
+    expect(stateAfter(new Story().note(tenant, [mapped]).note(l3, [created]))).toBe('succeeded');
+  });
+
+  it('a service unmapped before its key came has failed, and may be mapped anew', () => {
+    const story = new Story().note(tenant, [mapped]).note(tenant, [unmapped]);
+    expect(stateAfter(story)).toBe('failed');
+    expect(stateAfter(story.note(tenant, [mapped]))).toBe('pending');
+  });
+
+  it('a service mapped again has its key already: nothing to wait for', () => {
+    const story = new Story().note(tenant, [mapped]).note(l3, [created]);
+    expect(stateAfter(story.note(tenant, [unmapped]).note(tenant, [mapped]))).toBe('succeeded');
+  });
+});
