@@ -1,12 +1,12 @@
 import { EDGE_ID, never, REGION_ID, SERVICE_ID, TENANT_ID } from '@kcm/kernel';
 
 /** Whom a certificate speaks for; its SAN URI is the only authority. */
-export type Identity =
+export type CertificateIdentity =
   | { readonly kind: 'workload'; readonly tenant: string; readonly service: string }
   | { readonly kind: 'edge'; readonly region: string; readonly edge: string }
   | { readonly kind: 'core'; readonly region: string };
 
-export function uriOf(identity: Identity): string {
+export function uriOf(identity: CertificateIdentity): string {
   switch (identity.kind) {
     case 'workload':
       return `kcm://tenant/${identity.tenant}/service/${identity.service}`;
@@ -20,12 +20,12 @@ export function uriOf(identity: Identity): string {
 }
 
 /** Null unless the text is exactly what `uriOf` writes for valid ids. */
-export function identityOf(uri: string): Identity | null {
+export function identityOf(uri: string): CertificateIdentity | null {
   const identity = parse(uri.split('/'));
   return identity !== null && validIdentity(identity) && uriOf(identity) === uri ? identity : null;
 }
 
-export function validIdentity(identity: Identity): boolean {
+export function validIdentity(identity: CertificateIdentity): boolean {
   switch (identity.kind) {
     case 'workload':
       return TENANT_ID.test(identity.tenant) && SERVICE_ID.test(identity.service);
@@ -39,7 +39,7 @@ export function validIdentity(identity: Identity): boolean {
 }
 
 /** The parts of `kcm://{scope}/{owner}/{kind}[/{name}]`, split at `/`. */
-function parse(parts: readonly string[]): Identity | null {
+function parse(parts: readonly string[]): CertificateIdentity | null {
   const [, , scope, owner = '', kind, name = ''] = parts;
   if (scope === 'tenant' && kind === 'service')
     return { kind: 'workload', tenant: owner, service: name };

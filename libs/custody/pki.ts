@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { pemSecret, sha256Hex, type Secret } from '@kcm/crypto';
 import { KcmError, LIMITS, never, rfc3339, type Clock, type Random } from '@kcm/kernel';
 import * as x509 from '@peculiar/x509';
-import { uriOf, validIdentity, type Identity } from './certificate-identity.js';
+import { uriOf, validIdentity, type CertificateIdentity } from './certificate-identity.js';
 
 export interface IssuedCertificate {
   readonly san: string;
@@ -82,7 +82,11 @@ export class CertificateAuthority {
    * possession are taken: subject and SAN are the identity's, whatever the request asks.
    * @throws KcmError invalid_request: csr, days, identity; sealed
    */
-  async issueFromCsr(identity: Identity, csr: string, days: number): Promise<IssuedCertificate> {
+  async issueFromCsr(
+    identity: CertificateIdentity,
+    csr: string,
+    days: number,
+  ): Promise<IssuedCertificate> {
     const publicKey = await publicKeyOfRequest(csr);
     return this.#issue(identity, publicKey, days, 'client', []);
   }
@@ -106,7 +110,7 @@ export class CertificateAuthority {
   }
 
   async #withKey(
-    identity: Identity,
+    identity: CertificateIdentity,
     days: number,
     use: 'client' | 'server',
     names: readonly x509.JsonGeneralName[],
@@ -120,7 +124,7 @@ export class CertificateAuthority {
   }
 
   async #issue(
-    identity: Identity,
+    identity: CertificateIdentity,
     publicKey: x509.PublicKeyType,
     days: number,
     use: 'client' | 'server',
@@ -193,7 +197,7 @@ async function publicKeyOfRequest(csr: string): Promise<x509.PublicKey> {
 const isP256 = (algorithm: object): boolean =>
   'namedCurve' in algorithm && algorithm.namedCurve === P256.namedCurve;
 
-function commonName(identity: Identity): string {
+function commonName(identity: CertificateIdentity): string {
   switch (identity.kind) {
     case 'workload':
       return identity.service;

@@ -27,10 +27,19 @@ export type ShareFault =
 const PREFIX = 'kcms1-';
 const VERSION = 1;
 /** Shamir's y values and x coordinate. */
-export const SHARE_VALUE_BYTES = 33;
-const AT = { setId: 1, threshold: 9, shares: 10, index: 11, region: 12, value: 20, checksum: 53 };
+const SHARE_VALUE_BYTES = 33;
+const AT = {
+  setId: 1,
+  threshold: 9,
+  shares: 10,
+  index: 11,
+  region: 12,
+  value: 20,
+  checksum: 20 + SHARE_VALUE_BYTES,
+};
 /** A multiple of five, so that base32 leaves no loose bits. */
 const SHARE_BYTES = 60;
+const SHARE_TEXT_CHARS = PREFIX.length + (SHARE_BYTES * 8) / 5;
 
 /** A share is refused by name: which one, by index and set, and why; never its value. */
 export const shareRefused = (code: ShareFault, detail: string): KcmError =>
@@ -68,8 +77,9 @@ export function writeShare(share: Share): string {
 /** @throws KcmError share_refused: malformed, checksum */
 export function readShare(text: string): Share {
   const normal = normalShareText(text);
-  const bytes = normal.startsWith(PREFIX) ? fromBase32(normal.slice(PREFIX.length)) : null;
-  if (bytes === null || bytes.length !== SHARE_BYTES || bytes[0] !== VERSION)
+  const shaped = normal.startsWith(PREFIX) && normal.length === SHARE_TEXT_CHARS;
+  const bytes = shaped ? fromBase32(normal.slice(PREFIX.length)) : null;
+  if (bytes === null || bytes[0] !== VERSION)
     throw shareRefused('malformed', 'The text is not a share (kcms1-…) of this version.');
   if (!constantTimeEqual(checksumOf(bytes), bytes.subarray(AT.checksum)))
     throw shareRefused('checksum', 'The share was mistyped: its checksum does not match.');
