@@ -21,6 +21,10 @@ export const attribute = {
     name,
     value: { type: 'integer', value },
   }),
+  boolean: (name: string, value: boolean): Attribute => ({
+    name,
+    value: { type: 'boolean', value },
+  }),
   long: (name: string, value: number | bigint): Attribute => ({
     name,
     value: { type: 'longInteger', value: BigInt(value) },

@@ -1,0 +1,118 @@
+import { uuidv4 } from '@kcm/kernel';
+import type { OperationName } from '@kcm/kmip';
+import {
+  KmipServer,
+  type Handlers,
+  type Peer,
+  type PushChannel,
+  type ServerCredentials,
+} from '@kcm/kmip/server';
+import { Boots } from './boots.js';
+import type { KmipFrontParts } from './front-parts.js';
+import { kwkHandlers } from './kwk-handlers.js';
+import { leaseHandlers } from './lease-handlers.js';
+import { Notifier, type AccessChange, type Notified, type Rotation } from './notifier.js';
+import { serverHandlers } from './server-handlers.js';
+
+/**
+ * Core over KMIP 1.4 (leases.md): lets in enrolled Edges of this region and certified workloads,
+ * grants through the lease desk, and tells holders of a change over their push connections.
+ */
+export class KmipFront implements AsyncDisposable {
+  readonly #notifier: Notifier;
+
+  private constructor(
+    private readonly parts: KmipFrontParts,
+    private readonly boots: Boots,
+    private readonly server: () => KmipServer,
+  ) {
+    this.#notifier = new Notifier({ ...parts, boots });
+  }
+
+  /** Listens. @throws Error of node:net when the address cannot be bound */
+  static async start(parts: KmipFrontParts): Promise<KmipFront> {
+    let server: KmipServer | null = null;
+    const boots = new Boots({
+      random: parts.random,
+      disconnect: (connection) => server?.disconnect((peer) => peer.connection === connection),
+      onCloned: parts.onCloned,
+    });
+    server = await KmipServer.listen(
+      {
+        credentials: parts.credentials,
+        handlers: handlersOf(parts, boots),
+        admit: (peer) => admitted(parts, peer),
+        wallMs: parts.wallMs,
+        newCorrelationId: () => uuidv4(parts.random),
+        onError: parts.onError,
+        onRefused: parts.onRefused,
+        onClosed: (peer) => boots.released(peer.connection),
+        onPush: (channel) => void adopt(boots, channel),
+      },
+      parts.host,
+      parts.port,
+    );
+    const listening = server;
+    return new KmipFront(parts, boots, () => listening);
+  }
+
+  get port(): number {
+    return this.server().port;
+  }
+
+  notify(change: AccessChange): Promise<readonly Notified[]> {
+    return this.#notifier.notify(change);
+  }
+
+  rotated(rotation: Rotation): Promise<readonly Notified[]> {
+    return this.#notifier.rotated(rotation);
+  }
+
+  /** Ends every connection whose peer is not admitted any more: after an Edge was revoked. */
+  revalidate(): void {
+    const gone = (peer: Peer): boolean => !admitted(this.parts, peer);
+    this.boots.closePush(gone);
+    this.server().disconnect(gone);
+  }
+
+  /** New connections see these; those that stand go on. */
+  renew(credentials: ServerCredentials): void {
+    this.server().renew(credentials);
+  }
+
+  async close(): Promise<void> {
+    this.boots.dropAll();
+    await this.server().close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function handlersOf(parts: KmipFrontParts, boots: Boots): Handlers<Peer> {
+  const own = { ...leaseHandlers(parts, boots), ...kwkHandlers(parts, boots) };
+  const names: OperationName[] = ['DiscoverVersions', 'Query'];
+  const operations = names.concat(Object.keys(own) as OperationName[]);
+  return { ...own, ...serverHandlers(operations) };
+}
+
+/** An Edge is served with the one certificate of its enrolment, in its region. */
+function admitted(
+  { region, view }: KmipFrontParts,
+  { identity, certificateSha256 }: Peer,
+): boolean {
+  if (identity.kind === 'workload') return true;
+  const edge = view.edge(identity.edge);
+  return (
+    identity.region === region &&
+    edge.status === 'enrolled' &&
+    edge.certificateSha256 === certificateSha256
+  );
+}
+
+async function adopt(boots: Boots, channel: PushChannel): Promise<void> {
+  const { identity } = channel.peer;
+  if (identity.kind === 'edge') await boots.adopt(identity.edge, channel);
+  else channel.close();
+}

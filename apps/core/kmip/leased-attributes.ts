@@ -1,0 +1,65 @@
+import type { L3Lease, LeasedPolicy } from '@kcm/custody';
+import {
+  attribute,
+  CryptographicAlgorithm,
+  KCM,
+  LinkType,
+  ObjectType,
+  serviceKeyName,
+  State,
+  UsageMask,
+  type Attribute,
+} from '@kcm/kmip';
+
+const L3_MASK = UsageMask.DeriveKey | UsageMask.WrapKey | UsageMask.UnwrapKey;
+
+/** Every attribute of a leased service key, as of its lease. `nowMs`: Unix milliseconds. */
+export function leasedAttributes(
+  lease: L3Lease,
+  policy: LeasedPolicy,
+  nowMs: number,
+): readonly Attribute[] {
+  const current = lease.replacedBy === null && lease.state === 'active';
+  return [
+    attribute.text('Unique Identifier', lease.uid),
+    ...(current ? [attribute.objectName(serviceKeyName(lease.tenant, lease.service))] : []),
+    attribute.enumeration('Object Type', ObjectType.SymmetricKey),
+    attribute.enumeration('Cryptographic Algorithm', CryptographicAlgorithm.Aes),
+    attribute.integer('Cryptographic Length', 256),
+    attribute.integer('Cryptographic Usage Mask', L3_MASK),
+    attribute.interval('Lease Time', lease.seconds),
+    attribute.enumeration('State', State.Active),
+    // Decrypt only: in KMIP the object stays Active and may no longer protect (§3.29).
+    ...(current ? [] : [attribute.date('Protect Stop Date', Math.floor(nowMs / 1000))]),
+    attribute.text('Object Group', lease.tenant),
+    ...(lease.replacedBy === null
+      ? []
+      : [attribute.link(LinkType.ReplacementObjectLink, lease.replacedBy)]),
+    ...(lease.replaces === null
+      ? []
+      : [attribute.link(LinkType.ReplacedObjectLink, lease.replaces)]),
+    attribute.boolean('Sensitive', true),
+    attribute.boolean('Extractable', true),
+    attribute.integer(KCM.version, lease.version),
+    attribute.long(KCM.term, lease.term),
+    attribute.long(KCM.epoch, lease.epoch),
+    // A lease is only granted while no lock is held.
+    attribute.text(KCM.access, 'open'),
+    attribute.text(KCM.grant, lease.grantId),
+    attribute.text(KCM.call, lease.callId),
+    ...(lease.providerRequestId === null
+      ? []
+      : [attribute.text(KCM.providerRequest, lease.providerRequestId)]),
+    attribute.text(KCM.cache, policy.off ? 'off' : 'on'),
+    attribute.integer(KCM.cacheTtl, policy.ttlSeconds),
+    attribute.integer(KCM.cacheMaxUses, policy.maxUses),
+    attribute.integer(KCM.cacheMaxAge, policy.maxAgeSeconds),
+  ];
+}
+
+/** Those asked for by name, in the order of the list; none asked: all (KMIP 1.4 §4.12). */
+export const selected = (
+  attributes: readonly Attribute[],
+  names: readonly string[],
+): readonly Attribute[] =>
+  names.length === 0 ? attributes : attributes.filter(({ name }) => names.includes(name));

@@ -1,0 +1,85 @@
+import { verifyJws, type KeyObject } from '@kcm/crypto';
+import { CODES } from '@kcm/kernel';
+import { parseKeyVersionUid, type AckStatement, type UsageStatement } from '@kcm/kmip';
+import { z } from 'zod';
+import { invalid } from './refusals.js';
+
+/** What an Edge signed, verified with its certificate's key. */
+export interface Signed<T> {
+  readonly edge: string;
+  readonly boot: string;
+  readonly statement: T;
+  /** Compact JWS. */
+  readonly jws: string;
+}
+
+const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+const time = z.iso.datetime();
+
+const acknowledgement: z.ZodType<AckStatement> = z.strictObject({
+  boot: z.string(),
+  uid: z.string().refine((uid) => parseKeyVersionUid(uid) !== null),
+  term: count,
+  epoch: count,
+  refusedAt: time,
+  erasedAt: z.union([time, z.literal('dropped-unconfirmed')]),
+  handles: count,
+});
+const usage: z.ZodType<UsageStatement> = z.strictObject({
+  boot: z.string(),
+  seq: count.min(1),
+  previous: z.nullable(z.string().regex(/^[0-9a-f]{64}$/)),
+  from: time,
+  to: time,
+  entries: z
+    .array(
+      z.strictObject({
+        tenant: z.string().max(64),
+        key: z.string().max(80),
+        version: count,
+        operation: z.enum(['encrypt', 'decrypt']),
+        ok: count,
+        refused: z.record(z.enum(CODES), count.optional()).transform(withoutAbsent),
+        bytes: count,
+      }),
+    )
+    .max(2_000),
+});
+
+/** @throws KmipFailure(InvalidField) unless it is one, signed by this key, of this boot */
+export const readAcknowledgement = (
+  jws: string,
+  key: KeyObject,
+  who: { readonly edge: string; readonly boot: string },
+): Signed<AckStatement> => read(acknowledgement, jws, key, who);
+
+/** @throws KmipFailure(InvalidField) as above */
+export const readUsage = (
+  jws: string,
+  key: KeyObject,
+  who: { readonly edge: string; readonly boot: string },
+): Signed<UsageStatement> => read(usage, jws, key, who);
+
+function read<T extends { readonly boot: string }>(
+  shape: z.ZodType<T>,
+  jws: string,
+  key: KeyObject,
+  { edge, boot }: { readonly edge: string; readonly boot: string },
+): Signed<T> {
+  let payload: unknown;
+  try {
+    payload = verifyJws(jws, key).payload;
+  } catch {
+    throw invalid('the statement is not signed by this Edge');
+  }
+  const parsed = shape.safeParse(payload);
+  if (!parsed.success) throw invalid('the statement has not the agreed form');
+  if (parsed.data.boot !== boot) throw invalid('the statement is of another boot');
+  return { edge, boot, statement: parsed.data, jws };
+}
+
+function withoutAbsent(refused: Partial<Record<string, number | undefined>>) {
+  return Object.fromEntries(
+    Object.entries(refused).filter((entry): entry is [string, number] => entry[1] !== undefined),
+  );
+}
