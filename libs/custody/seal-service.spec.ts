@@ -1,13 +1,18 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { sha256Hex, verifyJws, ed25519PublicFromRaw, hpkeSeal, verifyToken } from '@kcm/crypto';
 import type { RegionState } from '@kcm/domain';
 import { KcmError, systemClock, systemRandom, type Json } from '@kcm/kernel';
 import { MemoryBlobs } from '@kcm/testing';
+import type { BlobStore } from '@kcm/vault';
+import { openSqliteBlobStore } from '@kcm/vault/sqlite';
 import { keyringPath } from './keyring.js';
 import { SealService, type Initialized, type InitRequest } from './seal-service.js';
 import { normalShareText, readShare, writeShare } from './shares/share.js';
 
 const UNINITIALIZED: RegionState = { status: 'uninitialized' };
-const service = (vault: MemoryBlobs, region = 'eu') =>
+const service = (vault: BlobStore, region = 'eu') =>
   new SealService({ region, vault, random: systemRandom, clock: systemClock });
 
 interface Region extends Initialized {
@@ -75,14 +80,29 @@ describe('Unsealing', () => {
     expect((await unseal(region, region.shares.slice(-3))).sealed).toBe(false);
   });
 
-  it('survives a restart, and a copy that a person typed', async () => {
-    const region = await init(shamir(2, 3));
-    const first = await unseal(region, region.shares.slice(0, 2));
-    await first.barriered(region.vault).put('l2/acme/k', Buffer.from('blob'));
-    const typed = region.shares[2]!.toUpperCase().replace(/(.{20})/g, '$1\n ');
-    const second = await unseal(region, [region.shares[0]!, typed]);
-    const blob = await second.barriered(region.vault).get('l2/acme/k');
-    expect(blob?.toString()).toBe('blob');
+  it('survives a restart on the disk, with a share as a person typed it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'seal-'));
+    const file = join(folder, 'vault.db');
+    try {
+      const before = await openSqliteBlobStore({ file, role: 'vault' });
+      const made = await service(before).init(UNINITIALIZED, shamir(2, 3));
+      const state: RegionState = { status: 'sealed', config: made.config };
+      const first = service(before);
+      for (const share of made.shares.slice(0, 2)) await first.unseal(state, share);
+      await first.barriered(before).put('l2/acme/k', Buffer.from('blob'));
+      await before.close();
+
+      const after = await openSqliteBlobStore({ file, role: 'vault' });
+      const second = service(after);
+      await expect(second.barriered(after).get('l2/acme/k')).rejects.toThrow('sealed');
+      await second.unseal(state, made.shares[0]!);
+      await second.unseal(state, made.shares[2]!.toUpperCase().replace(/(.{20})/g, '$1\n '));
+      const blob = await second.barriered(after).get('l2/acme/k');
+      expect(blob?.toString()).toBe('blob');
+      await after.close();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('answers a further share once open without taking it', async () => {

@@ -18,7 +18,7 @@ export async function splitSecret(
   try {
     const values =
       threshold === 1
-        ? Array.from({ length: shares }, (_, at) => Uint8Array.from([...plain, at + 1]))
+        ? Array.from({ length: shares }, (_, at) => appended(plain, at + 1))
         : await split(plain, shares, threshold);
     return values.map(take);
   } finally {
@@ -34,6 +34,13 @@ export async function combineSecret(values: readonly Secret[]): Promise<Secret> 
   } finally {
     for (const bytes of plain) bytes.fill(0);
   }
+}
+
+function appended(bytes: Uint8Array, last: number): Uint8Array {
+  const value = new Uint8Array(bytes.length + 1);
+  value.set(bytes);
+  value[bytes.length] = last;
+  return value;
 }
 
 function take(bytes: Uint8Array): Secret {
