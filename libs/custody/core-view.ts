@@ -24,4 +24,6 @@ export interface CoreView {
   reached(position: Position): Promise<void>;
   /** Called after each fold of one tenant's access stream. Returns how to stop. */
   onAccess(listener: (tenant: string, state: AccessState) => void): () => void;
+  /** Called after an Edge was enrolled anew or revoked. Returns how to stop. */
+  onEdge(listener: () => void): () => void;
 }

@@ -1,4 +1,10 @@
-import { LOCK_RECEIPTS, type Recorded, type RevocationEvent, type Scope } from '@kcm/domain';
+import {
+  LOCK_RECEIPTS,
+  type ReceiptKind,
+  type Recorded,
+  type RevocationEvent,
+  type Scope,
+} from '@kcm/domain';
 import type { Receipt, ReceiptHolder } from './verify/index.js';
 
 type Said<T extends RevocationEvent['type']> = Recorded<Extract<RevocationEvent, { type: T }>>;
@@ -69,11 +75,12 @@ function holdersOf(
 }
 
 /**
- * The receipt of a revocation from its stream, for the latest ending that the stream shows.
- * @throws Error unless the stream begins with RevocationLocked
+ * The receipt of one ending of a revocation, from its stream.
+ * @throws Error unless the stream shows that ending
  */
 export function buildReceipt(
   stream: readonly Recorded<RevocationEvent>[],
+  kind: ReceiptKind,
   around: ReceiptSurroundings,
 ): Receipt {
   const of = <T extends RevocationEvent['type']>(type: T) =>
@@ -84,12 +91,14 @@ export function buildReceipt(
   const material = of('MaterialShredded')[0];
   const done = of('RevocationShredded')[0];
   const requested = of('RevocationShredRequested')[0];
-  const shredded = material !== undefined && done !== undefined && requested !== undefined;
+  const shredded =
+    kind === 'shredded' && material !== undefined && done !== undefined && requested !== undefined;
+  if (!shredded && LOCK_RECEIPTS[data.kind] !== kind) throw new Error(`no ending ${kind}`);
   const { keystore } = around;
   const restsOn = shredded ? [locked, requested, material, done] : [locked];
   return {
     format: 1,
-    kind: shredded ? 'shredded' : LOCK_RECEIPTS[data.kind],
+    kind,
     issuedAt: around.issuedAt,
     region: around.region,
     tenant: around.tenant,

@@ -1,0 +1,74 @@
+import { type CoreView, holderName } from '@kcm/custody';
+import { locksOf } from '@kcm/domain';
+import { type Clock, commandIdOf, KcmError, streamOf } from '@kcm/kernel';
+import { type AckStatement, parseKeyVersionUid } from '@kcm/kmip';
+import type { Dispatch } from './effects/index.js';
+import type { Signed } from './kmip/statements.js';
+
+/** So long a word of a holder waits for the record of the lock that it answers. */
+const WAITS_MS = 30_000;
+
+/**
+ * A holder's signed word goes to every revocation that it answers. A notice may be faster than the
+ * record of the lock: then the holder is told to come again.
+ */
+export class Acknowledgements {
+  constructor(
+    private readonly view: CoreView,
+    private readonly dispatch: Dispatch,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Resolves when it is recorded. @throws KcmError wrong_state: come again · the ledger's errors */
+  async record({ edge, boot, statement, jws }: Signed<AckStatement>): Promise<void> {
+    const tenant = parseKeyVersionUid(statement.uid)!.tenant;
+    const held = locksOf(this.view.access(tenant)).filter((lock) => lock.kind !== 'blocked');
+    if (held.length === 0) {
+      const age = this.clock.wallMs() - Date.parse(statement.refusedAt);
+      // Lifted meanwhile, or a block, which opens no revocation: nothing is left to answer.
+      if (age > WAITS_MS || this.view.access(tenant).epoch > statement.epoch) return;
+      throw comeAgain();
+    }
+    for (const { lock } of held) await this.#record(tenant, lock, edge, boot, statement, jws);
+  }
+
+  async #record(
+    tenant: string,
+    revocation: string,
+    edge: string,
+    boot: string,
+    statement: AckStatement,
+    jws: string,
+  ): Promise<void> {
+    const known = this.view.revocations(tenant).get(revocation);
+    if (known === undefined || known.status === 'absent') throw comeAgain();
+    const holder = holderName(edge);
+    if (known.acknowledged.has(`${holder}/${boot}`)) return;
+    const { refusedAt, erasedAt } = statement;
+    await this.dispatch(
+      {
+        kind: 'revocation',
+        stream: streamOf('revocation', tenant, revocation),
+        command: {
+          kind: 'RecordAcknowledgement',
+          acknowledgement: {
+            holder,
+            boot,
+            refusedAt,
+            erasedAt: erasedAt === 'dropped-unconfirmed' ? null : erasedAt,
+            statement: jws,
+          },
+        },
+      },
+      {
+        actor: holder,
+        tenant,
+        correlationId: revocation,
+        causationId: revocation,
+        commandId: commandIdOf(['acknowledgement', tenant, revocation, holder, boot]),
+      },
+    );
+  }
+}
+
+const comeAgain = () => new KcmError('wrong_state', 'The lock is not recorded yet; come again.');

@@ -1,0 +1,214 @@
+import { credentialsContext } from '@kcm/crypto';
+import {
+  type ActContext,
+  type CoreView,
+  KeyService,
+  type OpenCustody,
+  type SealService,
+  systemScheduler,
+} from '@kcm/custody';
+import { type AccessState, locksOf, type ShredWord } from '@kcm/domain';
+import { type Clock, LIMITS, never, type Random } from '@kcm/kernel';
+import type { DriverRegistry } from '@kcm/keystores';
+import { type KcmAccess, keyVersionUid } from '@kcm/kmip';
+import type { EventCatalog } from '@kcm/ledger';
+import { type Engines, VERSION } from '@kcm/platform';
+import type { Effect } from '@kcm/processes';
+import type { Logger } from 'pino';
+import { Acknowledgements } from './acknowledgements.js';
+import { type Dispatch, type EffectDeps, runKeyEffect, TenantTurns } from './effects/index.js';
+import { KmipFront } from './kmip/index.js';
+import { issueReceipt } from './receipts/issue-receipt.js';
+
+export interface CoreDeps {
+  readonly region: string;
+  readonly boot: string;
+  readonly host: string;
+  /** 0 takes a free one at the first unseal and keeps it. */
+  readonly kmipPort: number;
+  readonly seal: 'auto' | 'shamir';
+  readonly engines: Engines;
+  readonly catalog: EventCatalog;
+  readonly view: CoreView;
+  readonly seals: SealService;
+  readonly drivers: DriverRegistry;
+  readonly dispatch: Dispatch;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** What is true of a shred on this set-up. */
+  readonly shredWord: ShredWord;
+  /** Another Core took over this region: this process must end. */
+  readonly onReplaced: () => void;
+}
+
+/** Everything of Core that needs the keys: it stands while the region is unsealed. */
+export class CoreRuntime {
+  readonly keys: KeyService;
+  readonly #effects: EffectDeps;
+  readonly #acknowledgements: Acknowledgements;
+  #front: KmipFront | null = null;
+  #port: number;
+  #unsubscribe: (() => void)[] = [];
+
+  constructor(private readonly deps: CoreDeps) {
+    const { engines, seals, dispatch, view, clock, random, region } = deps;
+    const wrapped = seals.barriered(engines.vault);
+    const erasure = seals.barriered(engines.erasure);
+    this.#port = deps.kmipPort;
+    this.keys = new KeyService({
+      ledger: engines.ledger,
+      view,
+      vault: engines.vault,
+      wrapped,
+      erasure,
+      record: dispatch,
+      clock,
+      random,
+      scheduler: systemScheduler,
+      region,
+      boot: deps.boot,
+      release: VERSION,
+      onReplaced: deps.onReplaced,
+      driver: (name) => deps.drivers.get(name),
+      openCredentials: (sealed, tenant, rootKeyId) => {
+        const { info, aad } = credentialsContext(tenant, rootKeyId);
+        return seals.custody().openTransport(info, aad, sealed);
+      },
+    });
+    this.#effects = {
+      keys: this.keys,
+      view,
+      ledger: engines.ledger,
+      catalog: deps.catalog,
+      dispatch,
+      vault: engines.vault,
+      wrapped,
+      erasure,
+      turns: new TenantTurns(),
+      clock,
+      random,
+      region,
+      shredWord: deps.shredWord,
+    };
+    this.#acknowledgements = new Acknowledgements(view, dispatch, clock);
+  }
+
+  /** Port of the KMIP door, null while sealed. */
+  get kmipPort(): number | null {
+    return this.#front === null ? null : this.#port;
+  }
+
+  /** Once a process, before anything is unsealed. @throws LedgerUnavailable */
+  begin(): Promise<void> {
+    return this.keys.started();
+  }
+
+  async unsealed(custody: OpenCustody): Promise<void> {
+    this.keys.unsealed();
+    this.#front = await this.#listen(custody);
+    this.#port = this.#front.port;
+    const { view } = this.deps;
+    this.#unsubscribe = [
+      view.onAccess((tenant, state) => this.#accessChanged(tenant, state)),
+      view.onEdge(() => this.#front?.revalidate()),
+      // The keystore said no: holders hear of it before the ledger does.
+      this.keys.authority.onClosed((tenant) => this.#notify(tenant, null, 'locked')),
+    ];
+  }
+
+  /** At once. Sealing sends no Notify: leases end by themselves. */
+  sealed(): void {
+    for (const stop of this.#unsubscribe.splice(0)) stop();
+    this.keys.seal();
+    const front = this.#front;
+    this.#front = null;
+    front?.close().catch((error: unknown) => this.deps.logger.warn({ err: error }, 'kmip close'));
+  }
+
+  async stop(): Promise<void> {
+    this.sealed();
+    await this.keys.stop();
+  }
+
+  /** Runs one item of a process manager's list. @throws KcmError: to be tried again */
+  async run(effect: Effect, trace: ActContext): Promise<void> {
+    if (effect.kind === 'issueReceipt') {
+      const { seals, drivers, engines, seal } = this.deps;
+      await issueReceipt(
+        {
+          effects: this.#effects,
+          custody: () => seals.custody(),
+          driver: (name) => drivers.get(name),
+          directory: engines.directory,
+          seal,
+        },
+        effect,
+        trace,
+      );
+      return;
+    }
+    await runKeyEffect(this.#effects, effect, trace);
+    if (effect.kind === 'rotateL3') this.#rotated(effect.tenant, effect.key);
+    if (effect.kind === 'shred') this.#notify(effect.tenant, null, 'killed', true);
+  }
+
+  async #listen(custody: OpenCustody): Promise<KmipFront> {
+    const { region, view, host, clock, random, logger } = this.deps;
+    const server = await custody.authority.issueServer(
+      region,
+      LIMITS.certificateDaysDefault,
+      [...new Set(['localhost', '127.0.0.1', host])],
+    );
+    try {
+      return await KmipFront.start({
+        region,
+        desk: this.keys.desk,
+        view,
+        credentials: {
+          ca: server.ca,
+          certificate: server.certificate,
+          privateKey: server.privateKey.use((pem) => pem.toString('utf8')),
+        },
+        host,
+        port: this.#port,
+        wallMs: () => clock.wallMs(),
+        random,
+        onAcknowledgement: (word) => this.#acknowledgements.record(word),
+        onUsage: async ({ edge, boot, statement, jws }) => {
+          const { seq, from, to, entries } = statement;
+          const holder = `edge:${edge}`;
+          await this.keys.journal.usage({ holder, boot, seq, from, to, entries, statement: jws });
+        },
+        onCloned: (edge, boot) => logger.error({ edge, boot }, 'the same Edge boot lives twice'),
+        onRefused: (why, detail) => logger.info({ why, detail }, 'kmip connection refused'),
+        onError: (error, operation) => logger.error({ err: error, operation }, 'kmip failure'),
+      });
+    } finally {
+      server.privateKey.dispose();
+    }
+  }
+
+  #accessChanged(tenant: string, state: AccessState): void {
+    if (state.status === 'open') return;
+    if (state.status === 'killed') return this.#notify(tenant, null, 'killed');
+    for (const { scope } of locksOf(state))
+      this.#notify(tenant, 'service' in scope ? scope.service : null, 'locked');
+  }
+
+  #notify(tenant: string, service: string | null, access: KcmAccess, destroyed = false): void {
+    const { term, epoch } = this.deps.view.access(tenant);
+    void this.#front?.notify({ tenant, service, access, term, epoch, destroyed });
+  }
+
+  #rotated(tenant: string, key: string): void {
+    const state = this.deps.view.keys(tenant).get(key);
+    if (state === undefined || state.status === 'absent' || state.service === null) return;
+    const { service, current } = state;
+    if (current < 2) return;
+    const { term, epoch } = this.deps.view.access(tenant);
+    const uid = (version: number) => keyVersionUid(tenant, key, version);
+    const versions = { replaced: uid(current - 1), replacement: uid(current) };
+    void this.#front?.rotated({ tenant, service, ...versions, term, epoch });
+  }
+}

@@ -1,0 +1,6 @@
+export * from './core.module.js';
+export * from './core-runtime.js';
+export type { CoreStep, Dispatch } from './effects/index.js';
+export { RegionAuthenticator } from './sys/authenticator.js';
+export { operatorToken } from './sys/operator-token.js';
+export { RegionService } from './sys/region-service.js';

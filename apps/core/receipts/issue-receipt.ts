@@ -1,0 +1,122 @@
+import { sha256Hex } from '@kcm/crypto';
+import type { OpenCustody } from '@kcm/custody';
+import type { Recorded, RevocationEvent } from '@kcm/domain';
+import { buildReceipt } from '@kcm/evidence';
+import { type Json, rfc3339, streamOf, uuidv5 } from '@kcm/kernel';
+import type { KeystoreDriver } from '@kcm/keystores';
+import type { Effect } from '@kcm/processes';
+import type { BlobStore } from '@kcm/vault';
+import type { EffectDeps, EffectTrace } from '../effects/context.js';
+import { derived } from '../effects/derived-context.js';
+import { eventsOf, rootKeyOf } from '../effects/states.js';
+
+export interface ReceiptDeps {
+  readonly effects: EffectDeps;
+  /** @throws KcmError sealed */
+  readonly custody: () => OpenCustody;
+  readonly driver: (name: string) => Promise<KeystoreDriver>;
+  readonly directory: BlobStore;
+  readonly seal: 'auto' | 'shamir';
+}
+type IssueReceipt = Extract<Effect, { kind: 'issueReceipt' }>;
+
+const FOUR_EYES = 'local issuer, one operator could mint both';
+const AUTO_SEAL = 'the unseal key lies beside the data (KCM_SEAL=auto)';
+const ONE_DISK = 'one machine: ledger, vault and erasure store share a disk';
+
+/**
+ * Signs what the revocation's stream shows, keeps the JWS in the vault and records its digest. The
+ * receipt is kept before it is recorded, under an id that a repetition finds again.
+ */
+export async function issueReceipt(
+  deps: ReceiptDeps,
+  { tenant, revocation, receipt: kind }: IssueReceipt,
+  trace: EffectTrace,
+): Promise<void> {
+  const { effects } = deps;
+  const stream = streamOf('revocation', tenant, revocation);
+  const events: Recorded<RevocationEvent>[] = [];
+  for await (const event of eventsOf(effects, stream))
+    events.push(event as unknown as Recorded<RevocationEvent>);
+  if (events.some((event) => event.type === 'ReceiptIssued' && event.data.kind === kind)) return;
+  const payload = buildReceipt(events, kind, {
+    region: effects.region,
+    tenant,
+    revocation,
+    ledger: effects.ledger.id,
+    issuedAt: rfc3339(effects.clock.wallMs()),
+    certificates: await certificatesOf(deps, events),
+    keystore: await keystoreOf(deps, tenant, events),
+    exportedKeys: 0,
+    fourEyes: FOUR_EYES,
+    trialGrade: [
+      ...(deps.seal === 'auto' ? [AUTO_SEAL] : []),
+      ONE_DISK,
+      ...(await trials(deps, tenant, events)),
+    ],
+  });
+  const jws = Buffer.from(deps.custody().signReceipt(payload as unknown as Json), 'ascii');
+  const digest = sha256Hex(jws);
+  const id = uuidv5(`receipt/${tenant}/${revocation}/${kind}/${digest}`);
+  await effects.vault.put(`receipts/${tenant}/${revocation}/${id}`, jws);
+  await effects.dispatch(
+    {
+      kind: 'revocation',
+      stream,
+      command: { kind: 'RecordReceipt', receipt: id, receiptKind: kind, digest },
+    },
+    derived(trace, tenant, 'receipt', digest),
+  );
+}
+
+/** The certificate of each holder that spoke, as it was enrolled. */
+async function certificatesOf(
+  { effects, directory }: ReceiptDeps,
+  events: readonly Recorded<RevocationEvent>[],
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const event of events) {
+    if (event.type !== 'RevocationAcknowledged') continue;
+    const edge = effects.view.edge(event.data.holder.replace(/^edge:/, ''));
+    if (edge.status !== 'enrolled') continue;
+    const pem = await directory.get(`certificate/${edge.certificateSha256}`);
+    if (pem !== null) found.set(event.data.holder, leafOf(pem.toString('utf8')));
+  }
+  return found;
+}
+
+const END = '-----END CERTIFICATE-----';
+const leafOf = (pem: string) => `${pem.slice(0, pem.indexOf(END))}${END}\n`;
+
+async function probed(
+  { effects }: ReceiptDeps,
+  tenant: string,
+  events: readonly Recorded<RevocationEvent>[],
+) {
+  const locked = events.find((event) => event.type === 'RevocationLocked');
+  const rootKeyId = locked?.data.probe?.rootKeyId;
+  return rootKeyId === undefined ? null : rootKeyOf(effects, tenant, rootKeyId);
+}
+
+async function keystoreOf(
+  deps: ReceiptDeps,
+  tenant: string,
+  events: readonly Recorded<RevocationEvent>[],
+) {
+  const entry = await probed(deps, tenant, events);
+  if (entry === null) return null;
+  const driver = await deps.driver(entry.keystore);
+  const { logField } = driver.trustPolicy(entry.reference, tenant, deps.effects.region);
+  return { name: entry.keystore, logField };
+}
+
+async function trials(
+  deps: ReceiptDeps,
+  tenant: string,
+  events: readonly Recorded<RevocationEvent>[],
+): Promise<readonly string[]> {
+  const entry = await probed(deps, tenant, events);
+  if (entry === null) return [];
+  const driver = await deps.driver(entry.keystore);
+  return driver.trialOnly ? [`the keystore ${entry.keystore} is for trials only`] : [];
+}

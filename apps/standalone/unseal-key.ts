@@ -1,0 +1,20 @@
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { KcmError } from '@kcm/kernel';
+
+const pathOf = (dataDir: string) => join(dataDir, 'unseal-key');
+
+/** KCM_SEAL=auto keeps the one share beside the data: trial-grade, and said to be so. */
+export function keepUnsealKey(dataDir: string, share: string): void {
+  writeFileSync(pathOf(dataDir), `${share}\n`, { mode: 0o600 });
+  chmodSync(pathOf(dataDir), 0o600);
+}
+
+/** @throws KcmError sealed when the file is gone */
+export function readUnsealKey(dataDir: string): string {
+  const path = pathOf(dataDir);
+  if (!existsSync(path)) {
+    throw new KcmError('sealed', `The unseal key ${path} is gone: the region cannot be unsealed.`);
+  }
+  return readFileSync(path, 'utf8').trim();
+}

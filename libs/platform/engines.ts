@@ -1,0 +1,56 @@
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Random } from '@kcm/kernel';
+import type { FilteredFeed, Ledger } from '@kcm/ledger';
+import type { ReadModelReader, ReadModelWriter } from '@kcm/read-models';
+import type { BlobStore } from '@kcm/vault';
+import type { Config } from './config.js';
+
+/** The stores behind the ports. */
+export interface Engines {
+  readonly ledger: Ledger & FilteredFeed;
+  readonly readModels: ReadModelReader & ReadModelWriter;
+  readonly vault: BlobStore;
+  readonly erasure: BlobStore;
+  readonly directory: BlobStore;
+  /** All of them, in the reverse order of their opening. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the embedded engines in KCM_DATA_DIR; what was opened is closed again when a later one
+ * fails. @throws FolderLocked (another process has the data folder) and the engines' own errors
+ */
+export async function openEngines(config: Config, random: Random): Promise<Engines> {
+  const dir = resolve(config.KCM_DATA_DIR);
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const [{ openSqliteLedger }, { openSqliteReadModels }, { openSqliteBlobStore }] =
+    await Promise.all([
+      import('@kcm/ledger/sqlite'),
+      import('@kcm/read-models/sqlite'),
+      import('@kcm/vault/sqlite'),
+    ]);
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(engine: T): T => {
+    opened.unshift(engine);
+    return engine;
+  };
+  const close = async () => {
+    for (const engine of opened.splice(0)) await engine.close();
+  };
+  const blobs = async (role: 'vault' | 'erasure' | 'directory') =>
+    keep(await openSqliteBlobStore({ file: join(dir, `${role}.db`), role }));
+  try {
+    return {
+      ledger: keep(await openSqliteLedger({ file: join(dir, 'ledger.db'), random })),
+      readModels: keep(await openSqliteReadModels({ file: join(dir, 'read-models.db') })),
+      vault: await blobs('vault'),
+      erasure: await blobs('erasure'),
+      directory: await blobs('directory'),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
