@@ -1,5 +1,6 @@
 export * from './given.js';
 export * from './acme-story.js';
+export * from './fold-process.js';
 export * from './fold-projection.js';
 export * from './projection-contract.js';
 export * from './story.js';
