@@ -47,7 +47,7 @@ export class Boots {
       const standing = this.#boots.get(key);
       const other = standing !== undefined && standing.connection !== peer.connection;
       try {
-        if (other) await this.#refuseTwin(standing, [peer.connection]);
+        if (other) await this.#refuseTwin(standing);
         this.#refuseCloned(key);
       } catch (error) {
         kwk.dispose();
@@ -114,7 +114,7 @@ export class Boots {
     if (standing === undefined) return channel.close();
     if (standing.push !== null) {
       try {
-        await this.#refuseTwin(standing, []);
+        await this.#refuseTwin(standing);
       } catch {
         return channel.close();
       }
@@ -128,14 +128,13 @@ export class Boots {
 
   /**
    * An answer of the standing boot while another one claims to be it: both are the same memory.
-   * @throws KmipFailure(PermissionDenied), after ending them
+   * @throws KmipFailure(PermissionDenied) to the claimant, after ending the standing one
    */
-  async #refuseTwin(standing: Boot, claimants: readonly number[]): Promise<void> {
+  async #refuseTwin(standing: Boot): Promise<void> {
     if (standing.push === null || !(await lives(standing))) return;
     this.#remember(keyOf(standing.edge, standing.boot));
     this.#remove(standing);
     this.#end(standing);
-    for (const connection of claimants) this.parts.disconnect(connection);
     this.parts.onCloned(standing.edge, standing.boot);
     throw cloned();
   }

@@ -68,6 +68,11 @@ export class KmipFront implements AsyncDisposable {
     return this.#notifier.rotated(rotation);
   }
 
+  /** Whether a push connection of this boot stands. */
+  reachable(edge: string, boot: string): boolean {
+    return this.boots.channel(edge, boot) !== null;
+  }
+
   /** Ends every connection whose peer is not admitted any more: after an Edge was revoked. */
   revalidate(): void {
     const gone = (peer: Peer): boolean => !admitted(this.parts, peer);
