@@ -185,7 +185,9 @@ export class KmipCore implements CorePort {
       );
       return true;
     } catch (error) {
-      this.#refused(error);
+      // Refused for what it is, it will be refused again: somebody has to see that.
+      if (error instanceof KmipFailure && error.reason === ResultReason.InvalidField)
+        this.parts.onWrongAnswer(`${kind} statement refused: ${error.message}`);
       return false;
     }
   }

@@ -1,0 +1,162 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { KcmError } from '@kcm/kernel';
+import { askSocket, KmipPeer } from '@kcm/testing/edge';
+import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
+import { readConfig } from './config.js';
+import { runEdge } from './run.js';
+import { edgeIdentity } from './tls.js';
+
+let authority: TestAuthority;
+let certificate: TestCertificate;
+let folder: string;
+beforeAll(async () => {
+  authority = await TestAuthority.create();
+  certificate = await authority.edge('e1');
+});
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kcm-run-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const environment = (more: Record<string, string> = {}): Record<string, string> => ({
+  KCM_CORE: '127.0.0.1:5696',
+  KCM_TLS_CERT: certificate.certificate,
+  KCM_TLS_KEY: certificate.privateKey,
+  KCM_TLS_CA: certificate.ca,
+  KCM_DATA_DIR: folder,
+  ...more,
+});
+function wrongOf(env: Record<string, string>): string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    return (error as KcmError).errors.map(({ path, code }) => `${path} ${code}`).sort();
+  }
+}
+
+describe('The configuration of an Edge', () => {
+  it('names everything that is missing at once', () => {
+    expect(wrongOf({})).toEqual([
+      'KCM_CORE required',
+      'KCM_TLS_CA required',
+      'KCM_TLS_CERT required',
+      'KCM_TLS_KEY required',
+    ]);
+  });
+
+  it('names everything that is wrong at once', () => {
+    const wrong = environment({
+      KCM_CORE: 'core',
+      KCM_TLS_CERT: join(folder, 'nowhere.pem'),
+      KCM_TLS_KEY: certificate.certificate,
+      KCM_EDGE_SERVICES: 'billing,Mail',
+      KCM_REGION: 'EU',
+      KCM_EDGE_PORT: '8443',
+      KCM_MESSAGING: 'kafka://localhost:9092',
+    });
+    expect(wrongOf(wrong)).toEqual([
+      'KCM_CORE invalid',
+      'KCM_EDGE_PORT not_built',
+      'KCM_EDGE_SERVICES invalid',
+      'KCM_MESSAGING not_built',
+      'KCM_REGION invalid',
+      'KCM_TLS_CERT unreadable',
+      'KCM_TLS_KEY invalid',
+    ]);
+  });
+
+  it('refuses a socket path that the system does not allow, by its name', () => {
+    expect(wrongOf(environment({ KCM_DATA_DIR: `/tmp/${'d'.repeat(120)}` }))).toEqual([
+      'KCM_DATA_DIR too_long',
+    ]);
+  });
+
+  it('reads a secret from a file, whichever way it is named, and refuses both at once', () => {
+    const path = join(folder, 'key.pem');
+    writeFileSync(path, certificate.privateKey);
+    const { KCM_TLS_KEY: _key, ...others } = environment();
+    expect(readConfig({ ...others, KCM_TLS_KEY_FILE: path }).privateKey).toContain('PRIVATE KEY');
+    expect(readConfig({ ...others, KCM_TLS_KEY: path }).privateKey).toContain('PRIVATE KEY');
+    expect(wrongOf(environment({ KCM_TLS_KEY_FILE: path }))).toEqual(['KCM_TLS_KEY ambiguous']);
+    expect(wrongOf({ ...others, KCM_TLS_KEY_FILE: `${path}x` })).toEqual([
+      'KCM_TLS_KEY_FILE unreadable',
+    ]);
+  });
+
+  it('takes an IPv6 address for Core', () => {
+    expect(readConfig(environment({ KCM_CORE: '[::1]:5696' }))).toMatchObject({
+      coreHost: '::1',
+      corePort: 5696,
+      services: ['default'],
+      region: null,
+    });
+  });
+});
+
+describe('An Edge’s certificate', () => {
+  const now = Date.now();
+  it('says who the Edge is', () => {
+    expect(edgeIdentity(certificate.certificate, certificate.privateKey, now)).toEqual({
+      edge: 'e1',
+      region: 'local',
+    });
+  });
+
+  it('is refused when it is a workload’s, expired, or has another key', async () => {
+    const workload = await authority.workload('acme', 'billing');
+    const uri = { type: 'url', value: 'kcm://region/local/edge/e1' } as const;
+    const expired = await authority.issue([uri], now - 1_000);
+    for (const [pem, key, detail] of [
+      [workload.certificate, workload.privateKey, /kcm:\/\/region/],
+      [expired.certificate, expired.privateKey, /expired/],
+      [certificate.certificate, workload.privateKey, /does not belong/],
+      ['-----BEGIN CERTIFICATE-----', certificate.privateKey, /cannot be read/],
+    ] as const)
+      expect(() => edgeIdentity(pem, key, now)).toThrow(detail);
+  });
+});
+
+describe('The process', () => {
+  it('says where it listens, waits for Core aloud, serves, and leaves nothing behind', async () => {
+    const peer = await KmipPeer.listen(authority, certificate.certificate);
+    peer.core.add('acme', 'default');
+    const { port } = peer;
+    await peer.close();
+    const out: string[] = [];
+    const err: string[] = [];
+    const edge = await runEdge(environment({ KCM_CORE: `127.0.0.1:${port}` }), {
+      out: (line) => out.push(line),
+      err: (line) => err.push(line),
+    });
+    const socket = join(folder, 'edge', 'default.sock');
+    const endpoints = join(folder, 'endpoints.json');
+    expect(out.map((line) => JSON.parse(line) as object)).toEqual([
+      { edgeSockets: { default: socket }, edge: 'e1', region: 'local' },
+    ]);
+    expect(JSON.parse(readFileSync(endpoints, 'utf8'))).toEqual({
+      edgeSockets: { default: socket },
+    });
+    while (!err.some((line) => line.includes('core-unreachable')))
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    await peer.restart(port);
+    const ask = () => askSocket(socket, 'POST', '/v1/tenants/acme/encrypt', { plaintext: 'eA==' });
+    while ((await ask()).status !== 200) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(err.some((line) => line.includes('core-connected'))).toBe(true);
+    expect(err.filter((line) => line.includes('core-unreachable')).length).toBeLessThan(3);
+    await edge.stop();
+    await peer.close();
+    expect(existsSync(endpoints)).toBe(false);
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it('of another region than its certificate does not start', async () => {
+    const console = { out: () => undefined, err: () => undefined };
+    await expect(runEdge(environment({ KCM_REGION: 'eu' }), console)).rejects.toThrow(/region/);
+    expect(existsSync(join(folder, 'edge'))).toBe(false);
+  });
+});

@@ -1,0 +1,368 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { attribute, KCM, LinkType } from '@kcm/kmip';
+import { askSocket, KmipPeer, type SocketAnswer } from '@kcm/testing/edge';
+import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
+import { startEdge, type EdgeLogEntry, type RunningEdge } from './edge.js';
+
+const b64 = (text: string): string => Buffer.from(text).toString('base64');
+const PLAIN = b64('card 4711');
+
+let authority: TestAuthority;
+let certificate: TestCertificate;
+let peer: KmipPeer;
+let edge: RunningEdge;
+let folder: string;
+let logged: EdgeLogEntry[];
+
+beforeAll(async () => {
+  authority = await TestAuthority.create();
+  certificate = await authority.edge('e1');
+});
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'kcm-edge-'));
+  logged = [];
+  peer = await KmipPeer.listen(authority, certificate.certificate);
+  peer.core.add('acme', 'billing');
+  peer.core.add('acme', 'mail');
+  peer.core.add('globex', 'billing');
+  edge = await start();
+});
+afterEach(async () => {
+  await edge.stop();
+  await peer.close();
+  rmSync(folder, { recursive: true });
+});
+
+const start = (name = 'edge'): Promise<RunningEdge> =>
+  startEdge({
+    coreHost: '127.0.0.1',
+    corePort: peer.port,
+    ...certificate,
+    edge: 'e1',
+    region: 'local',
+    services: ['billing', 'mail'],
+    socketDir: join(folder, name),
+    log: (entry) => logged.push(entry),
+    usageWindowMs: 50,
+  });
+
+const post = (
+  tenant: string,
+  verb: string,
+  body: object,
+  more: { service?: string; headers?: Record<string, string>; of?: RunningEdge } = {},
+): Promise<SocketAnswer> =>
+  askSocket(
+    (more.of ?? edge).sockets[more.service ?? 'billing']!,
+    'POST',
+    `/v1/tenants/${tenant}/${verb}`,
+    body,
+    more.headers,
+  );
+const get = (path: string): Promise<SocketAnswer> =>
+  askSocket(edge.sockets['billing']!, 'GET', path);
+const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
+};
+const sealed = async (tenant = 'acme', context?: object): Promise<string> => {
+  const answer = await post(tenant, 'encrypt', { plaintext: PLAIN, context });
+  expect(answer.status).toBe(200);
+  return answer.body['ciphertext'] as string;
+};
+/** A suspension: Core refuses from now on and says so. */
+const suspend = async (): Promise<void> => {
+  const acme = peer.core.tenants.get('acme')!;
+  acme.denied = 'tenant_suspended';
+  acme.epoch += 1;
+  await peer.notify('acme/l2-0123456789ab/1', [
+    attribute.text(KCM.access, 'locked'),
+    attribute.long(KCM.term, acme.term),
+    attribute.long(KCM.epoch, acme.epoch),
+  ]);
+};
+
+describe('An Edge over KMIP', () => {
+  it('encrypts and decrypts with the context bound', async () => {
+    const context = { order: '1', Ärger: '"' };
+    const answer = await post('acme', 'encrypt', { plaintext: PLAIN, context });
+    expect(answer.body).toEqual({
+      ciphertext: expect.any(String),
+      keyVersion: 1,
+      grantId: expect.stringMatching(/^grant-/),
+    });
+    expect(answer.headers['kcm-grant']).toBe(answer.body['grantId']);
+    const ciphertext = answer.body['ciphertext'] as string;
+    const reordered = { Ärger: '"', order: '1' };
+    const opened = await post('acme', 'decrypt', { ciphertext, context: reordered });
+    expect(opened.body).toEqual({ plaintext: PLAIN });
+    expect(opened.headers['kcm-grant']).toBeDefined();
+    const moved = await post('acme', 'decrypt', { ciphertext });
+    expect([moved.status, moved.body['code']]).toEqual([400, 'decryption_failed']);
+  });
+
+  it('has a socket of mode 0600 for each service, and no file else', async () => {
+    for (const path of Object.values(edge.sockets)) expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(join(folder, 'edge')).mode & 0o777).toBe(0o700);
+  });
+
+  it('opens nothing of another tenant or service, in one and the same words', async () => {
+    const ciphertext = await sealed();
+    await sealed('globex');
+    const answers = await Promise.all([
+      post('globex', 'decrypt', { ciphertext }),
+      post('acme', 'decrypt', { ciphertext }, { service: 'mail' }),
+      post('acme', 'decrypt', { ciphertext: b64('no record at all') }),
+    ]);
+    const bodies = answers.map(({ body }) => ({ ...body, correlationId: '' }));
+    expect(bodies[0]).toMatchObject({ code: 'decryption_failed', status: 400 });
+    expect(bodies[1]).toEqual(bodies[0]);
+    expect(bodies[2]).toEqual(bodies[0]);
+  });
+
+  it('says the same of an unknown tenant, a foreign one and a malformed id', async () => {
+    const answers = await Promise.all([
+      post('nobody', 'encrypt', { plaintext: PLAIN }),
+      post('globex', 'encrypt', { plaintext: PLAIN }, { service: 'mail' }),
+      post('no.id', 'encrypt', { plaintext: PLAIN }),
+      post('nobody', 'decrypt', { ciphertext: b64('x') }),
+    ]);
+    for (const { status, body } of answers)
+      expect([status, { ...body, correlationId: '' }]).toEqual([
+        404,
+        {
+          type: 'urn:kcm:problem:not_found',
+          title: 'Not Found',
+          status: 404,
+          detail: 'There is no such tenant here.',
+          code: 'not_found',
+          correlationId: '',
+        },
+      ]);
+  });
+
+  it('refuses data keys, since no tenant can allow them to leave', async () => {
+    for (const verb of ['data-keys', 'data-keys/unwrap', 'data-keys/rewrap']) {
+      const { status, body } = await post('acme', verb, {});
+      expect([status, body['code']]).toEqual([403, 'export_not_allowed']);
+    }
+  });
+
+  it('answers a batch item by item', async () => {
+    const items = [{ plaintext: PLAIN }, { plaintext: '*' }, { plaintext: PLAIN, contxt: {} }];
+    const encrypted = await post('acme', 'encrypt-batch', { items });
+    const [first, second, third] = encrypted.body['items'] as Record<string, never>[];
+    expect(first).toMatchObject({ keyVersion: 1 });
+    expect(second).toMatchObject({ error: { code: 'invalid_request' } });
+    expect(third).toMatchObject({ error: { errors: [{ path: 'items.2.contxt' }] } });
+    const decrypted = await post('acme', 'decrypt-batch', {
+      items: [{ ciphertext: first!['ciphertext'] }, { ciphertext: PLAIN }],
+    });
+    expect(decrypted.body['items']).toEqual([
+      { plaintext: PLAIN },
+      { error: expect.objectContaining({ code: 'decryption_failed' }) },
+    ]);
+    expect(encrypted.headers['kcm-grant']).toBeDefined();
+  });
+
+  it('shows its leases on the socket of their service only', async () => {
+    await sealed();
+    const { body } = await get('/v1/status');
+    expect(body).toMatchObject({
+      edge: 'e1',
+      core: { connected: true },
+      leases: [{ tenant: 'acme', service: 'billing', keyVersion: 1, epoch: 1, mayEncrypt: true }],
+      counters: { encrypt: 1 },
+    });
+    const other = await askSocket(edge.sockets['mail']!, 'GET', '/v1/status');
+    expect(other.body['leases']).toEqual([]);
+    expect((await get('/livez')).status).toBe(200);
+    expect((await get('/readyz')).status).toBe(200);
+  });
+
+  it('is cold after a restart, and reads what was sealed before it', async () => {
+    const ciphertext = await sealed();
+    const boot = edge.status().boot;
+    await edge.stop();
+    expect(peer.kwks.size).toBe(0);
+    edge = await start();
+    expect(edge.status()).toMatchObject({ leases: [] });
+    expect(edge.status().boot).not.toBe(boot);
+    expect((await post('acme', 'decrypt', { ciphertext })).body).toEqual({ plaintext: PLAIN });
+  });
+});
+
+describe('When access is taken away', () => {
+  it('an Edge refuses when its answer to the notice is out, and signs what it erased', async () => {
+    const ciphertext = await sealed();
+    await sealed('globex');
+    await suspend();
+    const [encrypt, decrypt, other] = await Promise.all([
+      post('acme', 'encrypt', { plaintext: PLAIN }),
+      post('acme', 'decrypt', { ciphertext }),
+      post('globex', 'encrypt', { plaintext: PLAIN }),
+    ]);
+    expect([encrypt.status, encrypt.body['code']]).toEqual([403, 'tenant_suspended']);
+    expect([decrypt.status, decrypt.body['code']]).toEqual([403, 'tenant_suspended']);
+    expect(other.status).toBe(200);
+    await until(() => peer.statements.some(({ kind }) => kind === KCM.ack));
+    const { payload } = peer.statements.find(({ kind }) => kind === KCM.ack)!;
+    expect(payload).toEqual({
+      boot: edge.status().boot,
+      uid: 'acme/l2-0123456789ab/1',
+      term: 1,
+      epoch: 2,
+      refusedAt: expect.stringMatching(/Z$/),
+      erasedAt: expect.stringMatching(/Z$/),
+      handles: expect.any(Number),
+    });
+  });
+
+  it('serves again when it is given back, and what was sealed before opens', async () => {
+    const ciphertext = await sealed();
+    await suspend();
+    const acme = peer.core.tenants.get('acme')!;
+    acme.denied = null;
+    acme.epoch += 1;
+    await until(async () => (await post('acme', 'decrypt', { ciphertext })).status === 200);
+  });
+
+  it('an Edge that cannot ask the collector says dropped-unconfirmed', async () => {
+    await sealed();
+    const gc = (globalThis as { gc?: () => void }).gc;
+    (globalThis as { gc?: () => void }).gc = undefined as never;
+    const blind = await start('blind');
+    (globalThis as { gc?: () => void }).gc = gc as never;
+    try {
+      await post('acme', 'encrypt', { plaintext: PLAIN }, { of: blind });
+      expect(blind.status().confirmsErasure).toBe(false);
+      await until(() => peer.pushes.length === 2);
+      await suspend();
+      await until(() => peer.statements.some(({ kind }) => kind === KCM.ack));
+      const { payload } = peer.statements.find(({ kind }) => kind === KCM.ack)!;
+      expect(payload).toMatchObject({ erasedAt: 'dropped-unconfirmed' });
+    } finally {
+      await blind.stop();
+    }
+  });
+});
+
+describe('A rotation', () => {
+  it('under load costs no call', async () => {
+    const before = await sealed();
+    const uid = `acme/${peer.core.keyOf('acme', 'billing')}/1`;
+    const running = Array.from({ length: 40 }, async (_value, at) => {
+      await new Promise((resolve) => setTimeout(resolve, at));
+      return post('acme', 'encrypt', { plaintext: PLAIN });
+    });
+    peer.core.rotate('acme', 'billing');
+    await peer.notify(uid, [
+      attribute.link(LinkType.ReplacementObjectLink, uid.replace(/1$/, '2')),
+      attribute.text(KCM.access, 'open'),
+    ]);
+    const answers = await Promise.all(running);
+    expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
+    expect(answers.at(-1)!.body['keyVersion']).toBe(2);
+    const opened = await post('acme', 'decrypt', { ciphertext: before });
+    expect(opened.body).toEqual({ plaintext: PLAIN });
+  });
+});
+
+describe('When Core is away', () => {
+  it('an Edge serves on its leases, says that it is degraded, and comes back by itself', async () => {
+    await sealed();
+    const { port } = peer;
+    await peer.close();
+    await until(() => !edge.status().core.connected);
+    expect((await post('acme', 'encrypt', { plaintext: PLAIN })).status).toBe(200);
+    expect((await get('/readyz')).body).toMatchObject({ status: 'degraded' });
+    const refused = await post('globex', 'encrypt', { plaintext: PLAIN });
+    expect([refused.status, refused.body['code']]).toEqual([503, 'lease_expired']);
+    expect(refused.headers['retry-after']).toBe('1');
+    await peer.restart(port);
+    await until(async () => (await post('globex', 'encrypt', { plaintext: PLAIN })).status === 200);
+    await until(() => peer.pushes.length > 0);
+    expect(await peer.ping()).toBe(edge.status().boot);
+  });
+
+  it('an Edge that has never reached it is not ready', async () => {
+    const { port } = peer;
+    await edge.stop();
+    await peer.close();
+    edge = await startEdge({
+      coreHost: '127.0.0.1',
+      corePort: port,
+      ...certificate,
+      edge: 'e1',
+      region: 'local',
+      services: ['billing'],
+      socketDir: join(folder, 'edge'),
+    });
+    expect((await get('/readyz')).status).toBe(503);
+    const refused = await post('acme', 'encrypt', { plaintext: PLAIN });
+    expect(refused.body['code']).toBe('lease_expired');
+  });
+
+  it('a Core that is not the region’s is not believed', async () => {
+    const impostor = await startEdge({
+      coreHost: '127.0.0.1',
+      corePort: peer.port,
+      ...certificate,
+      edge: 'e1',
+      region: 'elsewhere',
+      services: ['billing'],
+      socketDir: join(folder, 'other'),
+      log: (entry) => logged.push(entry),
+    });
+    await until(() => logged.some(({ detail }) => detail?.includes('kcm://region/elsewhere/core')));
+    expect(impostor.status().core.connected).toBe(false);
+    await impostor.stop();
+  });
+});
+
+describe('An answer of Core that cannot be right', () => {
+  it.each<[string, string, ReturnType<typeof attribute.text>]>([
+    ['a lease without an end', 'Lease Time', attribute.integer('Lease Time', 0)],
+    ['another epoch inside the wrap', KCM.epoch, attribute.long(KCM.epoch, 7)],
+    ['another tenant', 'Object Group', attribute.text('Object Group', 'globex')],
+    ['another version', KCM.version, attribute.integer(KCM.version, 2)],
+    ['another key inside the wrap', 'inside', attribute.text('inside', 'globex/l3-000000000000/1')],
+    ['an unknown access', KCM.access, attribute.text(KCM.access, 'sure')],
+  ])('%s gives no lease and an alarm', async (_what, name, lie) => {
+    peer.lies.set(name, lie);
+    const refused = await post('acme', 'encrypt', { plaintext: PLAIN });
+    expect([refused.status, refused.body['code']]).toEqual([503, 'lease_expired']);
+    expect(edge.status().counters.alarms).toBe(1);
+  });
+});
+
+describe('Usage', () => {
+  it('is reported signed, counted by version, operation and code, and chained', async () => {
+    const ciphertext = await sealed();
+    await post('acme', 'decrypt', { ciphertext, context: { wrong: '1' } });
+    await until(() => peer.statements.some(({ kind }) => kind === KCM.usage));
+    await sealed();
+    await until(() => peer.statements.filter(({ kind }) => kind === KCM.usage).length > 1);
+    const reports = peer.statements
+      .filter(({ kind }) => kind === KCM.usage)
+      .map(({ payload }) => payload as { seq: number; previous: string; entries: object[] });
+    expect(reports.map(({ seq }) => seq)).toEqual(reports.map((_report, at) => at + 1));
+    expect(reports[0]!.previous).toBeNull();
+    expect(reports[1]!.previous).toMatch(/^[0-9a-f]{64}$/);
+    const key = peer.core.keyOf('acme', 'billing');
+    const entries = reports.flatMap((report) => report.entries);
+    expect(entries).toContainEqual({
+      tenant: 'acme',
+      key,
+      version: 1,
+      operation: 'decrypt',
+      ok: 0,
+      refused: { decryption_failed: 1 },
+      bytes: 0,
+    });
+    expect(entries).toContainEqual(
+      expect.objectContaining({ operation: 'encrypt', ok: 1, bytes: 9, refused: {} }),
+    );
+  });
+});
