@@ -91,6 +91,7 @@ export class LeaseAuthority {
       if (now < tracked.notBefore) return unproven(tracked.lastCode ?? 'lease_expired');
       const result = await this.#fly(tracked, 'lease');
       if (!result.ok) return result;
+      tracked.used = true;
     }
     return unproven('lease_expired');
   }
