@@ -35,7 +35,14 @@ export function given<C, S, E extends DomainEvent>(
 
 /** What a cell expects: a refusal's code, or the names of the events in order. */
 export type Cell<E extends DomainEvent> = Code | readonly E['type'][];
-export interface Cells<C extends { kind: string }, E extends DomainEvent, Scenario extends string> {
+export interface Cells<
+  C extends { kind: string },
+  S extends { status: string },
+  E extends DomainEvent,
+  Scenario extends string,
+> {
+  /** Which scenario shows a status of the state; the types leave no status out. */
+  readonly shows: { readonly [Status in S['status']]: Scenario };
   /** How each state is reached. */
   readonly histories: { readonly [K in Scenario]: readonly E[] };
   readonly commands: { readonly [K in C['kind']]: C & { readonly kind: K } };
@@ -48,7 +55,11 @@ export function everyCell<
   S extends { status: string },
   E extends DomainEvent,
   Scenario extends string,
->(decider: Decider<C, S, E>, cells: Cells<C, E, Scenario>): void {
+>(decider: Decider<C, S, E>, cells: Cells<C, S, E, Scenario>): void {
+  it('every status of the state is shown by a scenario', () => {
+    for (const [status, scenario] of Object.entries<Scenario>(cells.shows))
+      expect(given(decider, cells.histories[scenario]).state.status).toBe(status);
+  });
   for (const scenario of Object.keys(cells.histories) as Scenario[])
     for (const kind of Object.keys(cells.commands) as C['kind'][]) {
       const cell = cells.table[scenario][kind];

@@ -38,6 +38,7 @@ const released = (lock: string, kind: LockKind, epoch: number): AccessEvent => (
 
 describe('access: every state × command', () => {
   everyCell(accessDecider, {
+    shows: { open: 'open', locked: 'locked', killed: 'killed' },
     histories: {
       open: [],
       locked: [taken('s1', 'suspended', 1)],

@@ -8,6 +8,7 @@ const claim = (tenant: string, rootKeyId: string) =>
 
 describe('claim: every state × command', () => {
   everyCell(claimDecider, {
+    shows: { free: 'free', claimed: 'claimed' },
     histories: { free: [], claimed: [claimed] },
     commands: { ClaimRootKey: claim('acme', 'rk1') },
     table: { free: { ClaimRootKey: ['RootKeyClaimed'] }, claimed: { ClaimRootKey: [] } },

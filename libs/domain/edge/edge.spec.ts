@@ -13,6 +13,7 @@ const enrol = { kind: 'EnrolEdge', ...enrolment } as const;
 
 describe('edge: every state × command', () => {
   everyCell(edgeDecider, {
+    shows: { absent: 'absent', enrolled: 'enrolled', revoked: 'revoked' },
     histories: { absent: [], enrolled: [enrolled], revoked: [enrolled, revoked] },
     commands: { EnrolEdge: enrol, RevokeEdge: { kind: 'RevokeEdge' } },
     table: {

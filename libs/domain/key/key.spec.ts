@@ -32,6 +32,7 @@ const revoked: KeyEvent = { type: 'KeyRevoked', data: { revocation: 'r1' } };
 
 describe('key: every state × command', () => {
   everyCell(keyDecider, {
+    shows: { absent: 'absent', active: 'active', rotating: 'rotating', revoked: 'revoked' },
     histories: {
       absent: [],
       active: born,

@@ -23,6 +23,7 @@ const certificate = { san: 'kcm://region/local/edge/e1', certificateSha256: 'ab'
 
 describe('region: every state × command', () => {
   everyCell(regionDecider, {
+    shows: { uninitialized: 'uninitialized', sealed: 'sealed', unsealed: 'unsealed' },
     histories: { uninitialized: [], sealed: [initialized], unsealed: [initialized, unsealed] },
     commands: {
       InitializeRegion: { kind: 'InitializeRegion', region: config },

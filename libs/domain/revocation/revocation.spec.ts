@@ -48,6 +48,13 @@ const receipt = (receiptKind: ReceiptKind) =>
 
 describe('revocation: every state × command', () => {
   everyCell(revocationDecider, {
+    shows: {
+      absent: 'absent',
+      locked: 'locked',
+      released: 'released',
+      shredding: 'shredding',
+      shredded: 'shredded',
+    },
     histories: {
       absent: [],
       locked: [opened],

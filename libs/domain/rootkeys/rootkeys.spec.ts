@@ -62,6 +62,7 @@ const probing: RootKeysEvent = {
 describe('rootkeys: every state of a key × command', () => {
   const enabled = [requested, connected];
   everyCell(rootkeysDecider, {
+    shows: { none: 'none', some: 'requested' },
     histories: {
       none: [],
       requested: [requested],

@@ -17,6 +17,7 @@ const policy = { ...defaultPolicy, leaseSeconds: 10 };
 
 describe('tenant: every state × command', () => {
   everyCell(tenantDecider, {
+    shows: { absent: 'absent', registered: 'registered', active: 'active', blocked: 'blocked' },
     histories: {
       absent: [],
       registered: [registered],
