@@ -187,13 +187,16 @@ function behind(cells: readonly Cell[], at: number): number {
   return next;
 }
 
-/** Runs one job; its verdict goes to `out`. True: keep what it wrote. Throws what ends the batch. */
+/** What a job did to the transaction. `refused`: nothing · `dirty`: refused after it had written. */
+type Outcome = 'kept' | 'refused' | 'dirty';
+
+/** Runs one job; its verdict goes to `out`. Throws what ends the batch. */
 function runJob(
   connection: Connection,
   cells: readonly Cell[],
   at: number,
   out: (number | string)[],
-): boolean {
+): Outcome {
   const results: number[] = [0];
   const count = cells[at] as number;
   let next = at + 1;
@@ -204,11 +207,12 @@ function runJob(
     next = first + (cells[next + 2] as number);
     try {
       const done = prepare(connection, text).run(...cells.slice(first, next));
-      if (wanted >= 0 && done.changes !== wanted) {
-        out.push(1, step, -1, `${done.changes} rows changed instead of ${wanted}`);
-        return false;
+      const changes = Number(done.changes);
+      if (wanted >= 0 && changes !== wanted) {
+        out.push(1, step, -1, `${changes} rows changed instead of ${wanted}`);
+        return step === 0 && changes === 0 ? 'refused' : 'dirty';
       }
-      results.push(Number(done.changes), Number(done.lastInsertRowid));
+      results.push(changes, Number(done.lastInsertRowid));
     } catch (error) {
       const code = codeOf(error);
       const primary = (code ?? ERROR) & 0xff;
@@ -216,31 +220,54 @@ function runJob(
       if (primary === CONSTRAINT) out.push(1, step, code!, textOf(error));
       else if (OF_THE_CALLER.has(primary)) out.push(2, step, textOf(error));
       else throw error;
-      return false;
+      // SQLite has taken back what the statement itself did.
+      return step === 0 ? 'refused' : 'dirty';
     }
   }
   out.push(...results);
-  return true;
+  return 'kept';
 }
 
+/**
+ * Runs the jobs inside an open transaction; how many were kept, or null when one is dirty and
+ * there is no savepoint to go back to.
+ */
+function runJobs(
+  connection: Connection,
+  cells: readonly Cell[],
+  savepoints: boolean,
+  out: (number | string)[],
+): number | null {
+  let kept = 0;
+  for (let at = 0; at < cells.length; at = behind(cells, at)) {
+    if (savepoints) connection.save.run();
+    const outcome = runJob(connection, cells, at, out);
+    if (outcome === 'kept') kept += 1;
+    else if (savepoints) connection.undo.run();
+    else if (outcome === 'dirty') return null;
+    if (savepoints) connection.release.run();
+  }
+  return kept;
+}
+
+/**
+ * One transaction. A refused job rolls back itself only: mostly it has written nothing; where it
+ * has, the batch is run again with a savepoint a job (which costs more than the insert it guards).
+ */
 function runBatch(jobs: number, cells: readonly Cell[]): (number | string)[] {
   const connection = connected();
-  const out: (number | string)[] = [];
+  let out: (number | string)[] = [];
   let committing = false;
   try {
     connection.begin.run();
-    let kept = 0;
-    for (let at = 0; at < cells.length; at = behind(cells, at)) {
-      if (jobs === 1) {
-        if (runJob(connection, cells, at, out)) kept += 1;
-        continue;
-      }
-      connection.save.run();
-      if (runJob(connection, cells, at, out)) kept += 1;
-      else connection.undo.run();
-      connection.release.run();
+    let kept = runJobs(connection, cells, false, out);
+    if (kept === null && jobs > 1) {
+      connection.rollback.run();
+      connection.begin.run();
+      out = [];
+      kept = runJobs(connection, cells, true, out);
     }
-    if (kept === 0) {
+    if (kept === null || kept === 0) {
       connection.rollback.run();
       return out;
     }
@@ -272,9 +299,20 @@ function answer(request: Exclude<Request, { kind: 'close' }>): Reply {
   }
 }
 
+/** A lone caller comes back within microseconds; going to sleep and waking would cost it more. */
+const LONELY_JOBS_MAX = 2;
+const SPIN_MS_MAX = 0.03;
+
+function awaitBell(rung: number, lonely: boolean): void {
+  const until = lonely ? performance.now() + SPIN_MS_MAX : 0;
+  while (lonely && Atomics.load(bell, 0) === rung && performance.now() < until);
+  Atomics.wait(bell, 0, rung);
+}
+
 function serve(): void {
   for (;;) {
     const rung = Atomics.load(bell, 0);
+    let lonely = false;
     for (
       let received = receiveMessageOnPort(port);
       received !== undefined;
@@ -286,8 +324,9 @@ function serve(): void {
         return;
       }
       port.postMessage(answer(request));
+      lonely = request.kind === 'batch' && request.jobs <= LONELY_JOBS_MAX;
     }
-    Atomics.wait(bell, 0, rung);
+    awaitBell(rung, lonely);
   }
 }
 
