@@ -1,3 +1,4 @@
+export * from './backoff.js';
 export * from './brand.js';
 export * from './canonical-json.js';
 export * from './clock.js';
@@ -9,4 +10,5 @@ export * from './ids.js';
 export * from './lease-clock.js';
 export * from './limits.js';
 export * from './random.js';
+export * from './scheduler.js';
 export * from './streams.js';

@@ -1,3 +1,4 @@
+export * from './append-rules.js';
 export * from './errors.js';
 export * from './ledger.js';
 export * from './stream-writer.js';

@@ -15,3 +15,4 @@ export * from './custody/fake-keystore.js';
 export * from './custody/folded-view.js';
 export * from './custody/memory-ledger.js';
 export * from './custody/simulated-time.js';
+export * from './in-memory-ledger.js';

@@ -1,0 +1,120 @@
+import type { Recorded } from '@kcm/domain';
+import type { RecordedEvent } from '@kcm/kernel';
+import type { Process, Todo } from '@kcm/processes';
+import type { DocKey, Page, Projection, Stored } from '@kcm/read-models';
+import {
+  type ProjectionDeps,
+  type ProjectionHealth,
+  RunningProjection,
+} from './running-projection.js';
+import { type StandingItem, TodoRunner, type TodoRunnerDeps } from './todo-runner.js';
+
+export interface ProcessHostDeps extends ProjectionDeps, TodoRunnerDeps {}
+
+/** How a process is stored: its state, and what stands on its list for people to read. */
+interface ProcessDoc {
+  readonly state: unknown;
+  readonly due: readonly Todo[];
+  /** Something stands: found by an index at start. */
+  readonly open: boolean;
+}
+
+/** Items of one process that run at a time; each process has its own, so none starves another. */
+const CONCURRENCY_MAX = 16;
+const SCAN_PAGE = 200;
+
+export const processProjection = (process: Process): Projection<ProcessDoc> => ({
+  name: `process-${process.name}`,
+  version: process.version,
+  handles: process.handles,
+  indexes: [{ fields: ['open'] }],
+  keys(event: RecordedEvent) {
+    const subject = process.subject(event as unknown as Recorded);
+    return subject === null ? [] : [subject as DocKey];
+  },
+  initial: (subject) => ({ state: process.initial(subject), due: [], open: false }),
+  evolve({ state }, event) {
+    const next = process.evolve(state, event as unknown as Recorded);
+    const due = process.todo(next);
+    return { state: next, due, open: due.length > 0 };
+  },
+});
+
+/**
+ * Folds process managers like projections and executes what stands on their lists. Nothing is run
+ * before the lists are as of now: a step that was done before a restart is not done again unless the
+ * process was killed between the step and its event.
+ */
+export class ProcessHost {
+  readonly #hosted: readonly HostedProcess[];
+
+  constructor(deps: ProcessHostDeps, processes: readonly Process[]) {
+    this.#hosted = processes.map((process) => new HostedProcess(deps, process));
+  }
+
+  start(): void {
+    for (const each of this.#hosted) each.projection.start();
+  }
+  /** Starts nothing more; resolves when steps and batches under way have ended. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#hosted.map((each) => each.stop()));
+  }
+  /** Runs now what waits after a failure: after an unseal, or when a keystore is back. */
+  retryNow(): void {
+    for (const each of this.#hosted) each.todos.retryNow();
+  }
+  health(): readonly ProjectionHealth[] {
+    return this.#hosted.map((each) => each.projection.health());
+  }
+  /** What stands on the lists now. */
+  standing(): readonly StandingItem[] {
+    return this.#hosted.flatMap((each) => each.todos.standing());
+  }
+}
+
+class HostedProcess {
+  readonly projection: RunningProjection;
+  readonly todos: TodoRunner;
+  readonly #name: string;
+  #asOfNow = false;
+
+  constructor(
+    private readonly deps: ProcessHostDeps,
+    private readonly process: Process,
+  ) {
+    const projection = processProjection(process);
+    this.#name = projection.name;
+    this.todos = new TodoRunner(deps, process.name, CONCURRENCY_MAX);
+    this.projection = new RunningProjection(deps, projection, {
+      committed: (docs) => this.#committed(docs as readonly Stored<ProcessDoc>[]),
+      caughtUp: () => this.#caughtUp(),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.todos.stop(), this.projection.stop()]);
+  }
+
+  #committed(docs: readonly Stored<ProcessDoc>[]): void {
+    if (!this.#asOfNow) return;
+    for (const { key, doc } of docs) this.#sync(key, doc);
+  }
+
+  async #caughtUp(): Promise<void> {
+    this.#asOfNow = true;
+    let cursor: string | null = null;
+    do {
+      const page: Page<ProcessDoc> = await this.deps.reader.list<ProcessDoc>(this.#name, {
+        where: { open: true },
+        limit: SCAN_PAGE,
+        ...(cursor === null ? {} : { cursor }),
+      });
+      for (const { key, doc } of page.items) this.#sync(key, doc);
+      cursor = page.next;
+    } while (cursor !== null);
+  }
+
+  #sync(subject: DocKey, doc: ProcessDoc | null): void {
+    this.todos.sync(subject, doc === null ? [] : this.process.todo(doc.state));
+  }
+}

@@ -1,0 +1,242 @@
+import {
+  accessDecider,
+  type AccessState,
+  type Decider,
+  type DomainEvent,
+  edgeDecider,
+  type EdgeState,
+  keyDecider,
+  type KeyState,
+  regionDecider,
+  type RegionState,
+  revocationDecider,
+  type RevocationState,
+  rootkeysDecider,
+  type RootKeysState,
+  tenantDecider,
+  type TenantState,
+} from '@kcm/domain';
+import {
+  type Category,
+  KcmError,
+  type OneOrMore,
+  parseStream,
+  type Position,
+  type RecordedEvent,
+} from '@kcm/kernel';
+import type { EventCatalog } from '@kcm/ledger';
+import { type FeedConsumer, FeedLoop, type FeedLoopDeps, type FeedState } from './feed-loop.js';
+import { FoldFailed } from './fold-batch.js';
+
+export type AccessListener = (tenant: string, state: AccessState) => void;
+export interface StreamStatesDeps extends FeedLoopDeps {
+  readonly catalog: EventCatalog;
+  readonly region: string;
+}
+interface Reaching {
+  readonly position: Position;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** Live states of one category: by owner (tenant, region), then by id (null: the owner's only one). */
+class States<S, E extends DomainEvent> {
+  readonly #states = new Map<string, Map<string | null, S>>();
+
+  constructor(private readonly decider: Decider<never, S, E>) {}
+
+  fold(owner: string, id: string | null, event: RecordedEvent): void {
+    const before = this.get(owner, id);
+    const ofOwner = this.#states.get(owner) ?? new Map<string | null, S>();
+    this.#states.set(owner, ofOwner);
+    ofOwner.set(id, this.decider.evolve(before, event as unknown as E));
+  }
+  get(owner: string, id: string | null): S {
+    return this.#states.get(owner)?.get(id) ?? this.decider.initial;
+  }
+  of(owner: string): ReadonlyMap<string, S> {
+    return (this.#states.get(owner) ?? new Map()) as ReadonlyMap<string, S>;
+  }
+  owners(): Iterable<string> {
+    return this.#states.keys();
+  }
+}
+
+/**
+ * Live states of the lifecycle streams, folded from the ledger in memory by the deciders themselves.
+ * Answers only when it has caught up, and never again after an event that it could not fold: a state
+ * that may be too old would grant access that was taken away. (While the ledger cannot be reached it
+ * answers what it knows: nothing can have been recorded since.)
+ */
+export class StreamStates {
+  readonly #tenant = new States(tenantDecider);
+  readonly #access = new States(accessDecider);
+  readonly #rootKeys = new States(rootkeysDecider);
+  readonly #key = new States(keyDecider);
+  readonly #revocation = new States(revocationDecider);
+  readonly #edge = new States(edgeDecider);
+  readonly #region = new States(regionDecider);
+  readonly #byCategory: Partial<Record<Category, Pick<States<unknown, DomainEvent>, 'fold'>>> = {
+    tenant: this.#tenant,
+    access: this.#access,
+    rootkeys: this.#rootKeys,
+    key: this.#key,
+    revocation: this.#revocation,
+    edge: this.#edge,
+    region: this.#region,
+  };
+  readonly #loop: FeedLoop;
+  readonly #onAccess = new Set<AccessListener>();
+  readonly #onEdge = new Set<() => void>();
+  #reaching: Reaching[] = [];
+  #at: Position | null = null;
+  #ready = false;
+  #broken: unknown = null;
+  readonly #caughtUp: Promise<void>;
+  #settle!: { resolve(): void; reject(error: unknown): void };
+
+  constructor(private readonly deps: StreamStatesDeps) {
+    this.#caughtUp = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.#caughtUp.catch(() => {});
+    const consumer: FeedConsumer = {
+      resume: async () => this.#at ?? 'start',
+      events: async (events) => this.#fold(events),
+      passed: async (position) => this.#moveTo(position),
+      caughtUp: async () => this.#live(),
+    };
+    const report: FeedLoopDeps['report'] = (error, state) => {
+      if (state === 'failed') this.#break(error);
+      deps.report(error, state);
+    };
+    this.#loop = new FeedLoop({ ...deps, report }, consumer);
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+  /** Whoever waits is refused with ledger_unavailable. */
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+    this.#break(new KcmError('ledger_unavailable', 'The states are no longer read.'));
+  }
+  /** Resolves when everything recorded so far has been folded. @throws what stopped the fold */
+  ready(): Promise<void> {
+    return this.#caughtUp;
+  }
+  health(): { readonly position: Position | null; readonly state: FeedState } {
+    return { position: this.#at, state: this.#loop.state };
+  }
+
+  region(): RegionState {
+    return this.#sound(this.#region).get(this.deps.region, null);
+  }
+  tenant(tenant: string): TenantState {
+    return this.#sound(this.#tenant).get(tenant, null);
+  }
+  access(tenant: string): AccessState {
+    return this.#sound(this.#access).get(tenant, null);
+  }
+  rootKeys(tenant: string): RootKeysState {
+    return this.#sound(this.#rootKeys).get(tenant, null);
+  }
+  /** By key id. */
+  keys(tenant: string): ReadonlyMap<string, KeyState> {
+    return this.#sound(this.#key).of(tenant);
+  }
+  /** By revocation id. */
+  revocations(tenant: string): ReadonlyMap<string, RevocationState> {
+    return this.#sound(this.#revocation).of(tenant);
+  }
+  edge(edge: string): EdgeState {
+    return this.#sound(this.#edge).get(this.deps.region, edge);
+  }
+  tenants(): Iterable<string> {
+    return this.#sound(this.#tenant).owners();
+  }
+
+  /** Resolves once everything up to and including this position is folded. @throws as `ready` */
+  reached(position: Position): Promise<void> {
+    if (this.#broken !== null) return Promise.reject(this.#broken);
+    if (this.#at !== null && this.#at >= position) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#reaching.push({ position, resolve, reject });
+    });
+  }
+
+  /** Called after each fold of an access stream; at the first catch-up once for each tenant. */
+  onAccess(listener: AccessListener): () => void {
+    this.#onAccess.add(listener);
+    return () => void this.#onAccess.delete(listener);
+  }
+  /** Called after an Edge was enrolled anew or revoked. */
+  onEdge(listener: () => void): () => void {
+    this.#onEdge.add(listener);
+    return () => void this.#onEdge.delete(listener);
+  }
+
+  /** @throws KcmError ledger_unavailable before the first catch-up · what stopped the fold */
+  #sound<T>(states: T): T {
+    if (this.#broken !== null) throw this.#broken as Error;
+    if (!this.#ready)
+      throw new KcmError('ledger_unavailable', 'The ledger is still being read.', {
+        retryAfterSeconds: 1,
+      });
+    return states;
+  }
+
+  #fold(events: OneOrMore<RecordedEvent>): void {
+    for (const event of events) {
+      const { category, owner, id } = parseStream(event.stream);
+      const states = this.#byCategory[category];
+      if (states !== undefined) {
+        try {
+          states.fold(owner, id, this.deps.catalog.upcast(event));
+        } catch (error) {
+          throw new FoldFailed('stream-states', event, error);
+        }
+      }
+      this.#moveTo(event.position);
+      if (!this.#ready) continue;
+      if (category === 'access') this.#tellAccess(owner);
+      if (category === 'edge') this.#tell(this.#onEdge);
+    }
+  }
+
+  #live(): void {
+    if (this.#ready) return;
+    this.#ready = true;
+    for (const tenant of this.#access.owners()) this.#tellAccess(tenant);
+    this.#tell(this.#onEdge);
+    this.#settle.resolve();
+  }
+
+  #tellAccess(tenant: string): void {
+    const state = this.#access.get(tenant, null);
+    this.#tell([...this.#onAccess].map((listener) => () => listener(tenant, state)));
+  }
+  /** A listener that throws neither keeps the others from hearing nor stops the fold. */
+  #tell(calls: Iterable<() => void>): void {
+    for (const call of calls)
+      try {
+        call();
+      } catch (error) {
+        this.deps.report(error, this.#loop.state);
+      }
+  }
+
+  #moveTo(position: Position): void {
+    this.#at = position;
+    const there = this.#reaching.filter((each) => each.position <= position);
+    if (there.length === 0) return;
+    this.#reaching = this.#reaching.filter((each) => each.position > position);
+    for (const each of there) each.resolve();
+  }
+
+  #break(error: unknown): void {
+    this.#broken ??= error;
+    this.#settle.reject(error);
+    for (const each of this.#reaching.splice(0)) each.reject(error);
+  }
+}
