@@ -110,7 +110,7 @@ export class FoldedView {
 
   #state<K extends DecidedCategory>(category: K, stream: StreamId): StateOf<K> {
     const known = this.#states.get(stream) as StateOf<K> | undefined;
-    return known ?? (decidersByCategory[category].initial as StateOf<K>);
+    return known ?? decidersByCategory[category].initial;
   }
 
   #many<K extends 'key' | 'revocation'>(category: K, tenant: string): Map<string, StateOf<K>> {

@@ -1,0 +1,490 @@
+import { sha256Hex } from '@kcm/crypto';
+import { KeyService, l2KeyId, l3KeyId, uidOf } from '@kcm/custody';
+import { commandIdOf, KcmError, streamOf } from '@kcm/kernel';
+import { CustodyWorld, settled } from '@kcm/testing';
+import { type EffectDeps, type KeyEffect, runKeyEffect, TenantTurns } from './index.js';
+
+const TRACE = (effect: KeyEffect) => ({
+  actor: 'process:onboarding',
+  correlationId: 'corr',
+  causationId: 'cause',
+  commandId: commandIdOf(effect),
+});
+const STREAMS = {
+  access: streamOf('access', 'acme'),
+  rootkeys: streamOf('rootkeys', 'acme'),
+  l2: streamOf('key', 'acme', l2KeyId('acme')),
+  l3: streamOf('key', 'acme', l3KeyId('acme', 'billing')),
+  kill: streamOf('revocation', 'acme', 'rev-killed'),
+};
+const CONNECT = { kind: 'connectRootKey', tenant: 'acme', rootKeyId: 'rk-1' } as const;
+const L2 = { kind: 'createL2', tenant: 'acme', rootKeyId: 'rk-1' } as const;
+const L3 = { kind: 'createL3', tenant: 'acme', service: 'billing' } as const;
+const SHRED = { kind: 'shred', tenant: 'acme', revocation: 'rev-killed' } as const;
+
+class Core extends CustodyWorld {
+  readonly keys = new KeyService(this.parts('boot-1'));
+  /** The command kinds whose next dispatch is stored but never heard of: a crash right after. */
+  readonly crashAfter = new Set<string>();
+
+  deps(): EffectDeps {
+    return {
+      keys: this.keys,
+      view: this.view,
+      ledger: this.ledger,
+      catalog: this.catalog,
+      dispatch: async (step, context) => {
+        const done = await this.dispatch(step, context);
+        if (this.crashAfter.delete(step.command.kind)) throw new Error('crashed');
+        return done;
+      },
+      vault: this.vault,
+      wrapped: this.vault,
+      erasure: this.erasure,
+      turns: new TenantTurns(),
+      clock: this.time,
+      random: this.parts('').random,
+      region: 'local',
+      shredWord: 'recoverable from a disk image',
+    };
+  }
+  effect(effect: KeyEffect): Promise<void> {
+    return runKeyEffect(this.deps(), effect, TRACE(effect));
+  }
+  types(stream: string) {
+    return this.ledger.types(stream);
+  }
+  async onboard(tenant = 'acme'): Promise<void> {
+    await this.tenant(tenant);
+    await this.effect({ ...CONNECT, tenant });
+    await this.effect({ ...L2, tenant });
+    await this.effect({ ...L3, tenant });
+  }
+  lease(version = 1) {
+    const uid = uidOf({ tenant: 'acme', key: l3KeyId('acme', 'billing'), version });
+    return this.keys.desk.lease({ edge: 'e1', boot: 'b' }, uid, 'grant', null);
+  }
+  async kill(): Promise<void> {
+    await this.lock('acme', 'killed');
+    await this.run('revocation', STREAMS.kill, {
+      kind: 'OpenRevocation',
+      revocation: {
+        kind: 'kill',
+        scope: { all: true },
+        cause: 'test',
+        lockedBy: 'sub-a',
+        startedAt: '2030-01-01T00:00:00.000Z',
+        hardBound: '2030-01-01T00:01:00.000Z',
+        epoch: 1,
+        holders: [],
+        probe: null,
+      },
+    });
+    await this.run('revocation', STREAMS.kill, { kind: 'RequestShred', requestedBy: 'sub-b' });
+  }
+}
+async function core(): Promise<Core> {
+  const world = new Core();
+  await world.keys.started();
+  await world.edge('e1');
+  world.keys.unsealed();
+  return world;
+}
+
+describe('connectRootKey', () => {
+  it('proves the key by a recorded round trip before it is connected', async () => {
+    const world = await core();
+    await world.tenant('acme');
+    await world.effect(CONNECT);
+    expect(world.keystore.calls.map(({ operation }) => operation)).toEqual([
+      'resolve',
+      'wrap',
+      'unwrap',
+    ]);
+    expect(world.recorded('KeystoreCallIntended').map(({ data }) => data['operation'])).toEqual([
+      'resolve',
+      'wrap',
+      'unwrap',
+    ]);
+    const [connected] = world.recorded('RootKeyConnected');
+    const unwrap = world.keystore.calls[2]!;
+    expect(connected!.data).toMatchObject({
+      resolved: 'fake/acme',
+      primary: true,
+      callId: unwrap.callId,
+      providerRequestId: `req-${unwrap.callId}`,
+    });
+    expect(connected!.meta).toMatchObject({ actor: 'process:onboarding', correlationId: 'corr' });
+    await settled();
+    expect(world.recorded('KeystoreCallSucceeded')).toHaveLength(3);
+  });
+
+  it.each([
+    ['denied', 'root_key_disabled', 'state'],
+    ['denied', 'root_key_not_found', 'not_found'],
+    ['denied', 'root_key_forbidden', 'policy'],
+    ['credential', 'keystore_auth_failed', 'auth'],
+    ['indeterminate', 'root_key_unreachable', 'network'],
+  ] as const)('refuses on %s %s with its step, and claims nothing', async (cause, code, step) => {
+    const world = await core();
+    await world.tenant('acme');
+    world.keystore.refuse('acme', cause, code, step);
+    await world.effect(CONNECT);
+    const [refused] = world.recorded('RootKeyConnectionRefused');
+    expect(refused!.data).toMatchObject({ code, step, callId: world.keystore.calls[0]!.callId });
+    expect(world.recorded('RootKeyClaimed')).toEqual([]);
+    await world.effect(CONNECT);
+    expect(world.recorded('RootKeyConnectionRefused')).toHaveLength(1);
+  });
+
+  it('another tenant’s key is refused, and the claim is found again after a crash', async () => {
+    const world = await core();
+    await world.tenant('acme');
+    world.crashAfter.add('ClaimRootKey');
+    await expect(world.effect(CONNECT)).rejects.toThrow('crashed');
+    await world.effect(CONNECT);
+    expect(world.types(STREAMS.rootkeys).at(-1)).toBe('RootKeyConnected');
+    const rootkeys = streamOf('rootkeys', 'bank');
+    await world.run('rootkeys', rootkeys, {
+      kind: 'RequestConnection',
+      rootKeyId: 'rk-1',
+      keystore: 'software',
+      reference: { url: 'http://127.0.0.1:2', key: 'acme' },
+      mode: 'hyok',
+      credentialsDigest: null,
+      operation: 'op-2',
+    });
+    await world.effect({ ...CONNECT, tenant: 'bank' });
+    const [refused] = world.recorded('RootKeyConnectionRefused');
+    expect(refused!.data).toMatchObject({ code: 'root_key_in_use', step: 'policy' });
+  });
+
+  it('credentials that are not what was recorded are refused as such', async () => {
+    const world = await core();
+    await world.run('rootkeys', STREAMS.rootkeys, {
+      kind: 'RequestConnection',
+      rootKeyId: 'rk-1',
+      keystore: 'software',
+      reference: { url: 'http://127.0.0.1:1', key: 'acme' },
+      mode: 'hyok',
+      credentialsDigest: sha256Hex('{"token":"right"}'),
+      operation: 'op-1',
+    });
+    await world.vault.put('cred/acme/rk-1', Buffer.from('{"token":"wrong"}'));
+    await world.effect(CONNECT);
+    const [refused] = world.recorded('RootKeyConnectionRefused');
+    expect(refused!.data).toMatchObject({ code: 'keystore_auth_failed', step: 'auth' });
+    expect(world.keystore.calls).toEqual([]);
+  });
+
+  it('a call that cannot be recorded refuses nothing: it is tried again', async () => {
+    const world = await core();
+    await world.tenant('acme');
+    world.ledger.down = true;
+    await expect(world.effect(CONNECT)).rejects.toMatchObject({ code: 'ledger_unavailable' });
+    expect(world.keystore.calls).toEqual([]);
+    world.ledger.down = false;
+    await world.time.advance(6_000);
+    await world.effect(CONNECT);
+    expect(world.types(STREAMS.rootkeys).at(-1)).toBe('RootKeyConnected');
+  });
+});
+
+describe('createL2 and createL3', () => {
+  it('lead to a key that an Edge can lease', async () => {
+    const world = await core();
+    await world.onboard();
+    expect(world.types(STREAMS.l2)).toEqual(['KeyCreated', 'KeyVersionWrapped']);
+    expect(world.types(STREAMS.l3)).toEqual(['KeyCreated', 'KeyVersionWrapped']);
+    expect(await world.lease()).toMatchObject({ ok: true, service: 'billing' });
+  });
+
+  it('WriteOrder: the blob is in the vault when its event is stored', async () => {
+    const world = await core();
+    const missing: string[] = [];
+    const fold = world.ledger.onStored;
+    world.ledger.onStored = (events) => {
+      for (const { type, data } of events)
+        if (type === 'KeyVersionWrapped') {
+          const digest = data['digest'] as string;
+          if (![...world.vault.blobs.keys()].some((key) => key.endsWith(digest)))
+            missing.push(digest);
+        }
+      fold(events);
+    };
+    await world.onboard();
+    expect(world.recorded('KeyVersionWrapped')).toHaveLength(2);
+    expect(missing).toEqual([]);
+  });
+
+  it.each([L2, L3])('$kind repeated after a crash keeps what was recorded', async (effect) => {
+    const world = await core();
+    await world.tenant('acme');
+    await world.effect(CONNECT);
+    if (effect === L3) await world.effect(L2);
+    world.crashAfter.add('CreateKey');
+    await expect(world.effect(effect)).rejects.toThrow('crashed');
+    await world.effect(effect);
+    await world.effect(L2);
+    await world.effect(L3);
+    expect(world.recorded('KeyCreated')).toHaveLength(2);
+    expect(await world.lease()).toMatchObject({ ok: true });
+  });
+
+  it('two runs at once make one key', async () => {
+    const world = await core();
+    await world.tenant('acme');
+    await world.effect(CONNECT);
+    const deps = world.deps();
+    await Promise.all([L2, L2].map((effect) => runKeyEffect(deps, effect, TRACE(effect))));
+    expect(world.recorded('KeyCreated')).toHaveLength(1);
+  });
+
+  it('nothing is made for a killed tenant', async () => {
+    const world = await core();
+    await world.tenant('acme');
+    await world.effect(CONNECT);
+    await world.lock('acme', 'killed');
+    await expect(world.effect(L2)).rejects.toMatchObject({ code: 'tenant_killed' });
+    expect(world.erasure.blobs.size).toBe(0);
+    expect(world.recorded('KeyCreated')).toEqual([]);
+  });
+});
+
+describe('rotateL3', () => {
+  const ROTATE = {
+    kind: 'rotateL3',
+    tenant: 'acme',
+    key: l3KeyId('acme', 'billing'),
+    operation: 'op-r',
+  } as const;
+  const request = (world: Core) =>
+    world.run('key', STREAMS.l3, { kind: 'RequestRotation', operation: 'op-r' });
+
+  it('the new version protects, the old one still opens', async () => {
+    const world = await core();
+    await world.onboard();
+    await request(world);
+    world.crashAfter.add('CompleteRotation');
+    await expect(world.effect(ROTATE)).rejects.toThrow('crashed');
+    await world.effect(ROTATE);
+    expect(world.recorded('KeyRotated')).toHaveLength(1);
+    expect(await world.lease(1)).toMatchObject({ ok: true, state: 'deactivated' });
+    expect(await world.lease(2)).toMatchObject({ ok: true, state: 'active' });
+  });
+
+  it('is refused when the customer says no, and waits when nothing was learnt', async () => {
+    const world = await core();
+    await world.onboard();
+    await request(world);
+    await world.time.advance(200_000);
+    world.keystore.refuse('acme', 'indeterminate', 'root_key_unreachable', 'network');
+    await expect(world.effect(ROTATE)).rejects.toMatchObject({ code: 'root_key_unreachable' });
+    expect(world.recorded('KeyRotationRefused')).toEqual([]);
+    world.keystore.refuse('acme', 'denied', 'root_key_disabled');
+    await world.time.advance(10_000);
+    await world.effect(ROTATE);
+    expect(world.recorded('KeyRotationRefused')[0]!.data).toEqual({
+      operation: 'op-r',
+      code: 'root_key_disabled',
+    });
+  });
+
+  it('is refused under a lock, with the lock’s code', async () => {
+    const world = await core();
+    await world.onboard();
+    await request(world);
+    await world.lock('acme', 'suspended', { service: 'billing' });
+    await world.effect(ROTATE);
+    expect(world.recorded('KeyRotationRefused')[0]!.data).toMatchObject({
+      code: 'tenant_suspended',
+    });
+  });
+});
+
+describe('probeRootKey', () => {
+  const PROBE = {
+    kind: 'probeRootKey',
+    tenant: 'acme',
+    rootKeyId: 'rk-1',
+    operation: 'op-p',
+  } as const;
+  const request = (world: Core) =>
+    world.run('rootkeys', STREAMS.rootkeys, {
+      kind: 'RequestProbe',
+      rootKeyId: 'rk-1',
+      operation: 'op-p',
+    });
+
+  it('records what it saw, once', async () => {
+    const world = await core();
+    await world.onboard();
+    await request(world);
+    await world.effect(PROBE);
+    await world.effect(PROBE);
+    const probes = world.recorded('RootKeyProbed');
+    expect(probes).toHaveLength(1);
+    expect(probes[0]!.data).toMatchObject({ outcome: 'ok', code: null });
+  });
+
+  it('a probe that is refused makes the tenant’s own key decide, at once', async () => {
+    const world = await core();
+    await world.onboard();
+    expect(await world.lease()).toMatchObject({ ok: true });
+    await request(world);
+    world.keystore.refuse('acme', 'denied', 'root_key_disabled');
+    await world.effect(PROBE);
+    await settled();
+    expect(world.recorded('RootKeyProbed')[0]!.data).toMatchObject({
+      outcome: 'refused',
+      code: 'root_key_disabled',
+    });
+    expect(world.recorded('LockTaken')).toHaveLength(1);
+    expect(world.keys.memory.holds('acme')).toBe(false);
+  });
+
+  it('a probe that goes well lifts the keystore’s own lock without waiting for its turn', async () => {
+    const world = await core();
+    await world.onboard();
+    world.keystore.refuse('acme', 'denied', 'root_key_disabled');
+    await world.keys.authority.reprove('acme');
+    await world.time.advance(1);
+    world.keystore.enable('acme');
+    await request(world);
+    await world.effect(PROBE);
+    await settled();
+    expect(world.types(STREAMS.access)).toEqual(['LockTaken', 'LockReleased']);
+    expect(await world.lease()).toMatchObject({ ok: true });
+  });
+});
+
+describe('closeCalls', () => {
+  it('closes what an earlier boot left open, once, and stops that boot', async () => {
+    const world = await core();
+    await world.tenant('acme');
+    world.keystore.delay();
+    const connecting = world.effect(CONNECT);
+    await settled();
+    const [intent] = world.recorded('KeystoreCallIntended');
+    const callId = intent!.data['callId'] as string;
+    const next = new KeyService(world.parts('boot-2'));
+    await next.started();
+    const stream = world.keys.journal.stream;
+    const effect = { kind: 'closeCalls', stream, callIds: [callId] } as const;
+    const deps = { ...world.deps(), keys: next };
+    await runKeyEffect(deps, effect, TRACE(effect));
+    await runKeyEffect(deps, effect, TRACE(effect));
+    const closed = world.recorded('KeystoreCallOutcomeUnknown');
+    expect(closed).toHaveLength(1);
+    expect(closed[0]).toMatchObject({ stream, data: { callId }, meta: { tenant: 'acme' } });
+    world.keystore.deliver();
+    await expect(connecting).rejects.toBeInstanceOf(KcmError);
+    expect(world.replaced).toBe(1);
+  });
+
+  it('leaves calls of its own boot alone', async () => {
+    const world = await core();
+    const { stream } = world.keys.journal;
+    await world.effect({ kind: 'closeCalls', stream, callIds: ['x'] });
+    expect(world.types(stream)).toEqual(['ProcessStarted']);
+  });
+});
+
+describe('shred', () => {
+  it('Order: memory, then the erasure key, then the blobs, then the word', async () => {
+    const world = await core();
+    await world.onboard();
+    await world.lease();
+    await world.vault.put('cred/acme/rk-1', Buffer.from('sealed'));
+    await world.kill();
+    const order: string[] = [];
+    const erase = (store: 'erasure' | 'vault') => {
+      const inner = world[store].erase.bind(world[store]);
+      world[store].erase = async (prefix) => {
+        order.push(`${prefix} ${world.keys.memory.holds('acme') ? 'in memory' : 'dropped'}`);
+        return inner(prefix);
+      };
+    };
+    erase('erasure');
+    erase('vault');
+    await world.effect(SHRED);
+    expect(order.slice(0, 4)).toEqual([
+      'tek/acme dropped',
+      'l2/acme dropped',
+      'l3/acme dropped',
+      'cred/acme dropped',
+    ]);
+    expect(world.recorded('MaterialShredded')[0]!.data).toMatchObject({
+      erasureKeys: 1,
+      blobs: 3,
+      word: 'recoverable from a disk image',
+    });
+    expect(world.types(STREAMS.kill).at(-1)).toBe('RevocationShredded');
+    expect([...world.vault.blobs.keys(), ...world.erasure.blobs.keys()]).toEqual([]);
+  });
+
+  it.each(['tek/acme', 'l3/acme', 'cred/acme'])(
+    'a crash after erasing %s still ends with the true counts',
+    async (last) => {
+      const world = await core();
+      await world.onboard();
+      await world.kill();
+      const store = last.startsWith('tek') ? world.erasure : world.vault;
+      const inner = store.erase.bind(store);
+      store.erase = async (prefix) => {
+        const erased = await inner(prefix);
+        if (prefix === last) throw new Error('crashed');
+        return erased;
+      };
+      await expect(world.effect(SHRED)).rejects.toThrow('crashed');
+      expect(world.recorded('MaterialShredded')).toEqual([]);
+      store.erase = inner;
+      await world.effect(SHRED);
+      await world.effect(SHRED);
+      expect(world.recorded('MaterialShredded').map(({ data }) => data['blobs'])).toEqual([2]);
+      expect(world.recorded('MaterialShredded')[0]!.data['erasureKeys']).toBe(1);
+    },
+  );
+
+  it('yesterday’s copy of the vault opens nothing, with the customer’s key enabled', async () => {
+    const world = await core();
+    await world.onboard();
+    const yesterday = [...world.vault.blobs];
+    await world.kill();
+    await world.effect(SHRED);
+    for (const [key, bytes] of yesterday) world.vault.blobs.set(key, bytes);
+    const before = world.keystore.unwraps('acme');
+    const state = world.view.keys('acme').get(l2KeyId('acme'))!;
+    if (state.status === 'absent') throw new Error('no L2');
+    const identity = { tenant: 'acme', key: l2KeyId('acme'), version: 1 };
+    const opened = world.keys.hierarchy.openL2(identity, state.versions[0]!, () => {
+      throw new Error('the keystore was asked');
+    });
+    expect(await opened).toMatchObject({ ok: false, cause: 'integrity' });
+    expect(world.keystore.unwraps('acme')).toBe(before);
+    expect(await world.lease()).toMatchObject({
+      ok: false,
+      effect: 'denied',
+      code: 'tenant_killed',
+    });
+  });
+
+  it('another tenant keeps all it has', async () => {
+    const world = await core();
+    await world.onboard();
+    await world.onboard('acme2');
+    await world.kill();
+    await world.effect(SHRED);
+    expect([...world.vault.blobs.keys()].every((key) => key.includes('/acme2/'))).toBe(true);
+    expect([...world.erasure.blobs.keys()]).toEqual(['tek/acme2']);
+    expect(await world.keys.authority.hold('acme2')).toMatchObject({ ok: true });
+  });
+
+  it('does nothing that was not asked for', async () => {
+    const world = await core();
+    await world.onboard();
+    await world.lock('acme', 'killed');
+    await world.effect(SHRED);
+    expect(world.erasure.blobs.size).toBe(1);
+  });
+});
