@@ -42,7 +42,7 @@ export class Acknowledgements {
   ): Promise<void> {
     const known = this.view.revocations(tenant).get(revocation);
     if (known === undefined || known.status === 'absent') throw comeAgain();
-    const holder = holderName(edge);
+    const holder = holderName({ edge, boot });
     if (known.acknowledged.has(`${holder}/${boot}`)) return;
     const { refusedAt, erasedAt } = statement;
     await this.dispatch(

@@ -5,10 +5,9 @@ import {
   KeyService,
   type OpenCustody,
   type SealService,
-  systemScheduler,
 } from '@kcm/custody';
 import { type AccessState, locksOf, type ShredWord } from '@kcm/domain';
-import { type Clock, LIMITS, never, type Random } from '@kcm/kernel';
+import { type Clock, LIMITS, type Random, systemScheduler } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
 import { type KcmAccess, keyVersionUid } from '@kcm/kmip';
 import type { EventCatalog } from '@kcm/ledger';
@@ -155,11 +154,9 @@ export class CoreRuntime {
 
   async #listen(custody: OpenCustody): Promise<KmipFront> {
     const { region, view, host, clock, random, logger } = this.deps;
-    const server = await custody.authority.issueServer(
-      region,
-      LIMITS.certificateDaysDefault,
-      [...new Set(['localhost', '127.0.0.1', host])],
-    );
+    const server = await custody.authority.issueServer(region, LIMITS.certificateDaysDefault, [
+      ...new Set(['localhost', '127.0.0.1', host]),
+    ]);
     try {
       return await KmipFront.start({
         region,

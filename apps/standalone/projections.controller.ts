@@ -1,18 +1,27 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import type { ProjectionRunner } from '@kcm/application';
-import { KcmError } from '@kcm/kernel';
 import { Endpoint } from '@kcm/platform';
 import { ReadModelReader } from '@kcm/read-models';
 import { z } from 'zod';
 
 export const RUNNER = Symbol('ProjectionRunner');
 
-const digest = z.object({
+const live = z.object({
+  name: z.string(),
+  version: z.number().int(),
+  position: z.string().nullable(),
+  state: z.string(),
+  detail: z.string().nullable(),
+  documents: z.number().int(),
+  digest: z.string(),
+});
+const rebuilt = z.object({
   name: z.string(),
   version: z.number().int(),
   position: z.string().nullable(),
   documents: z.number().int(),
   digest: z.string(),
+  equal: z.boolean().nullable(),
 });
 
 /** The projector runs inside standalone: read models by version, position and digest. */
@@ -29,11 +38,16 @@ export class ProjectionsController {
     summary: 'The read models: version, position, digest',
     roles: ['platform-operator', 'platform-auditor'],
     status: 200,
-    answers: z.object({ items: z.array(digest), nextCursor: z.null() }),
+    answers: z.object({ items: z.array(live), nextCursor: z.null() }),
   })
   async list() {
     const items = [];
-    for (const name of this.runner.names()) items.push(await this.digestOf(name));
+    for (const { name, version, state, detail, position } of this.runner.health()) {
+      const found = await this.reader.digest(name);
+      const { documents = 0, digest = '' } = found ?? {};
+      const at = found?.position ?? position;
+      items.push({ name, version, position: at, state, detail, documents, digest });
+    }
     return { items, nextCursor: null };
   }
 
@@ -44,22 +58,10 @@ export class ProjectionsController {
     roles: ['platform-operator'],
     body: z.strictObject({}),
     status: 200,
-    answers: z.object({ before: digest, after: digest, equal: z.boolean() }),
+    answers: rebuilt,
     command: true,
   })
   async rebuild(@Param('name') name: string) {
-    if (!this.runner.names().includes(name)) {
-      throw new KcmError('not_found', 'There is no such read model.');
-    }
-    const before = await this.digestOf(name);
-    await this.runner.rebuild(name);
-    const after = await this.digestOf(name);
-    return { before, after, equal: before.digest === after.digest };
-  }
-
-  private async digestOf(name: string) {
-    const found = await this.reader.digest(name);
-    if (found === null) return { name, version: 0, position: null, documents: 0, digest: '' };
-    return { name, ...found };
+    return { name, ...(await this.runner.rebuild(name)) };
   }
 }

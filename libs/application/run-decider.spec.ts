@@ -2,7 +2,7 @@ import { eventCatalog, tenantDecider } from '@kcm/domain';
 import { defaultPolicy } from '@kcm/domain';
 import { commandIdOf, streamOf, systemClock } from '@kcm/kernel';
 import { type Appended, type Ledger, LedgerConflict, LedgerOutcomeUnknown } from '@kcm/ledger';
-import { InMemoryLedger } from '@kcm/testing';
+import { MemoryLedger } from '@kcm/testing';
 import type { CommandContext } from './command-context.js';
 import { type DeciderDeps, runDecider } from './run-decider.js';
 
@@ -32,12 +32,15 @@ const depsOf = (ledger: Ledger): DeciderDeps => ({
   region: 'local',
   fence: () => ({ term: 1, epoch: 0 }),
 });
-const handle = (ledger: Ledger, command: Parameters<typeof tenantDecider.decide>[0], at: CommandContext) =>
-  runDecider(depsOf(ledger), tenantDecider, stream, command, at);
+const handle = (
+  ledger: Ledger,
+  command: Parameters<typeof tenantDecider.decide>[0],
+  at: CommandContext,
+) => runDecider(depsOf(ledger), tenantDecider, stream, command, at);
 
 describe('runDecider', () => {
   it('answers a repeated command from its own events, also after the stream moved on', async () => {
-    const ledger = new InMemoryLedger();
+    const ledger = new MemoryLedger();
     const first = await handle(ledger, register, context('one'));
     await handle(ledger, { kind: 'ActivateTenant' }, context('two'));
     const again = await handle(ledger, register, context('one'));
@@ -49,7 +52,7 @@ describe('runDecider', () => {
   });
 
   it('refuses the same key with another body', async () => {
-    const ledger = new InMemoryLedger();
+    const ledger = new MemoryLedger();
     await handle(ledger, register, context('one'));
     await expect(handle(ledger, register, context('one', 'other'))).rejects.toMatchObject({
       code: 'idempotency_key_reused',
@@ -57,7 +60,7 @@ describe('runDecider', () => {
   });
 
   it('refuses when the caller saw another revision', async () => {
-    const ledger = new InMemoryLedger();
+    const ledger = new MemoryLedger();
     await handle(ledger, register, context('one'));
     const stale = context('two', 'f', { ifRevision: 7 });
     await expect(handle(ledger, { kind: 'ActivateTenant' }, stale)).rejects.toMatchObject({
@@ -68,7 +71,7 @@ describe('runDecider', () => {
   });
 
   it('decides anew after a conflict, and gives up after the limit', async () => {
-    const ledger = new InMemoryLedger();
+    const ledger = new MemoryLedger();
     let conflicts = 2;
     const append = ledger.append.bind(ledger);
     ledger.append = (...args: Parameters<Ledger['append']>): Promise<Appended> => {
@@ -85,7 +88,7 @@ describe('runDecider', () => {
   });
 
   it('repeats an append of unknown outcome with the same ids, storing it once', async () => {
-    const ledger = new InMemoryLedger();
+    const ledger = new MemoryLedger();
     const append = ledger.append.bind(ledger);
     let lost = 1;
     ledger.append = async (...args: Parameters<Ledger['append']>): Promise<Appended> => {
@@ -101,13 +104,17 @@ describe('runDecider', () => {
   });
 
   it('writes nothing for a refusal and for what is so already', async () => {
-    const ledger = new InMemoryLedger();
+    const ledger = new MemoryLedger();
     await expect(handle(ledger, { kind: 'ActivateTenant' }, context('x'))).rejects.toMatchObject({
       code: 'not_found',
     });
     expect(await ledger.head()).toBeNull();
     await handle(ledger, register, context('one'));
-    const same = await handle(ledger, { kind: 'ChangePolicy', policy: defaultPolicy }, context('p'));
+    const same = await handle(
+      ledger,
+      { kind: 'ChangePolicy', policy: defaultPolicy },
+      context('p'),
+    );
     expect(same).toMatchObject({ events: [], revision: 0, position: null });
   });
 });

@@ -1,26 +1,15 @@
-import {
-  type DynamicModule,
-  Global,
-  Inject,
-  Module,
-  type OnApplicationShutdown,
-} from '@nestjs/common';
+import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Ledger } from '@kcm/ledger';
 import { ReadModelReader, ReadModelWriter } from '@kcm/read-models';
 import { Directory, ErasureStore, Vault } from '@kcm/vault';
 import type { Engines } from './engines.js';
 
-const ENGINES = Symbol('Engines');
-
-/** The stores behind the ports, as they were opened; closed last. */
+/** The stores behind the ports, as they were opened; who opened them closes them. */
 @Global()
 @Module({})
-export class EnginesModule implements OnApplicationShutdown {
-  constructor(@Inject(ENGINES) private readonly engines: Engines) {}
-
+export class EnginesModule {
   static register(engines: Engines): DynamicModule {
     const providers = [
-      { provide: ENGINES, useValue: engines },
       { provide: Ledger, useValue: engines.ledger },
       { provide: Vault, useValue: engines.vault },
       { provide: ErasureStore, useValue: engines.erasure },
@@ -29,9 +18,5 @@ export class EnginesModule implements OnApplicationShutdown {
       { provide: ReadModelWriter, useValue: engines.readModels },
     ];
     return { module: EnginesModule, providers, exports: providers };
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    await this.engines.close();
   }
 }

@@ -95,6 +95,7 @@ export async function createHttpApp(
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: nestLogger(logger),
     abortOnError: false,
+    bodyParser: false,
   });
   parseJson(server);
   app.useGlobalFilters(new ProblemFilter(app.get(Refusals), logger));

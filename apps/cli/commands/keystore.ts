@@ -49,7 +49,7 @@ export function keystoreCommands(program: Command): void {
     'serve',
     { summary: 'Run the keystore in the foreground', example: 'keystore serve --data ./bank' },
     (c) => withFolder(c).option('--port <n>', 'its port; 0 takes a free one', '8300'),
-    ({ settings: _ }, { data, port }) =>
+    (_run, { data, port }) =>
       new Promise((resolve, reject) => {
         const args = [MAIN, '--data', data, '--port', port];
         const child = spawn(process.execPath, args, { stdio: 'inherit' });

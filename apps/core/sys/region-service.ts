@@ -44,12 +44,17 @@ export class RegionService {
     };
   }
 
-  /** @returns the shares, shown once · @throws wrong_state · invalid_request */
+  /**
+   * `keep` takes the shares before the record, so that no initialized region is without them.
+   * @returns the shares, shown once · @throws wrong_state · invalid_request
+   */
   async init(
     request: Parameters<SealService['init']>[1],
     context: CommandContext,
+    keep: (shares: readonly string[]) => void = () => {},
   ): Promise<{ readonly shares: readonly string[]; readonly handled: Handled }> {
     const { config, shares } = await this.seals.init(this.view.region(), request);
+    keep(shares);
     const handled = await this.#run({ kind: 'InitializeRegion', region: config }, context);
     if (handled.replayed) {
       throw new KcmError('wrong_state', 'This region was initialized; its shares are shown once.');
