@@ -1,0 +1,2 @@
+/** The folder for PYTHONPATH under which `import kmip` works. @throws Error */
+export declare function ensurePyKmip(): Promise<string>;
