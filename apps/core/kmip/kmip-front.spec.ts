@@ -1,6 +1,6 @@
 import { createPrivateKey, randomUUID } from 'node:crypto';
 import { aeskwUnwrap, Secret, signJws } from '@kcm/crypto';
-import type { Holder, L3Lease, LeaseDesk, LeaseRefusal } from '@kcm/custody';
+import type { L3Lease, LeaseRefusal } from '@kcm/custody';
 import type { EdgeState, KeyState, TenantState } from '@kcm/domain';
 import { KcmError, systemRandom, type Json } from '@kcm/kernel';
 import {
@@ -28,16 +28,13 @@ import {
   type UsageStatement,
 } from '@kcm/kmip';
 import { KmipClient, KmipUnavailable, PushListener } from '@kcm/kmip/client';
+import { BILLING, refused, TestDesk } from '@kcm/testing/lease-desk';
 import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
 import { KmipFront, type KmipFrontParts, type Signed } from './index.js';
 
 const BOOT = 'boot-00000001';
 const L2 = 'acme/l2-000000000002/1';
-const L3 = 'acme/l3-0123456789ab/2';
-const OLD = 'acme/l3-0123456789ab/1';
-const POLICY = { ttlSeconds: 5, maxUses: 100, maxAgeSeconds: 30, off: false };
-const refused = (code: LeaseRefusal['code'], effect: LeaseRefusal['effect'] = 'denied') =>
-  ({ ok: false, code, effect }) as const;
+const { uid: L3, oldUid: OLD, policy: POLICY } = BILLING;
 
 let authority: TestAuthority;
 let own: TestCertificate;
@@ -47,59 +44,8 @@ beforeAll(async () => {
   [own, edge] = await Promise.all([authority.server(), authority.edge('e1')]);
 });
 
-/** A desk that plays by its contract and writes down what it was asked. */
-class Desk implements LeaseDesk {
-  readonly asked: unknown[] = [];
-  readonly key = Secret.copy(Buffer.alloc(32, 0x5a));
-  located: LeaseRefusal | null = null;
-  answer: LeaseRefusal | Partial<L3Lease> | Error = {};
-  held: LeaseRefusal | null = null;
-  holding: ReturnType<LeaseDesk['holders']> = [];
-
-  locate(_holder: Holder, tenant: string, service: string) {
-    const known = tenant === 'acme' && service === 'billing';
-    return Promise.resolve(
-      this.located ?? (known ? ({ ok: true, uid: L3 } as const) : refused('not_found')),
-    );
-  }
-  lease(holder: Holder, uid: string, kind: 'grant' | 'renew', allocation: number | null) {
-    this.asked.push({ ...holder, uid, kind, allocation });
-    if (this.answer instanceof Error) return Promise.reject(this.answer);
-    if ('effect' in this.answer) return Promise.resolve(this.answer);
-    if (uid !== L3 && uid !== OLD) return Promise.resolve(refused('forbidden'));
-    const old = uid === OLD;
-    return Promise.resolve({
-      ok: true,
-      uid,
-      tenant: 'acme',
-      service: 'billing',
-      key: 'l3-0123456789ab',
-      version: old ? 1 : 2,
-      state: old ? 'deactivated' : 'active',
-      seconds: 9,
-      term: 1,
-      epoch: 4,
-      grantId: 'grant-1',
-      callId: 'call-1',
-      providerRequestId: 'their-1',
-      replaces: old ? null : OLD,
-      replacedBy: old ? L3 : null,
-      ...this.answer,
-    } as L3Lease);
-  }
-  material() {
-    return this.held ?? this.key;
-  }
-  policy() {
-    return POLICY;
-  }
-  holders() {
-    return this.holding;
-  }
-}
-
 class Core implements AsyncDisposable {
-  readonly desk = new Desk();
+  readonly desk = new TestDesk();
   readonly acks: Signed<AckStatement>[] = [];
   readonly usage: Signed<UsageStatement>[] = [];
   readonly cloned: string[] = [];

@@ -9,7 +9,7 @@ export interface KmipClientOptions {
   readonly ca: string;
   /** PEM of the client certificate and of its private key. */
   readonly certificate: string;
-  readonly privateKey: string;
+  readonly privateKey: string | Buffer;
   /** Name in the server's certificate when it differs from `host`. */
   readonly serverName?: string;
   /** SAN URI that the server's certificate must have besides, e.g. `kcm://region/local/core`. */

@@ -19,7 +19,7 @@ export interface ServerCredentials {
   readonly ca: string;
   /** PEM. */
   readonly certificate: string;
-  readonly privateKey: string;
+  readonly privateKey: string | Buffer;
 }
 export type RefusedConnection = 'handshake' | 'identity' | 'not-admitted' | 'no-push';
 export interface KmipServerOptions extends ResponderOptions<Peer> {
