@@ -31,6 +31,31 @@ export function aeadSeal(
   });
 }
 
+/**
+ * `aeadSeal` behind a header that is not encrypted: header ‖ iv ‖ ciphertext ‖ tag, written into one
+ * buffer, which is what a caller on a hot path saves by it.
+ */
+export function aeadSealAfter(
+  header: Uint8Array,
+  key: KeyObject,
+  random: Random,
+  plaintext: Uint8Array,
+  aad: Uint8Array,
+): Buffer {
+  const iv = random.bytes(AEAD_IV_BYTES);
+  // A tag of 16 bytes is what this mode gives unless told otherwise.
+  const cipher = createCipheriv(ALGORITHM, key, iv).setAAD(aad);
+  const body = cipher.update(plaintext);
+  cipher.final();
+  const bodyAt = header.length + AEAD_IV_BYTES;
+  const record = Buffer.allocUnsafe(bodyAt + body.length + AEAD_TAG_BYTES);
+  record.set(header, 0);
+  record.set(iv, header.length);
+  body.copy(record, bodyAt);
+  cipher.getAuthTag().copy(record, bodyAt + body.length);
+  return record;
+}
+
 /** Opens what `aeadSeal` made. @throws DecryptionFailed whatever is wrong with blob, key or AAD */
 export function aeadOpen(key: Secret | KeyObject, blob: Uint8Array, aad: Uint8Array): Buffer {
   if (blob.length < AEAD_OVERHEAD_BYTES) throw new DecryptionFailed();

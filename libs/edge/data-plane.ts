@@ -1,5 +1,5 @@
 import { DecryptionFailed, KcmError, LIMITS } from '@kcm/kernel';
-import { parseBlob } from './blob.js';
+import { parseBlob, type Blob } from './blob.js';
 import { leaseOver, type L3Handle } from './l3-handle.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { Operation, UsageLedger } from './usage.js';
@@ -29,36 +29,34 @@ export class DataPlane {
   ) {}
 
   encrypt(tenant: string, work: Work): Eventually<Outcome> {
-    return this.#run(
-      tenant,
-      'encrypt',
-      () => this.keeper.protecting(tenant, this.service),
-      (handle) => this.#seal(handle, work),
-    );
+    let handle: L3Handle | null = null;
+    try {
+      const found = this.keeper.protecting(tenant, this.service);
+      if (found instanceof Promise)
+        return this.#late(tenant, 'encrypt', found, (late) => this.#seal(late, work));
+      handle = found;
+      return this.#seal(found, work);
+    } catch (error) {
+      return this.#refused(tenant, 'encrypt', handle, error);
+    }
   }
 
   decrypt(tenant: string, work: Work): Eventually<Outcome> {
-    let blob;
+    let handle: L3Handle | null = null;
     try {
-      blob = parseBlob(work.bytes);
-    } catch {
-      blob = null;
+      const blob = readBlob(work.bytes);
+      const found =
+        // Not a record at all: find out all the same whether the caller may know of this tenant.
+        blob === null
+          ? this.keeper.knowing(tenant, this.service)
+          : this.keeper.opening(tenant, this.service, blob.key, blob.version);
+      if (found instanceof Promise)
+        return this.#late(tenant, 'decrypt', found, (late) => this.#open(late, blob, work));
+      handle = found;
+      return this.#open(found, blob, work);
+    } catch (error) {
+      return this.#refused(tenant, 'decrypt', handle, error);
     }
-    return this.#run(
-      tenant,
-      'decrypt',
-      () => {
-        // Not a record at all: still find out first whether the caller may know of this tenant.
-        if (blob === null) return this.keeper.knowing(tenant, this.service);
-        return this.keeper.opening(tenant, this.service, blob.key, blob.version);
-      },
-      (handle) => {
-        if (blob === null) throw new DecryptionFailed();
-        const bytes = handle.open(blob, work.context);
-        this.usage.ok(tenant, handle, 'decrypt', bytes.length);
-        return { bytes, keyVersion: handle.version, grantId: handle.grantId };
-      },
-    );
   }
 
   #seal(handle: L3Handle, work: Work): Done {
@@ -67,27 +65,45 @@ export class DataPlane {
     return { bytes, keyVersion: handle.version, grantId: handle.grantId };
   }
 
-  #run(
+  #open(handle: L3Handle, blob: Blob | null, work: Work): Done {
+    if (blob === null) throw new DecryptionFailed();
+    const bytes = handle.open(blob, work.context);
+    this.usage.ok(handle.tenant, handle, 'decrypt', bytes.length);
+    return { bytes, keyVersion: handle.version, grantId: handle.grantId };
+  }
+
+  async #late(
     tenant: string,
     operation: Operation,
-    find: () => Eventually<L3Handle>,
+    found: Promise<L3Handle>,
     act: (handle: L3Handle) => Done,
-  ): Eventually<Outcome> {
+  ): Promise<Outcome> {
     let handle: L3Handle | null = null;
-    const refused = (error: unknown): KcmError => {
-      const known = error instanceof KcmError ? error : internal(error);
-      this.usage.refused(tenant, handle, operation, known.code);
-      return known;
-    };
     try {
-      const found = find();
-      if (!(found instanceof Promise)) return act((handle = found));
-      return inTime(found)
-        .then((late) => act((handle = late)))
-        .catch(refused);
+      handle = await inTime(found);
+      return act(handle);
     } catch (error) {
-      return refused(error);
+      return this.#refused(tenant, operation, handle, error);
     }
+  }
+
+  #refused(
+    tenant: string,
+    operation: Operation,
+    handle: L3Handle | null,
+    error: unknown,
+  ): KcmError {
+    const known = error instanceof KcmError ? error : internal(error);
+    this.usage.refused(tenant, handle, operation, known.code);
+    return known;
+  }
+}
+
+function readBlob(bytes: Buffer): Blob | null {
+  try {
+    return parseBlob(bytes);
+  } catch {
+    return null;
   }
 }
 

@@ -1,3 +1,4 @@
+export { EdgeApi, type ApiParts, type EdgeHealth } from './api.js';
 export type { Access, CachePolicy, CorePort, Lease, Notice, Proof, Refusal } from './core-port.js';
 export { DataPlane, type Done, type Outcome, type Work } from './data-plane.js';
 export {
@@ -8,7 +9,7 @@ export {
   type EdgeStatus,
   type RunningEdge,
 } from './edge.js';
-export type { ServerLimits } from './edge-server.js';
+export { EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
 export { GcWitness } from './gc-witness.js';
 export { LeaseClock } from './lease-clock.js';
 export { LeaseKeeper } from './lease-keeper.js';

@@ -1,4 +1,4 @@
-import { aeadOpen, aeadSeal, deriveKeyHandle, type KeyObject, type Secret } from '@kcm/crypto';
+import { aeadOpen, aeadSealAfter, deriveKeyHandle, type KeyObject, type Secret } from '@kcm/crypto';
 import { DecryptionFailed, KcmError, LIMITS, type Random } from '@kcm/kernel';
 import {
   aadOf,
@@ -111,8 +111,8 @@ export class L3Handle implements KeyIdentity {
     const now = this.parts.now();
     const dataKey = this.#writingKey(l3, now);
     const aad = this.#aadFor(context);
-    const sealed = aeadSeal(dataKey.use(now), this.parts.random, plaintext, aad);
-    const record = Buffer.concat([dataKey.header, sealed]);
+    const key = dataKey.use(now);
+    const record = aeadSealAfter(dataKey.header, key, this.parts.random, plaintext, aad);
     this.used = true;
     this.#assertLive();
     return record;

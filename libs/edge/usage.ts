@@ -27,7 +27,11 @@ const ENTRIES_MAX = 2_000;
  */
 export class UsageLedger {
   #counts = new Map<string, UsageCount>();
-  #tenants = new Set<string>();
+  #hot = {
+    encrypt: new WeakMap<Version, UsageCount>(),
+    decrypt: new WeakMap<Version, UsageCount>(),
+  };
+  readonly #tenants = new Set<string>();
   #from: number;
   #seq = 0;
   #previous: string | null = null;
@@ -41,12 +45,17 @@ export class UsageLedger {
     this.#from = wallMs();
   }
 
+  /** `of`: the same object for the same tenant and version, so that it is found by identity. */
   ok(tenant: string, of: Version, operation: Operation, bytes: number): void {
-    const count = this.#of(tenant, of, operation);
+    let count = this.#hot[operation].get(of);
+    if (count === undefined) {
+      count = this.#of(tenant, of, operation);
+      this.#hot[operation].set(of, count);
+      this.#tenants.add(tenant);
+    }
     count.ok += 1;
     count.bytes += bytes;
     this.totals[operation] += 1;
-    this.#tenants.add(tenant);
   }
 
   /** Refusals of tenants that were never served here stay in the totals alone. */
@@ -76,6 +85,7 @@ export class UsageLedger {
       this.#unsent.push(report as unknown as Json);
     }
     this.#counts = new Map();
+    this.#hot = { encrypt: new WeakMap(), decrypt: new WeakMap() };
     this.#from = to;
     return this.#unsent.slice();
   }
