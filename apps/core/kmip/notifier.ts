@@ -15,7 +15,10 @@ import { notifiedUid } from './visibility.js';
 /** How long a holder may take to refuse; after that its lease ends it. */
 const NOTIFY_MS = 5_000;
 
-/** A change of access. `service` null: the whole tenant. An unrecorded act has the last recorded pair. */
+/**
+ * A change of access. `service` null: the whole tenant. An unrecorded act has the last recorded
+ * pair.
+ */
 export interface AccessChange {
   readonly tenant: string;
   readonly service: string | null;
@@ -39,11 +42,16 @@ export interface Notified {
   readonly boot: string;
   /** RFC 3339: the end of its last grant, which ends it whatever happens. */
   readonly endsAt: string;
-  /** RFC 3339, Core's clock at the holder's empty Success: it refuses from then on. null: no answer. */
+  /**
+   * RFC 3339, Core's clock at the holder's empty Success: it refuses from then on. null: no
+   * answer.
+   */
   readonly refusedAt: string | null;
 }
 
-/** Tells every holder over its push connection (leases.md steps 7 to 9). It never proves anything. */
+/**
+ * Tells every holder over its push connection (leases.md steps 7 to 9). It never proves anything.
+ */
 export class Notifier {
   constructor(
     private readonly parts: {

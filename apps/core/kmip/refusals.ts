@@ -3,7 +3,8 @@ import { KcmError, type Code } from '@kcm/kernel';
 import { KmipFailure, ResultReason } from '@kcm/kmip';
 
 /**
- * The one place where a code becomes a result reason. The message begins with the code. What an Edge
+ * The one place where a code becomes a result reason. The message begins with the code. What an
+ * Edge
  * may not see and what does not exist are told in the same words.
  */
 export function failureOf({ effect, code }: Pick<LeaseRefusal, 'effect' | 'code'>): KmipFailure {

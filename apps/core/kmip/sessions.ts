@@ -18,7 +18,8 @@ export function edgeOf(batch: Batch<Peer>): string {
 }
 
 /**
- * The boot that asks. Without a registered KWK nothing is proved either way: no reason to drop keys.
+ * The boot that asks. Without a registered KWK nothing is proved either way: no reason to drop
+ * keys.
  * @throws KmipFailure
  */
 export function sessionOf(boots: Boots, batch: Batch<Peer>): Session {

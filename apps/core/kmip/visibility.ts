@@ -1,7 +1,9 @@
 import type { CoreView } from '@kcm/custody';
 import { keyVersionUid, parseKeyVersionUid } from '@kcm/kmip';
 
-/** Whether the uid is a tenant key (L2) of a tenant that this Edge serves: it may know that it is. */
+/**
+ * Whether the uid is a tenant key (L2) of a tenant that this Edge serves: it may know that it is.
+ */
 export function anchorVisible(
   view: Pick<CoreView, 'edge' | 'tenant' | 'keys'>,
   edge: string,
@@ -17,7 +19,9 @@ export function anchorVisible(
   return key !== undefined && key.status !== 'absent' && key.level === 'L2';
 }
 
-/** The tenant's anchor (its L2), or the current version of one service's L3; null if there is none. */
+/**
+ * The tenant's anchor (its L2), or the current version of one service's L3; null if there is none.
+ */
 export function notifiedUid(
   view: Pick<CoreView, 'keys'>,
   tenant: string,

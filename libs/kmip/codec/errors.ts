@@ -32,7 +32,9 @@ export type TtlvFault =
   | 'too_large'
   | 'wrong_tag';
 
-/** Malformed bytes (reason Invalid Message). `offset` counts bytes from the start of the message. */
+/**
+ * Malformed bytes (reason Invalid Message). `offset` counts bytes from the start of the message.
+ */
 export class TtlvError extends KmipFailure {
   constructor(
     readonly fault: TtlvFault,

@@ -25,7 +25,8 @@ export class Framer {
   }
 
   /**
-   * Takes bytes in and returns every message that is now whole, each in a buffer of its own (outside
+   * Takes bytes in and returns every message that is now whole, each in a buffer of its own
+   * (outside
    * Node's pool, so that it can be overwritten). @throws TtlvError: the stream cannot be resumed
    */
   push(chunk: Buffer): Buffer[] {

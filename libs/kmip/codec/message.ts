@@ -53,7 +53,9 @@ export interface ResponseItem {
   readonly operation?: number;
   readonly uniqueBatchItemId?: Uint8Array;
   readonly status: ResultStatus;
-  /** Present if and only if the status is Operation Failed. A newer server may send an unknown one. */
+  /**
+   * Present if and only if the status is Operation Failed. A newer server may send an unknown one.
+   */
   readonly reason?: number;
   readonly message?: string;
   readonly payload?: readonly Item[];

@@ -99,7 +99,9 @@ export function parseServiceKeyName(name: string): { tenant: string; service: st
   return { tenant, service };
 }
 
-/** Unique identifier of one version of a key (a tenant key's is the anchor of its notifications). */
+/**
+ * Unique identifier of one version of a key (a tenant key's is the anchor of its notifications).
+ */
 export const keyVersionUid = (tenant: string, key: string, version: number): string =>
   `${tenant}/${key}/${version}`;
 

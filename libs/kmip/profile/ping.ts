@@ -10,7 +10,9 @@ import {
 /** In the range that the standard leaves to vendors (540000–54FFFF, KMIP 1.4 §9.1.3.1). */
 const BOOT_TAG = 0x540001;
 
-/** What Core asks over a push connection to learn which boot is at its other end, and if it lives. */
+/**
+ * What Core asks over a push connection to learn which boot is at its other end, and if it lives.
+ */
 export const PING: RequestOf<'Query'> = { functions: [QueryFunction.QueryServerInformation] };
 
 /** The Edge's answer to {@link PING}. */

@@ -1,6 +1,9 @@
 import { VERSIONS, type RequestOf, type ResponseOf } from '../codec/index.js';
 
-/** KMIP 1.4 §4.26: those of the client's versions that are spoken here, newest first; none asked: all. */
+/**
+ * KMIP 1.4 §4.26: those of the client's versions that are spoken here, newest first; none asked:
+ * all.
+ */
 export function discoverVersions({
   versions,
 }: RequestOf<'DiscoverVersions'>): ResponseOf<'DiscoverVersions'> {

@@ -25,7 +25,8 @@ export interface Peer {
  */
 export function identityOf(certificate: X509Certificate): PeerIdentity | null {
   const names = certificate.subjectAltName ?? '';
-  // Node quotes names with special characters, in which a separator could hide: none of ours has any.
+  // Node quotes names with special characters, in which a separator could hide: none of ours has
+  // any.
   if (names.includes('"')) return null;
   const uris = names.split(', ').filter((name) => name.startsWith('URI:kcm://'));
   return uris.length === 1 ? parseIdentity(uris[0]!.slice('URI:'.length)) : null;

@@ -41,7 +41,8 @@ export interface KmipServerOptions extends ResponderOptions<Peer> {
 }
 
 /**
- * KMIP over mutual TLS ≥ 1.2 on one port. ALPN `kcm-push/1` turns a connection round; `kmip` or none
+ * KMIP over mutual TLS ≥ 1.2 on one port. ALPN `kcm-push/1` turns a connection round; `kmip` or
+ * none
  * is an ordinary one, with one request in work at a time.
  */
 export class KmipServer implements AsyncDisposable {

@@ -46,7 +46,8 @@ interface Waiting {
 
 /**
  * The requesting side of one connection: one request at a time, the next is sent when the answer of
- * the last has come (KMIP has no multiplexing). A timeout or a malformed answer ends the connection,
+ * the last has come (KMIP has no multiplexing). A timeout or a malformed answer ends the
+ * connection,
  * since the stream cannot be trusted after it.
  */
 export class Requester {
@@ -72,7 +73,8 @@ export class Requester {
 
   /**
    * One message with these operations, executed in order.
-   * @throws KmipUnavailable when no trustworthy answer came · KmipFailure when the whole message was
+   * @throws KmipUnavailable when no trustworthy answer came · KmipFailure when the whole message
+   * was
    * refused (not only an item of it)
    */
   async batch<const T extends readonly TypedRequest[]>(
