@@ -24,6 +24,13 @@ export function closedBy(access: AccessState, service: string | null): Code | nu
 export const providerDenials = (access: AccessState): readonly Lock[] =>
   locksOf(access).filter((lock) => lock.kind === 'providerDenied');
 
+export const isProviderDenied = (access: AccessState): boolean =>
+  providerDenials(access).length > 0;
+
+/** Whether the whole tenant is closed for a reason that no keystore's answer can lift. */
+export const closedByOthers = (access: AccessState): boolean =>
+  locksOf(access).some(({ kind, scope }) => kind !== 'providerDenied' && 'all' in scope);
+
 function codeOf(lock: Lock): Code {
   switch (lock.kind) {
     case 'killed':

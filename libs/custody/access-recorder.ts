@@ -1,9 +1,16 @@
-import { type Code, commandIdOf, KcmError, LIMITS, type Random, streamOf } from '@kcm/kernel';
+import {
+  type Code,
+  commandIdOf,
+  fullJitterMs,
+  KcmError,
+  LIMITS,
+  type Random,
+  type Scheduler,
+  streamOf,
+} from '@kcm/kernel';
 import { providerDenials } from './access-gate.js';
 import type { CoreView } from './core-view.js';
-import { fullJitterMs } from './random-fraction.js';
 import type { ActContext, CustodyAct, RecordAct } from './record-act.js';
-import type { Scheduler } from './scheduler.js';
 
 /** The keystore call that showed something. */
 export interface Observation {

@@ -6,7 +6,6 @@ export * from './lease-desk.js';
 export * from './open-custody.js';
 export * from './pki.js';
 export * from './record-act.js';
-export * from './scheduler.js';
 export * from './seal-config.js';
 export * from './seal-service.js';
 export { closedBy, tenantClosedBy } from './access-gate.js';

@@ -9,13 +9,13 @@ import {
   type NewEvent,
   type Position,
   rfc3339,
-  streamOf,
+  type Scheduler,
   type StreamId,
+  streamOf,
 } from '@kcm/kernel';
 import type { Ledger } from '@kcm/ledger';
 import type { CoreView } from './core-view.js';
 import { ownTrace, type Trace } from './record-act.js';
-import type { Scheduler } from './scheduler.js';
 import { StreamBatcher } from './stream-batcher.js';
 
 export type CallPurpose = Extract<CallsEvent, { type: 'KeystoreCallIntended' }>['data']['purpose'];

@@ -245,6 +245,9 @@ describe('the customer says no', () => {
     const world = await region();
     await world.lease('acme');
     const heard: string[] = [];
+    world.keys.authority.onClosed(() => {
+      throw new Error('a listener that fails');
+    });
     world.keys.authority.onClosed((tenant, code) => heard.push(`${tenant} ${code}`));
     world.keystore.refuse('acme', 'denied', 'root_key_forbidden', 'policy');
     world.keystore.delay();
@@ -424,6 +427,23 @@ describe('locks', () => {
     await world.lock('acme', 'suspended', { service: 'billing' });
     expect(world.opens('acme')).toBe(false);
     expect(await world.lease('acme')).toMatchObject({ ...denied, code: 'tenant_suspended' });
+  });
+
+  it('under a suspend a success lifts the keystore’s lock alone, and keeps nothing in memory', async () => {
+    const world = await region();
+    world.keystore.refuse('acme', 'denied', 'root_key_disabled');
+    expect(await world.lease('acme')).toMatchObject(denied);
+    await settled();
+    await world.lock('acme', 'suspended');
+    world.keystore.enable('acme');
+    await world.time.advance(6_000);
+    expect(world.recorded('LockReleased').map(({ data }) => data['kind'])).toEqual([
+      'providerDenied',
+    ]);
+    expect(world.keys.memory.holds('acme')).toBe(false);
+    expect(await world.lease('acme')).toMatchObject({ ...denied, code: 'tenant_suspended' });
+    await world.unlock('acme', 'rev-suspended');
+    expect(await world.lease('acme')).toMatchObject({ ok: true });
   });
 
   it('a killed tenant is never probed again', async () => {

@@ -1,5 +1,5 @@
 import { locksOf } from '@kcm/domain';
-import { type Clock, LeaseClock, type Random } from '@kcm/kernel';
+import { type Clock, LeaseClock, type Random, type Scheduler } from '@kcm/kernel';
 import type { Ledger } from '@kcm/ledger';
 import type { BlobStore } from '@kcm/vault';
 import { closedBy } from './access-gate.js';
@@ -14,7 +14,6 @@ import { KeystoreCalls } from './keystore-calls.js';
 import { LeaseAuthority } from './lease-authority.js';
 import type { RecordAct } from './record-act.js';
 import { RootKeyPool, type RootKeyPoolDeps } from './root-key-pool.js';
-import type { Scheduler } from './scheduler.js';
 
 export interface KeyServiceDeps extends Pick<RootKeyPoolDeps, 'driver' | 'openCredentials'> {
   readonly ledger: Ledger;

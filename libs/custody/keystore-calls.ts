@@ -8,12 +8,12 @@ import {
   LIMITS,
   type Random,
   type Reading,
+  type Scheduler,
   uuidv4,
 } from '@kcm/kernel';
 import type { Answer, CallContext } from '@kcm/keystores';
 import type { CallJournal, CallPurpose } from './journal.js';
 import type { Trace } from './record-act.js';
-import type { Scheduler } from './scheduler.js';
 import { TokenBucket } from './token-bucket.js';
 
 type AnswerTo<T, Ok extends boolean> = Extract<Answer<T>, { ok: Ok }>;

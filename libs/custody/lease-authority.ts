@@ -1,6 +1,15 @@
 import type { Secret } from '@kcm/crypto';
-import { type Clock, type Code, type LeaseClock, LIMITS, type Random } from '@kcm/kernel';
-import { closedBy, providerDenials } from './access-gate.js';
+import {
+  type Clock,
+  type Code,
+  fraction,
+  fullJitterMs,
+  type LeaseClock,
+  LIMITS,
+  type Random,
+  type Scheduler,
+} from '@kcm/kernel';
+import { closedBy, closedByOthers, isProviderDenied } from './access-gate.js';
 import type { AccessRecorder } from './access-recorder.js';
 import type { CoreView } from './core-view.js';
 import type { CallPurpose } from './journal.js';
@@ -17,8 +26,7 @@ import {
   proofTarget,
   unproven,
 } from './proof.js';
-import { fraction, fullJitterMs } from './random-fraction.js';
-import type { Scheduler } from './scheduler.js';
+import { ProbeRounds } from './probe-rounds.js';
 import { SelfSuspicion } from './self-suspicion.js';
 import { TrackedTenant } from './tracked-tenant.js';
 import { type UnwrapDeps, unwrapL2 } from './unwrap-l2.js';
@@ -43,13 +51,14 @@ export type ClosedListener = (tenant: string, code: Code) => void;
 export class LeaseAuthority {
   #tenants = new Map<string, TrackedTenant>();
   readonly #suspicion: SelfSuspicion;
+  readonly #rounds: ProbeRounds;
   readonly #listeners = new Set<ClosedListener>();
   #open = false;
   #stopTicking: () => void = () => {};
-  #gaps = 0;
 
   constructor(private readonly deps: LeaseAuthorityDeps) {
     this.#suspicion = new SelfSuspicion(deps.view);
+    this.#rounds = new ProbeRounds(deps, (tracked, purpose) => void this.#fly(tracked, purpose));
   }
 
   /** After the unseal: the ticker runs, idle tenants are probed, denied ones soon. */
@@ -131,12 +140,7 @@ export class LeaseAuthority {
 
   /** Takes a tenant into the rounds of probes. */
   watch(tenant: string): void {
-    if (!this.#open) return;
-    const tracked = this.#track(tenant);
-    if (this.#isDenied(tenant)) {
-      if (!tracked.waiting('probe')) this.#probeSoon(tracked);
-    } else if (!tracked.waiting(null))
-      this.#next(tracked, fraction(this.deps.random) * LIMITS.idleProbeMs, 'idle');
+    if (this.#open) this.#rounds.watch(this.#track(tenant));
   }
 
   #track(tenant: string): TrackedTenant {
@@ -206,41 +210,40 @@ export class LeaseAuthority {
       value.dispose();
       return denied(tracked.denied!.code, tracked.denied!.callId);
     }
+    const access = view.access(tenant);
     const { rootKeyId, status } = target.rootKey;
     this.#suspicion.proved(providerOf(target.rootKey), tenant);
     const wasDenied = tracked.denied;
-    if (wasDenied !== null || status !== 'enabled' || this.#isDenied(tenant))
+    if (wasDenied !== null || status !== 'enabled' || isProviderDenied(access))
       recorder.restored(tenant, { rootKeyId, callId, providerRequestId }, () => {
         // A denial that came after this success stands.
         if (tracked.denied === wasDenied) tracked.denied = null;
       });
     tracked.succeeded();
-    this.#next(tracked, LIMITS.idleProbeMs, 'idle');
-    const closed = closedBy(view.access(tenant), null);
-    if (closed !== null && !this.#isDenied(tenant)) {
+    if (closedByOthers(access)) {
       value.dispose();
-      return denied(closed, callId);
+      this.#rounds.idle(tracked);
+      return denied(closedBy(access, null)!, callId);
     }
     memory.putL2(tenant, target.identity.version, value);
     const seconds = leaseSecondsOf(view, tenant);
     const proof = proofOf(leaseClock, sent, seconds, 0.4 + 0.2 * fraction(random), called);
     const known = tracked.proof;
     if (known === null || known.deadline.since.monotonic < sent.monotonic) tracked.proof = proof;
-    const renewIn = proof.renewAt - this.deps.clock.monotonicMs();
-    this.#next(tracked, Math.max(0, renewIn), 'lease');
+    this.#rounds.renew(tracked, proof.renewAt - this.deps.clock.monotonicMs());
     return { ok: true, proof };
   }
 
   #refused(tracked: TrackedTenant, target: ProofTarget, refusal: CallRefused): ProofRefusal {
     const { cause, code, callId, sent, providerRequestId } = refusal;
-    const { recorder, clock, random } = this.deps;
+    const { recorder, view, clock, random } = this.deps;
     const { tenant } = tracked;
     const { rootKeyId } = target.rootKey;
     const seen = callId === null ? null : { rootKeyId, callId, providerRequestId };
-    if (cause === 'denied' && seen !== null && !this.#suspected(tracked, target)) {
+    if (cause === 'denied' && seen !== null && !this.#suspected(tenant, target)) {
       this.#close(tracked, { code, callId, sent });
       recorder.denied(tenant, seen, code);
-      this.#probeSoon(tracked);
+      this.#rounds.soon(tracked);
       return denied(code, callId);
     }
     const { retryMsMin, retryMsMax } = LIMITS;
@@ -250,10 +253,11 @@ export class LeaseAuthority {
       tracked.indeterminate = true;
       recorder.indeterminate(tenant, seen, code);
     }
-    if (this.#isDenied(tenant) || tracked.denied !== null) this.#probeSoon(tracked);
+    if (isProviderDenied(view.access(tenant)) || tracked.denied !== null)
+      this.#rounds.soon(tracked);
     else if (tracked.used && this.live(tenant) && cause !== 'integrity')
-      this.#next(tracked, backoff, 'lease');
-    else this.#next(tracked, LIMITS.idleProbeMs, 'idle');
+      this.#rounds.renew(tracked, backoff);
+    else this.#rounds.idle(tracked);
     return unproven(code, callId);
   }
 
@@ -263,58 +267,28 @@ export class LeaseAuthority {
     tracked.lapse();
     const first = tracked.denied === null;
     tracked.denied = denial;
-    if (first) for (const listener of this.#listeners) listener(tracked.tenant, denial.code);
+    if (!first) return;
+    for (const listener of this.#listeners)
+      try {
+        listener(tracked.tenant, denial.code);
+      } catch {
+        // Whoever fails to hear of it must not keep it from being recorded.
+      }
   }
 
-  #isDenied(tenant: string): boolean {
-    return providerDenials(this.deps.view.access(tenant)).length > 0;
-  }
-
-  #suspected({ tenant }: TrackedTenant, { rootKey }: ProofTarget): boolean {
+  #suspected(tenant: string, { rootKey }: ProofTarget): boolean {
     return this.#suspicion.denied(providerOf(rootKey), tenant, this.deps.clock.monotonicMs());
-  }
-
-  #probeSoon(tracked: TrackedTenant): void {
-    const { deniedProbeMsMin: min, deniedProbeMsMax: max } = LIMITS;
-    const ms = fullJitterMs(this.deps.random, tracked.probes, min, max);
-    tracked.probes += 1;
-    this.#next(tracked, Math.max(ms, PROBE_FLOOR_MS), 'probe');
-  }
-
-  #next(tracked: TrackedTenant, ms: number, purpose: 'lease' | 'idle' | 'probe'): void {
-    const cancel = this.deps.scheduler.after(ms, () => {
-      tracked.due();
-      if (this.#tenants.get(tracked.tenant) === tracked) this.#due(tracked, purpose);
-    });
-    tracked.plan(purpose, cancel);
-  }
-
-  #due(tracked: TrackedTenant, purpose: 'lease' | 'idle' | 'probe'): void {
-    const { view } = this.deps;
-    const { tenant } = tracked;
-    if (view.access(tenant).status === 'killed') return;
-    const closed = closedBy(view.access(tenant), null) !== null && !this.#isDenied(tenant);
-    const renew = purpose === 'lease' && tracked.used;
-    if (closed || (purpose === 'lease' && !renew)) this.#next(tracked, LIMITS.idleProbeMs, 'idle');
-    else if (proofTarget(view, tenant, null) === null)
-      this.#next(tracked, LIMITS.idleProbeMs, 'idle');
-    else void this.#fly(tracked, purpose);
   }
 
   /** Every 100 ms: boot time, and the end of every proof that is over. */
   #tick(): void {
     const { leaseClock, memory, scheduler } = this.deps;
     leaseClock.tick();
-    const gap = leaseClock.gaps !== this.#gaps;
-    this.#gaps = leaseClock.gaps;
     for (const tracked of this.#tenants.values())
-      if (memory.holds(tracked.tenant) && (gap || this.#remainingMs(tracked) === 0)) {
+      if (memory.holds(tracked.tenant) && this.#remainingMs(tracked) === 0) {
         memory.drop(tracked.tenant, null);
         tracked.proof = null;
       }
     this.#stopTicking = scheduler.after(LIMITS.leaseTickMs, () => this.#tick());
   }
 }
-
-/** Full jitter may say "now"; a keystore that refused is left alone for at least this long. */
-const PROBE_FLOOR_MS = 1_000;

@@ -4,6 +4,7 @@ import {
   type NewEvent,
   oneOrMore,
   type Position,
+  type Scheduler,
   type StreamId,
 } from '@kcm/kernel';
 import {
@@ -14,7 +15,6 @@ import {
   LedgerOutcomeUnknown,
   LedgerUnavailable,
 } from '@kcm/ledger';
-import type { Scheduler } from './scheduler.js';
 
 interface Entry {
   readonly event: NewEvent;

@@ -16,7 +16,7 @@ export class TokenBucket {
   reserveMs(nowMs: number, waitMsMax: number): number | null {
     const refill = (Math.max(0, nowMs - this.#at) / 1000) * this.perSecond;
     this.#tokens = Math.min(this.atOnce, this.#tokens + refill);
-    this.#at = nowMs;
+    this.#at = Math.max(this.#at, nowMs);
     const waitMs = this.#tokens >= 1 ? 0 : ((1 - this.#tokens) / this.perSecond) * 1000;
     if (waitMs > waitMsMax) return null;
     this.#tokens -= 1;

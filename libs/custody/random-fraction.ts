@@ -1,1 +1,0 @@
-export { fraction, fullJitterMs } from '@kcm/kernel';

@@ -1,1 +1,0 @@
-export { type Scheduler, systemScheduler } from '@kcm/kernel';
