@@ -12,7 +12,8 @@ export interface EncodedEvent {
 
 const TYPE = /^[A-Z][A-Za-z0-9]{0,79}$/;
 const ID = /^[A-Za-z0-9-]{1,80}$/;
-const LONE_SURROGATE = /\p{Surrogate}/u;
+/** JSON.stringify writes a surrogate as an escape only where it stands alone. */
+const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
 const DEPTH_MAX = 64;
 
 /**
@@ -50,8 +51,7 @@ export function assertRevision(revision: number): void {
 function encodeEvent({ id, type, schemaVersion, data, meta }: NewEvent): EncodedEvent {
   if (!TYPE.test(type) || !ID.test(id) || !Number.isSafeInteger(schemaVersion) || schemaVersion < 1)
     throw new KcmError('internal', `Not an event: ${type} v${schemaVersion} ${id}`);
-  if (!isIJson(data, 0) || !isIJson(meta, 0))
-    throw new KcmError('internal', `The event ${type} holds what is not I-JSON (RFC 7493).`);
+  if (!isIJson(data, 0) || !isIJson(meta, 0)) throw notIJson(type);
   const encoded = {
     id,
     type,
@@ -59,6 +59,8 @@ function encodeEvent({ id, type, schemaVersion, data, meta }: NewEvent): Encoded
     data: JSON.stringify(data),
     meta: JSON.stringify(meta),
   };
+  for (const text of [encoded.data, encoded.meta])
+    if (text.includes('\\ud') && LONE_SURROGATE.test(text)) throw notIJson(type);
   const bytes = Buffer.byteLength(encoded.data) + Buffer.byteLength(encoded.meta);
   if (bytes > LIMITS.eventBytesMax)
     throw new KcmError(
@@ -68,15 +70,17 @@ function encodeEvent({ id, type, schemaVersion, data, meta }: NewEvent): Encoded
   return encoded;
 }
 
-/** Plain objects, lists, well-formed strings, finite numbers, booleans and null only. */
+const notIJson = (type: string): KcmError =>
+  new KcmError('internal', `The event ${type} holds what is not I-JSON (RFC 7493).`);
+
+/** Plain objects, lists, strings, finite numbers, booleans and null only. */
 function isIJson(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string':
-      return !LONE_SURROGATE.test(value);
-    case 'number':
-      return Number.isFinite(value);
     case 'boolean':
       return true;
+    case 'number':
+      return Number.isFinite(value);
     case 'object':
       break;
     default:
@@ -91,8 +95,8 @@ function isIJson(value: unknown, depth: number): boolean {
   // A plain object, whatever realm it is from: a Buffer, Date or Secret does not pass.
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return false;
-  for (const [name, member] of Object.entries(value)) {
-    if (LONE_SURROGATE.test(name)) return false;
+  for (const name in value) {
+    const member = (value as Record<string, unknown>)[name];
     if (member !== undefined && !isIJson(member, depth + 1)) return false;
   }
   return true;

@@ -236,6 +236,7 @@ export function ledgerContract(name: string, make: () => Promise<LedgerFixture>)
           () => 1,
           new Map(),
           { '\udc00': 1 },
+          'a \\ before \ud800',
           cycle,
         ];
         const wrong = values.map((value) => [sampleEvent({ value } as EventData)] as const);
@@ -257,6 +258,12 @@ export function ledgerContract(name: string, make: () => Promise<LedgerFixture>)
         await ledger.append(tenant('b'), 'noStream', [full]);
         expect(ids(await eventsOf(ledger, tenant('a')))).toEqual(ids(events));
         expect((await eventsOf(ledger, tenant('b')))[0]!.data).toEqual(full.data);
+      });
+
+      it('gives back text that only looks like an escaped surrogate', async () => {
+        const value = ['\\ud800', '\\\\udc00', '\ud83d\udd11', '\u0000\u2028\n'];
+        await ledger.append(tenant('a'), 'noStream', [sampleEvent({ value })]);
+        expect((await eventsOf(ledger, tenant('a')))[0]!.data).toEqual({ value });
       });
 
       it('gives back any I-JSON value as it was', async () => {

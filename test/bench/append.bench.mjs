@@ -14,6 +14,7 @@ import { openSqliteLedger } from '../../dist/libs/ledger/sqlite/index.js';
 const ROUNDS = 7;
 const EVENTS = { raw: 1500, one: 1500, sixteen: 16_000 };
 
+const newStream = () => `key-acme.l3-${randomUUID().slice(-12)}`;
 const event = () => ({
   id: randomUUID(),
   type: 'KeyVersionActivated',
@@ -67,7 +68,7 @@ async function writers(ledger, count, events) {
   const each = events / count;
   await Promise.all(
     Array.from({ length: count }, async () => {
-      const stream = `key-acme.${randomUUID()}`;
+      const stream = newStream();
       for (let n = 0; n < each; n += 1)
         await ledger.append(stream, n === 0 ? 'noStream' : n - 1, [event()]);
     }),
@@ -86,7 +87,7 @@ export async function run() {
   const insert = db.prepare(`INSERT INTO events(stream, revision, id, type, schema_version, data,
     meta, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
   const raw = async () => {
-    const stream = `key-acme.${randomUUID()}`;
+    const stream = newStream();
     for (let n = 0; n < EVENTS.raw; n += 1) {
       const { id, type, data, meta } = event();
       insert.run(stream, n, id, type, 1, JSON.stringify(data), JSON.stringify(meta), n);
