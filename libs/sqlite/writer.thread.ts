@@ -301,11 +301,11 @@ function answer(request: Exclude<Request, { kind: 'close' }>): Reply {
 
 /** A lone caller comes back within microseconds; going to sleep and waking would cost it more. */
 const LONELY_JOBS_MAX = 2;
-const SPIN_MS_MAX = 0.03;
+const SPIN_MS_MAX = 0.05;
 
 function awaitBell(rung: number, lonely: boolean): void {
-  const until = lonely ? performance.now() + SPIN_MS_MAX : 0;
-  while (lonely && Atomics.load(bell, 0) === rung && performance.now() < until);
+  const until = performance.now() + (lonely ? SPIN_MS_MAX : 0);
+  while (Atomics.load(bell, 0) === rung && performance.now() < until);
   Atomics.wait(bell, 0, rung);
 }
 
