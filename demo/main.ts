@@ -1,0 +1,105 @@
+import { parseArgs } from 'node:util';
+import { NotHeld, Printer, duration } from './print.js';
+import { attack, backUp } from './steps/attack.js';
+import { connect } from './steps/connect.js';
+import { customerDisables } from './steps/customer-disables.js';
+import { kill } from './steps/kill.js';
+import { receipt } from './steps/receipt.js';
+import { rotate } from './steps/rotate.js';
+import { seal } from './steps/seal.js';
+import { suspend } from './steps/suspend.js';
+import { use } from './steps/use.js';
+import { type KeystoreName, World } from './world.js';
+
+/** The main job, end to end, through the public doors only. */
+async function play(world: World, out: Printer): Promise<void> {
+  out.begin('seal', 'Seal: the region opens for two of three people');
+  const shares = await seal(world, out);
+
+  out.begin('connect', 'Connect: two customers, each with a root key in its own KMS');
+  const tenants = await connect(world, out);
+
+  out.begin('use', 'Use: encrypt and decrypt at the Edge');
+  const record = await use(world, out, tenants);
+
+  out.begin('rotate', 'Rotate: a new key version under load');
+  await rotate(world, out, tenants, record);
+
+  out.begin('customerDisables', 'The customer takes its key away, at its own KMS');
+  await customerDisables(world, out, tenants, record);
+
+  out.begin('suspend', 'Suspend: an incident, and back');
+  await suspend(world, out, tenants, record);
+
+  out.begin('kill', 'Kill: lock by one person, shred by another');
+  const globex = await world.edge.sample('globex', Buffer.from('a record of the other customer'));
+  await backUp(world);
+  out.say("Last night's backup of ledger and vault is taken first; it will be played back below.");
+  const revocation = await kill(world, out, tenants, record);
+
+  out.begin('attack', 'Attack: restart, replay, and yesterday’s backup');
+  await attack(world, out, tenants, shares, { acme: record, globex });
+
+  out.begin('receipt', 'Receipt: what the customer keeps, verified without us');
+  await receipt(world, out, tenants, revocation);
+}
+
+function closing(world: World, out: Printer, ms: number): void {
+  out.line(`\nEvery step held, in ${duration(ms)}. Written: ${world.output}`);
+  out.line('\nNot proven here:');
+  for (const text of [
+    world.keystore === 'software'
+      ? 'a keystore for real keys: the software one is for trials (`npm run demo -- --keystore vault`)'
+      : 'keystores other than OpenBao',
+    'a shred on separate disks: everything of this demo shares one',
+    'four eyes against the operator: the local issuer could mint both people’s tokens',
+    'anything about plaintext that callers already had, memory images, or modified software',
+    'inclusion of the receipt in a transparency log, several regions, Kafka, EventStoreDB, MongoDB',
+  ])
+    out.line(`  - ${text}`);
+  out.line('\nType next:');
+  out.line('  npx kcm receipt verify demo-output/receipt.jws --trust demo-output/trust.json');
+  out.line('  npm start          the same product as a server; it says what to type then');
+  out.line('  npm test           every promise, against real servers');
+}
+
+function keystoreOf(args: readonly string[]): KeystoreName {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { keystore: { type: 'string', default: 'software' } },
+  });
+  const { keystore } = values;
+  if (keystore === 'software' || keystore === 'vault') return keystore;
+  throw new TypeError(`--keystore ${keystore}: software or vault`);
+}
+
+async function main(): Promise<number> {
+  const out = new Printer();
+  const start = performance.now();
+  const world = new World(keystoreOf(process.argv.slice(2)));
+  process.once('exit', () => world.killNow());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  out.line(`OpenKCM, the main job end to end; throw-away folder ${world.folder}`);
+  try {
+    await play(world, out);
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    out.line(`\n${error instanceof NotHeld ? `NOT HELD: ${error.message}` : `FAILED: ${text}`}`);
+    out.line(`\n${world.tails()}\n\nThe folder is kept: ${world.folder}`);
+    await world.stop();
+    return 1;
+  } finally {
+    const total = { totalMs: Math.round(performance.now() - start) };
+    world.save('timings.json', `${JSON.stringify({ ...out.timings, total }, null, 2)}\n`);
+  }
+  closing(world, out, performance.now() - start);
+  world.remove();
+  return 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 2;
+}

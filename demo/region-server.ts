@@ -1,0 +1,107 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Api } from './api.js';
+import { Child, type Ended, environment, runToEnd } from './child.js';
+import { EdgeClient } from './edge-client.js';
+
+interface Endpoints {
+  readonly http: string;
+  readonly kmip?: string;
+  readonly edgeSockets?: Readonly<Record<string, string>>;
+}
+export interface RegionOptions {
+  readonly folder: string;
+  readonly region: string;
+  /** Services of the Edge inside the server; the demo's own Edge is another process. */
+  readonly services: string;
+  readonly log: string;
+}
+
+/** OpenKCM as one server (`npm start`) on its own data folder, sealed by shares. */
+export class RegionServer {
+  #child: Child | null = null;
+
+  constructor(readonly options: RegionOptions) {}
+
+  get started(): boolean {
+    return this.#child !== null;
+  }
+
+  get child(): Child {
+    if (this.#child === null) throw new Error(`region ${this.options.region} was never started`);
+    return this.#child;
+  }
+
+  /** Resolves when HTTP answers; the region is sealed then. */
+  async start(): Promise<void> {
+    const { folder, region, services, log } = this.options;
+    this.#child = Child.start(`the server of region ${region}`, 'standalone', log, {
+      env: {
+        KCM_DATA_DIR: folder,
+        KCM_REGION: region,
+        KCM_SEAL: 'shamir',
+        KCM_HTTP_PORT: '0',
+        KCM_KMIP_PORT: '0',
+        KCM_EDGE_SERVICES: services,
+      },
+    });
+    await this.child.until('endpoints.json', () => this.#read());
+  }
+
+  /** After the unseal: resolves when Core and the Edge inside answer. */
+  async serving(): Promise<void> {
+    await this.child.until('the doors that open with the unseal', () => {
+      const endpoints = this.#read();
+      return endpoints?.kmip === undefined ? null : endpoints;
+    });
+  }
+
+  get url(): string {
+    return this.#must().http;
+  }
+
+  /** host:port of Core's KMIP door. */
+  get kmip(): string {
+    return this.#must().kmip ?? '';
+  }
+
+  /** The Edge inside the server. */
+  edge(service: string): EdgeClient {
+    const socket = this.#must().edgeSockets?.[service];
+    if (socket === undefined) throw new Error(`no Edge serves ${service} here`);
+    return new EdgeClient(socket);
+  }
+
+  as(token: string): Api {
+    return new Api(() => this.url, token);
+  }
+
+  operator(): Api {
+    return this.as(readFileSync(join(this.options.folder, 'operator-token'), 'utf8').trim());
+  }
+
+  /** `kcm` as the operator of this server types it. */
+  kcm(...args: string[]): Promise<Ended> {
+    return runToEnd('cli', args, environment({ KCM_DATA_DIR: this.options.folder }));
+  }
+
+  async unseal(shares: readonly string[]): Promise<void> {
+    for (const share of shares) await this.operator().must('POST', '/v1/sys/unseal', { share });
+    await this.serving();
+  }
+
+  async stop(): Promise<void> {
+    await this.#child?.stop();
+  }
+
+  #must(): Endpoints {
+    const endpoints = this.#read();
+    if (endpoints === null) throw new Error(`${this.child.name} does not run`);
+    return endpoints;
+  }
+
+  #read(): Endpoints | null {
+    const path = join(this.options.folder, 'endpoints.json');
+    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Endpoints) : null;
+  }
+}

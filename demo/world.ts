@@ -1,0 +1,141 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Child, ROOT } from './child.js';
+import { EdgeClient } from './edge-client.js';
+import type { CustomerKms } from './keystores/customer-kms.js';
+import { softwareKms } from './keystores/software.js';
+import { vaultKms } from './keystores/vault.js';
+import { Proxy } from './proxy.js';
+import { RegionServer } from './region-server.js';
+
+export type KeystoreName = 'software' | 'vault';
+
+export const LEASE_SECONDS = 10;
+/** What we promise after the customer's no: the lease's end and one second. */
+export const BOUND_MS = (LEASE_SECONDS + 1) * 1_000;
+/** The service whose keys the demo uses. */
+export const SERVICE = 'billing';
+
+/**
+ * Where the demo plays: a throw-away folder, and the processes of three parties: the platform
+ * (server, Edge), and two customers with a KMS each. All end with the demo, each by its own pid.
+ */
+export class World {
+  /** Short, so that socket paths fit (107 bytes). */
+  readonly folder = mkdtempSync(join(tmpdir(), 'kcm-'));
+  readonly output = join(ROOT, 'demo-output');
+  readonly server: RegionServer;
+  readonly #servers: RegionServer[] = [];
+  readonly #children: Child[] = [];
+  readonly #customers: CustomerKms[] = [];
+  #proxy: Proxy | null = null;
+  #edge: { readonly child: Child; readonly client: EdgeClient } | null = null;
+
+  constructor(readonly keystore: KeystoreName) {
+    for (const part of ['logs', 'customers']) mkdirSync(join(this.folder, part));
+    rmSync(this.output, { recursive: true, force: true });
+    mkdirSync(this.output, { recursive: true });
+    this.server = this.region('local', 'region', 'default');
+  }
+
+  /** A server of ours on a folder of its own; not started yet. */
+  region(region: string, folder: string, services: string): RegionServer {
+    const server = new RegionServer({
+      folder: join(this.folder, folder),
+      region,
+      services,
+      log: this.#log(folder),
+    });
+    this.#servers.push(server);
+    return server;
+  }
+
+  async customer(name: string): Promise<CustomerKms> {
+    const folder = join(this.folder, 'customers', name);
+    const kms =
+      this.keystore === 'software'
+        ? await softwareKms(name, folder, this.#log(`kms-${name}`))
+        : await vaultKms(name, folder);
+    this.#customers.push(kms);
+    return kms;
+  }
+
+  /** The demo's own Edge: a process without a disk of its own, behind a wire that can be cut. */
+  async startEdge(identity: string): Promise<EdgeClient> {
+    this.#proxy = await Proxy.listen(() => this.server.kmip);
+    const data = join(this.folder, 'edge');
+    const child = Child.start('the Edge', 'edge', this.#log('edge'), {
+      env: {
+        KCM_DATA_DIR: data,
+        KCM_EDGE_SERVICES: SERVICE,
+        KCM_CORE: this.#proxy.address,
+        KCM_TLS_CERT: join(identity, 'client.pem'),
+        KCM_TLS_KEY: join(identity, 'client-key.pem'),
+        KCM_TLS_CA: join(identity, 'ca.pem'),
+      },
+    });
+    this.#children.push(child);
+    const client = new EdgeClient(join(data, 'edge', `${SERVICE}.sock`));
+    this.#edge = { child, client };
+    await child.until('ready', async () => (await client.ready()) || null);
+    return client;
+  }
+
+  get edge(): EdgeClient {
+    if (this.#edge === null) throw new Error('the Edge was never started');
+    return this.#edge.client;
+  }
+
+  /** The wire between the Edge and Core. */
+  get wire(): Proxy {
+    if (this.#proxy === null) throw new Error('the Edge was never started');
+    return this.#proxy;
+  }
+
+  path(...parts: string[]): string {
+    return join(this.folder, ...parts);
+  }
+
+  /** Into demo-output/. @returns the path */
+  save(name: string, content: string): string {
+    const path = join(this.output, name);
+    writeFileSync(path, content);
+    return path;
+  }
+
+  /** Every process ends. */
+  async stop(): Promise<void> {
+    this.#edge?.client.close();
+    await Promise.all(this.#children.map((child) => child.stop()));
+    this.#proxy?.close();
+    await Promise.all(this.#servers.map((server) => server.stop()));
+    await Promise.all(this.#customers.map((kms) => kms.stop()));
+  }
+
+  /** When this process ends in whatever way. */
+  killNow(): void {
+    for (const child of this.#started()) child.killNow();
+    for (const kms of this.#customers) kms.killNow();
+  }
+
+  /** The ends of the logs of our processes. */
+  tails(): string {
+    return this.#started()
+      .map((child) => `--- ${child.name} (${child.log})\n${child.tail()}`)
+      .join('\n');
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #started(): Child[] {
+    const servers = this.#servers.filter(({ started }) => started).map(({ child }) => child);
+    return [...servers, ...this.#children];
+  }
+
+  #log(name: string): string {
+    return join(this.folder, 'logs', `${name}.log`);
+  }
+}
