@@ -85,7 +85,7 @@ export class TrustController {
     @Param('tenant') tenant: string,
     @Param('revocation') revocation: string,
     @Reply() reply: FastifyReply,
-  ): Promise<void> {
+  ): Promise<string> {
     const key = `${tenant}/${revocation}`;
     const doc = await this.queries.one<RevocationDoc>('revocations', key);
     const issued = doc.receipts.at(-1);
@@ -97,6 +97,7 @@ export class TrustController {
     }
     const jws = await this.vault.get(`receipts/${key}/${issued.receipt}`);
     if (jws === null) throw new KcmError('integrity', 'The receipt is not in the vault.');
-    await reply.type('application/jose').send(jws.toString('ascii'));
+    void reply.type('application/jose');
+    return jws.toString('ascii');
   }
 }

@@ -45,7 +45,8 @@ export class PublicController {
   })
   readyz(@Reply() reply: FastifyReply) {
     const report = this.health.report();
-    void reply.status(report.status === 'unavailable' ? 503 : 200).send(report);
+    void reply.status(report.status === 'unavailable' ? 503 : 200);
+    return report;
   }
 
   @Endpoint({

@@ -1,8 +1,8 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { createParamDecorator, type ExecutionContext, Res } from '@nestjs/common';
 import type { CommandContext } from '@kcm/application';
 import { KcmError } from '@kcm/kernel';
 import type { ReadToken } from '@kcm/read-models';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import type { Route } from './access.js';
 import type { Principal } from './principal.js';
 
@@ -42,6 +42,5 @@ export const Context = scoped((scope) => {
   if (scope.command === null) throw new Error('the route is not declared a command');
   return scope.command;
 });
-export const Reply = createParamDecorator((_: unknown, context: ExecutionContext) =>
-  context.switchToHttp().getResponse<FastifyReply>(),
-);
+/** Not a decorator of ours: Nest awaits what those give, and a FastifyReply is a thenable. */
+export const Reply = (): ParameterDecorator => Res({ passthrough: true });
