@@ -6,12 +6,12 @@ export class Proxy {
   readonly #sockets = new Set<Socket>();
   #cut = false;
 
-  private constructor(private readonly target: () => string) {
+  private constructor(private readonly target: () => string | null) {
     this.#server = createServer((near) => this.#join(near));
   }
 
-  /** `target`: host:port, asked at each connection. */
-  static async listen(target: () => string): Promise<Proxy> {
+  /** `target`: host:port, asked at each connection; null: nothing is there. */
+  static async listen(target: () => string | null): Promise<Proxy> {
     const proxy = new Proxy(target);
     await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
     return proxy;
@@ -38,11 +38,12 @@ export class Proxy {
 
   #join(near: Socket): void {
     near.on('error', () => undefined);
-    if (this.#cut) {
+    const target = this.#cut ? null : this.target();
+    if (target === null) {
       near.destroy();
       return;
     }
-    const [host = '', port = ''] = this.target().split(':');
+    const [host = '', port = ''] = target.split(':');
     const far = connect(Number(port), host);
     for (const [one, other] of [
       [near, far],

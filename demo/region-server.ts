@@ -60,9 +60,9 @@ export class RegionServer {
     return this.#must().http;
   }
 
-  /** host:port of Core's KMIP door. */
-  get kmip(): string {
-    return this.#must().kmip ?? '';
+  /** host:port of Core's KMIP door; null while it is stopped or sealed. */
+  get kmip(): string | null {
+    return this.#read()?.kmip ?? null;
   }
 
   /** The Edge inside the server. */

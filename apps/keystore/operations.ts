@@ -126,7 +126,7 @@ function bindingOf(value: unknown): Binding {
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
     const { tenant, key, version } = value as Body;
     const texts = [tenant, key].every((t) => typeof t === 'string' && /^[\w.-]{1,128}$/.test(t));
-    if (texts && Number.isSafeInteger(version) && Number(version) > 0)
+    if (texts && Number.isSafeInteger(version) && Number(version) >= 0)
       return { tenant: String(tenant), key: String(key), version: Number(version) };
   }
   throw new Refusal('bad_request', 'binding must be {tenant, key, version}.');

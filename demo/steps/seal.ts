@@ -26,7 +26,7 @@ export async function seal(world: World, out: Printer): Promise<readonly string[
   out.check(shares.length === 3, 'Three shares, shown once and kept by us nowhere; any two open.');
   const foreign = await other
     .operator()
-    .must<{ shares: readonly string[] }>('POST', '/v1/sys/init', { shares: 1, threshold: 1 });
+    .must<{ shares: readonly string[] }>('POST', '/v1/sys/init', init);
   await other.stop();
 
   const provide = (share: string): Promise<Answer<Status>> =>
