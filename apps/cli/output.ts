@@ -17,7 +17,7 @@ function lines(value: unknown, indent: string): string[] {
 
 function flat(value: unknown): string {
   if (value === null || value === undefined) return '-';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function table(rows: readonly Record<string, unknown>[]): string[] {

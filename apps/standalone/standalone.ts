@@ -113,13 +113,13 @@ export class Standalone {
       {
         ...stores,
         clock,
-        execute: (step, { process, subject, item }) =>
+        execute: (step, { process, subject, item, cause }) =>
           this.#execute(step, {
             actor: `process:${process}`,
             tenant: subject.split('/', 1)[0]!,
-            correlationId: commandIdOf([process, subject, item]),
-            causationId: commandIdOf([process, subject, item]),
-            commandId: commandIdOf([process, subject, item]),
+            correlationId: cause.correlationId,
+            causationId: cause.event,
+            commandId: commandIdOf([process, subject, item, cause.event]),
           }),
         onFailed: (ref, error, attempts) =>
           logger.warn({ err: error, ...ref, attempts }, 'a step of a process is tried again'),

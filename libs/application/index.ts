@@ -11,4 +11,4 @@ export * from './projection-runner.js';
 export * from './running-projection.js';
 export * from './stream-states.js';
 export { FoldFailed } from './fold-batch.js';
-export type { ExecuteStep, ItemRef, StandingItem } from './todo-runner.js';
+export type { Cause, ExecuteStep, ItemRef, StandingItem } from './todo-runner.js';

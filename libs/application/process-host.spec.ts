@@ -54,7 +54,7 @@ describe('ProcessHost', () => {
   let ledger: InMemoryLedger;
   let store: SqliteReadModels;
   let hosts: ProcessHost[];
-  let failures: { ref: ItemRef; error: unknown }[];
+  let failures: { ref: ItemRef | null; error: unknown }[];
 
   const open = (file = 'read-models.db') => openSqliteReadModels({ file: join(folder, file) });
   const run = (command: TenantCommand, tenant: string, name: string) =>
@@ -94,8 +94,7 @@ describe('ProcessHost', () => {
         clock: systemClock,
         scheduler: systemScheduler,
         random: systemRandom,
-        report: (_name, error) =>
-          failures.push({ ref: { process: '', subject: '', item: '' }, error }),
+        report: (_name, error) => failures.push({ ref: null, error }),
         execute: how,
         onFailed: (ref, error) => failures.push({ ref, error }),
       },
@@ -149,7 +148,25 @@ describe('ProcessHost', () => {
     });
     await done('acme');
     expect(seen.map(({ item }) => item)).toEqual(['ActivateTenant', 'MapService', 'UnmapService']);
-    expect(seen[0]).toEqual({ process: 'settling', subject: 'acme', item: 'ActivateTenant' });
+    expect(seen[0]).toMatchObject({ process: 'settling', subject: 'acme', item: 'ActivateTenant' });
+  });
+
+  it('names the event that put an item on the list, across a restart', async () => {
+    const seen: ItemRef[] = [];
+    await register('acme');
+    const refuse: ExecuteStep = async (_step, ref) => {
+      seen.push(ref);
+      throw new KcmError('sealed', 'sealed');
+    };
+    host(refuse);
+    await until(() => seen.length > 0);
+    await hosts[0]!.stop();
+    host(refuse);
+    await until(() => seen.length > 1);
+    const page = await ledger.readStream(streamOf('tenant', 'acme'), 0, 1);
+    const first = page.kind === 'page' ? page.events[0]! : null;
+    const { correlationId } = first!.meta;
+    for (const { cause } of seen) expect(cause).toEqual({ event: first!.id, correlationId });
   });
 
   // Each of the three steps, killed before its event was stored and after.

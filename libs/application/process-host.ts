@@ -1,20 +1,25 @@
 import type { Recorded } from '@kcm/domain';
 import type { RecordedEvent } from '@kcm/kernel';
-import type { Process, Todo } from '@kcm/processes';
+import type { Process } from '@kcm/processes';
 import type { DocKey, Page, Projection, Stored } from '@kcm/read-models';
 import {
   type ProjectionDeps,
   type ProjectionHealth,
   RunningProjection,
 } from './running-projection.js';
-import { type StandingItem, TodoRunner, type TodoRunnerDeps } from './todo-runner.js';
+import {
+  type StandingItem,
+  type StandingTodo,
+  TodoRunner,
+  type TodoRunnerDeps,
+} from './todo-runner.js';
 
 export interface ProcessHostDeps extends ProjectionDeps, TodoRunnerDeps {}
 
-/** How a process is stored: its state, and what stands on its list for people to read. */
+/** How a process is stored: its state, and what stands on its list since which event. */
 interface ProcessDoc {
   readonly state: unknown;
-  readonly due: readonly Todo[];
+  readonly due: readonly StandingTodo[];
   /** Something stands: found by an index at start. */
   readonly open: boolean;
 }
@@ -33,10 +38,14 @@ export const processProjection = (process: Process): Projection<ProcessDoc> => (
     return subject === null ? [] : [subject as DocKey];
   },
   initial: (subject) => ({ state: process.initial(subject), due: [], open: false }),
-  evolve({ state }, event) {
-    const next = process.evolve(state, event as unknown as Recorded);
-    const due = process.todo(next);
-    return { state: next, due, open: due.length > 0 };
+  evolve(doc, event) {
+    const state = process.evolve(doc.state, event as unknown as Recorded);
+    const cause = { event: event.id, correlationId: event.meta.correlationId };
+    const due = process.todo(state).map((todo) => ({
+      ...todo,
+      cause: doc.due.find((standing) => standing.id === todo.id)?.cause ?? cause,
+    }));
+    return { state, due, open: due.length > 0 };
   },
 });
 
@@ -80,7 +89,7 @@ class HostedProcess {
 
   constructor(
     private readonly deps: ProcessHostDeps,
-    private readonly process: Process,
+    process: Process,
   ) {
     const projection = processProjection(process);
     this.#name = projection.name;
@@ -115,6 +124,6 @@ class HostedProcess {
   }
 
   #sync(subject: DocKey, doc: ProcessDoc | null): void {
-    this.todos.sync(subject, doc === null ? [] : this.process.todo(doc.state));
+    this.todos.sync(subject, doc === null ? [] : doc.due);
   }
 }

@@ -1,10 +1,10 @@
-import { KcmError, rfc3339, streamOf, systemRandom } from '@kcm/kernel';
-import type { Todo } from '@kcm/processes';
+import { type EventId, KcmError, rfc3339, streamOf, systemRandom } from '@kcm/kernel';
 import { settled, SimulatedTime } from '@kcm/testing';
-import { type ItemRef, TodoRunner } from './todo-runner.js';
+import { type ItemRef, type StandingTodo, TodoRunner } from './todo-runner.js';
 
-const todo = (id: string, more: Partial<Todo> = {}): Todo => ({
+const todo = (id: string, more: Partial<StandingTodo> = {}): StandingTodo => ({
   id,
+  cause: { event: 'e-1' as EventId, correlationId: 'c-1' },
   step: {
     kind: 'tenant',
     stream: streamOf('tenant', 'acme'),

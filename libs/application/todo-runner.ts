@@ -1,11 +1,21 @@
-import { type Clock, fullJitterMs, type Random, type Scheduler } from '@kcm/kernel';
+import { type Clock, type EventId, fullJitterMs, type Random, type Scheduler } from '@kcm/kernel';
 import type { Step, Todo } from '@kcm/processes';
 
-/** Names an item; its command id is UUIDv5 over [process, subject, item]. */
+/** The event that put an item on its list, and the correlation id that it carries on. */
+export interface Cause {
+  readonly event: EventId;
+  readonly correlationId: string;
+}
+export type StandingTodo = Todo & { readonly cause: Cause };
+/**
+ * Names an item. Its command id is UUIDv5 over [process, subject, item, cause]: an item that was
+ * taken off and is put on again is another one.
+ */
 export interface ItemRef {
   readonly process: string;
   readonly subject: string;
   readonly item: string;
+  readonly cause: Cause;
 }
 export type ExecuteStep = (step: Step, ref: ItemRef) => Promise<void>;
 
@@ -24,7 +34,7 @@ export interface StandingItem extends ItemRef {
 }
 interface Entry {
   readonly subject: string;
-  todo: Todo;
+  todo: StandingTodo;
   standing: boolean;
   running: boolean;
   /** Taken off and put on again while it ran. */
@@ -58,7 +68,7 @@ export class TodoRunner {
   ) {}
 
   /** The whole list of a subject as it stands now. */
-  sync(subject: string, todos: readonly Todo[]): void {
+  sync(subject: string, todos: readonly StandingTodo[]): void {
     if (this.#stopped) return;
     const standing = new Set(todos.map(({ id }) => keyOf(subject, id)));
     for (const [key, entry] of this.#entries)
@@ -102,7 +112,7 @@ export class TodoRunner {
     this.#entries.delete(key);
   }
 
-  #putOn(subject: string, todo: Todo): void {
+  #putOn(subject: string, todo: StandingTodo): void {
     const key = keyOf(subject, todo.id);
     const known = this.#entries.get(key);
     if (known === undefined) {
@@ -178,7 +188,7 @@ export class TodoRunner {
   }
 
   #refOf({ subject, todo }: Entry): ItemRef {
-    return { process: this.process, subject, item: todo.id };
+    return { process: this.process, subject, item: todo.id, cause: todo.cause };
   }
 }
 

@@ -48,7 +48,7 @@ export type Effect =
 /**
  * A process manager as a to-do list folded from the ledger: an item stands until an event says it is
  * done, so a restart at any step only repeats idempotent work. Item ids are stable: the command id is
- * UUIDv5 over [process, subject, item id].
+ * UUIDv5 over [process, subject, item id, id of the event that put the item on the list].
  */
 export interface Todo {
   readonly id: string;

@@ -330,7 +330,7 @@ describe('the lease', () => {
     await using core = await new Core().start();
     const { client, kwkUid } = await core.boot(newKwk());
     const agreed = leaseWrapping(kwkUid);
-    const get = async (payload: object, uniqueIdentifier = L3) => {
+    const get = async (payload: object, uniqueIdentifier: string = L3) => {
       const { results } = await client.batch([
         { operation: 'ObtainLease', payload: { uniqueIdentifier: L3 } },
         { operation: 'Get', payload: { uniqueIdentifier, ...payload } },
