@@ -26,7 +26,7 @@ export class Child {
   readonly #process: ChildProcess;
   readonly #ended: Promise<void>;
 
-  private constructor(
+  constructor(
     readonly name: string,
     readonly log: string,
     child: ChildProcess,
@@ -36,23 +36,6 @@ export class Child {
       child.once('exit', () => resolve());
       child.once('error', () => resolve());
     });
-  }
-
-  static start(
-    name: string,
-    app: string,
-    log: string,
-    options: { readonly args?: readonly string[]; readonly env?: Env },
-  ): Child {
-    const { args = [], env = {} } = options;
-    const file = openSync(log, 'a');
-    const child = spawn(process.execPath, ['--expose-gc', ...FLAGS, main(app), ...args], {
-      cwd: ROOT,
-      env: environment(env),
-      stdio: ['ignore', file, file],
-    });
-    closeSync(file);
-    return new Child(name, log, child);
   }
 
   get running(): boolean {
@@ -91,6 +74,47 @@ export class Child {
   tail(): string {
     const text = existsSync(this.log) ? readFileSync(this.log, 'utf8').trimEnd() : '';
     return text.split('\n').slice(-TAIL_LINES).join('\n');
+  }
+}
+
+export interface ChildOptions {
+  readonly args?: readonly string[];
+  readonly env?: Env;
+}
+
+/** All servers of the demo, so that none outlives it. */
+export class Children {
+  readonly #all: Child[] = [];
+
+  constructor(private readonly logs: string) {}
+
+  /** `app`: its folder under apps/. */
+  start(name: string, app: string, log: string, options: ChildOptions): Child {
+    const { args = [], env = {} } = options;
+    const path = join(this.logs, `${log}.log`);
+    const file = openSync(path, 'a');
+    const child = spawn(process.execPath, ['--expose-gc', ...FLAGS, main(app), ...args], {
+      cwd: ROOT,
+      env: environment(env),
+      stdio: ['ignore', file, file],
+    });
+    closeSync(file);
+    const started = new Child(name, path, child);
+    this.#all.push(started);
+    return started;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#all.map((child) => child.stop()));
+  }
+
+  killNow(): void {
+    for (const child of this.#all) child.killNow();
+  }
+
+  /** The ends of their logs. */
+  tails(): string {
+    return this.#all.map((child) => `--- ${child.name} (${child.log})\n${child.tail()}`).join('\n');
   }
 }
 

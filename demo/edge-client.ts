@@ -7,6 +7,7 @@ export interface EdgeAnswer {
   readonly ciphertext?: string;
   readonly plaintext?: string;
   readonly keyVersion?: number;
+  readonly core?: { readonly connected: boolean };
   readonly items?: readonly { readonly ciphertext?: string; readonly error?: unknown }[];
 }
 /** A ciphertext and what it must open to. */
@@ -51,9 +52,10 @@ export class EdgeClient {
     return plaintext.equals(Buffer.from(answer.plaintext, 'base64')) || 'other bytes came out';
   }
 
-  async ready(): Promise<boolean> {
-    const answer = await this.#send('GET', '/readyz', '').catch(() => null);
-    return answer?.status === 200;
+  /** Whether it has Core at the other end of its wire. */
+  async reachesCore(): Promise<boolean> {
+    const answer = await this.#send('GET', '/v1/status', '').catch(() => null);
+    return answer?.core?.connected === true;
   }
 
   close(): void {

@@ -77,15 +77,19 @@ async function main(): Promise<number> {
   const out = new Printer();
   const start = performance.now();
   const world = new World(keystoreOf(process.argv.slice(2)));
-  process.once('exit', () => world.killNow());
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  process.once('exit', () => world.children.killNow());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      out.line(`\nInterrupted; the folder is kept: ${world.folder}`);
+      process.exit(1);
+    });
   out.line(`OpenKCM, the main job end to end; throw-away folder ${world.folder}`);
   try {
     await play(world, out);
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     out.line(`\n${error instanceof NotHeld ? `NOT HELD: ${error.message}` : `FAILED: ${text}`}`);
-    out.line(`\n${world.tails()}\n\nThe folder is kept: ${world.folder}`);
+    out.line(`\n${world.children.tails()}\n\nThe folder is kept: ${world.folder}`);
     await world.stop();
     return 1;
   } finally {
@@ -98,8 +102,9 @@ async function main(): Promise<number> {
 }
 
 try {
-  process.exitCode = await main();
+  // At once: callers that are still at work must not keep a failed demo alive.
+  process.exit(await main());
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 2;
+  process.exit(2);
 }

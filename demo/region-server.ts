@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Api } from './api.js';
-import { Child, type Ended, environment, runToEnd } from './child.js';
+import { type Child, type Children, type Ended, environment, runToEnd } from './child.js';
 import { EdgeClient } from './edge-client.js';
 
 interface Endpoints {
@@ -14,6 +14,7 @@ export interface RegionOptions {
   readonly region: string;
   /** Services of the Edge inside the server; the demo's own Edge is another process. */
   readonly services: string;
+  /** Name of its log. */
   readonly log: string;
 }
 
@@ -21,11 +22,10 @@ export interface RegionOptions {
 export class RegionServer {
   #child: Child | null = null;
 
-  constructor(readonly options: RegionOptions) {}
-
-  get started(): boolean {
-    return this.#child !== null;
-  }
+  constructor(
+    readonly options: RegionOptions,
+    private readonly children: Children,
+  ) {}
 
   get child(): Child {
     if (this.#child === null) throw new Error(`region ${this.options.region} was never started`);
@@ -35,7 +35,7 @@ export class RegionServer {
   /** Resolves when HTTP answers; the region is sealed then. */
   async start(): Promise<void> {
     const { folder, region, services, log } = this.options;
-    this.#child = Child.start(`the server of region ${region}`, 'standalone', log, {
+    this.#child = this.children.start(`the server of region ${region}`, 'standalone', log, {
       env: {
         KCM_DATA_DIR: folder,
         KCM_REGION: region,

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Child, ROOT } from './child.js';
+import { join, relative } from 'node:path';
+import { Children, ROOT } from './child.js';
 import { EdgeClient } from './edge-client.js';
 import type { CustomerKms } from './keystores/customer-kms.js';
 import { softwareKms } from './keystores/software.js';
@@ -25,12 +25,11 @@ export class World {
   /** Short, so that socket paths fit (107 bytes). */
   readonly folder = mkdtempSync(join(tmpdir(), 'kcm-'));
   readonly output = join(ROOT, 'demo-output');
+  readonly children = new Children(join(this.folder, 'logs'));
   readonly server: RegionServer;
-  readonly #servers: RegionServer[] = [];
-  readonly #children: Child[] = [];
   readonly #customers: CustomerKms[] = [];
   #proxy: Proxy | null = null;
-  #edge: { readonly child: Child; readonly client: EdgeClient } | null = null;
+  #edge: EdgeClient | null = null;
 
   constructor(readonly keystore: KeystoreName) {
     for (const part of ['logs', 'customers']) mkdirSync(join(this.folder, part));
@@ -41,21 +40,15 @@ export class World {
 
   /** A server of ours on a folder of its own; not started yet. */
   region(region: string, folder: string, services: string): RegionServer {
-    const server = new RegionServer({
-      folder: join(this.folder, folder),
-      region,
-      services,
-      log: this.#log(folder),
-    });
-    this.#servers.push(server);
-    return server;
+    const options = { folder: join(this.folder, folder), region, services, log: folder };
+    return new RegionServer(options, this.children);
   }
 
   async customer(name: string): Promise<CustomerKms> {
     const folder = join(this.folder, 'customers', name);
     const kms =
       this.keystore === 'software'
-        ? await softwareKms(name, folder, this.#log(`kms-${name}`))
+        ? await softwareKms(this.children, name, folder)
         : await vaultKms(name, folder);
     this.#customers.push(kms);
     return kms;
@@ -65,7 +58,7 @@ export class World {
   async startEdge(identity: string): Promise<EdgeClient> {
     this.#proxy = await Proxy.listen(() => this.server.kmip);
     const data = join(this.folder, 'edge');
-    const child = Child.start('the Edge', 'edge', this.#log('edge'), {
+    const child = this.children.start('the Edge', 'edge', 'edge', {
       env: {
         KCM_DATA_DIR: data,
         KCM_EDGE_SERVICES: SERVICE,
@@ -75,16 +68,15 @@ export class World {
         KCM_TLS_CA: join(identity, 'ca.pem'),
       },
     });
-    this.#children.push(child);
     const client = new EdgeClient(join(data, 'edge', `${SERVICE}.sock`));
-    this.#edge = { child, client };
-    await child.until('ready', async () => (await client.ready()) || null);
+    this.#edge = client;
+    await child.until('its way to Core', async () => (await client.reachesCore()) || null);
     return client;
   }
 
   get edge(): EdgeClient {
     if (this.#edge === null) throw new Error('the Edge was never started');
-    return this.#edge.client;
+    return this.#edge;
   }
 
   /** The wire between the Edge and Core. */
@@ -97,45 +89,22 @@ export class World {
     return join(this.folder, ...parts);
   }
 
-  /** Into demo-output/. @returns the path */
+  /** Into demo-output/. @returns the path, from where the demo was started */
   save(name: string, content: string): string {
     const path = join(this.output, name);
     writeFileSync(path, content);
-    return path;
+    return relative(process.cwd(), path);
   }
 
   /** Every process ends. */
   async stop(): Promise<void> {
-    this.#edge?.client.close();
-    await Promise.all(this.#children.map((child) => child.stop()));
+    this.#edge?.close();
+    await this.children.stop();
     this.#proxy?.close();
-    await Promise.all(this.#servers.map((server) => server.stop()));
     await Promise.all(this.#customers.map((kms) => kms.stop()));
-  }
-
-  /** When this process ends in whatever way. */
-  killNow(): void {
-    for (const child of this.#started()) child.killNow();
-    for (const kms of this.#customers) kms.killNow();
-  }
-
-  /** The ends of the logs of our processes. */
-  tails(): string {
-    return this.#started()
-      .map((child) => `--- ${child.name} (${child.log})\n${child.tail()}`)
-      .join('\n');
   }
 
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
-  }
-
-  #started(): Child[] {
-    const servers = this.#servers.filter(({ started }) => started).map(({ child }) => child);
-    return [...servers, ...this.#children];
-  }
-
-  #log(name: string): string {
-    return join(this.folder, 'logs', `${name}.log`);
   }
 }

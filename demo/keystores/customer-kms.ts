@@ -29,7 +29,6 @@ export interface CustomerKms {
   /** Every call for the key that its log shows. */
   calls(): readonly LoggedCall[];
   stop(): Promise<void>;
-  killNow(): void;
 }
 
 export const uses = (kms: CustomerKms): number =>

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Child } from '../child.js';
+import type { Children } from '../child.js';
 import type { CustomerKms, LoggedCall } from './customer-kms.js';
 
 interface AuditLine {
@@ -9,9 +9,13 @@ interface AuditLine {
 }
 
 /** The customer's little keystore (`kcm keystore serve`), a process of its own. For trials. */
-export async function softwareKms(name: string, folder: string, log: string): Promise<CustomerKms> {
+export async function softwareKms(
+  children: Children,
+  name: string,
+  folder: string,
+): Promise<CustomerKms> {
   const args = ['--data', folder, '--port', '0'];
-  const child = Child.start(`the keystore of ${name}`, 'keystore', log, { args });
+  const child = children.start(`the keystore of ${name}`, 'keystore', `kms-${name}`, { args });
   const url = await child.until('its address', () => addressIn(folder));
   const adminToken = readFileSync(join(folder, 'admin-token'), 'utf8').trim();
   const auditFile = join(folder, 'audit.jsonl');
@@ -47,7 +51,6 @@ export async function softwareKms(name: string, folder: string, log: string): Pr
         .filter(Boolean)
         .map((line) => loggedCall(JSON.parse(line) as AuditLine)),
     stop: () => child.stop(),
-    killNow: () => child.killNow(),
   };
 }
 

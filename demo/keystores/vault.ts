@@ -79,9 +79,6 @@ export async function vaultKms(name: string, folder: string): Promise<CustomerKm
         .filter(({ type, request }) => type === 'response' && request.path.endsWith(`/${name}`))
         .map(loggedCall),
     stop: () => server.stop(),
-    killNow() {
-      // The server's own start kills it when this process ends.
-    },
   };
 }
 

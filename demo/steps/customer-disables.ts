@@ -56,7 +56,11 @@ export async function customerDisables(
     world.wire.cut();
     await kms.takeAway();
   });
-  out.check(true, `The Edge refuses by itself after ${alone.said}: ${alone.code}.`);
+  out.check(
+    alone.code === 'lease_expired',
+    `The Edge refuses by itself after ${alone.said} (promised: at most ${duration(BOUND_MS)}): ` +
+      `${alone.code}.`,
+  );
   world.wire.heal();
   out.command(kms.words.giveBack);
   await opensAgain(out, 'openedAfterCutMs', acme, () => kms.giveBack());

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseTrust, verifyReceipt } from '@kcm/evidence/verify';
 import { type Ended, runToEnd } from '../child.js';
 import { count, type Printer } from '../print.js';
@@ -17,7 +17,7 @@ export async function receipt(
 ): Promise<void> {
   const fetched = await receiptOf(acme.auditor, 'acme', revocation, 'shredded');
   const { jws, receipt: said } = fetched;
-  const file = world.save('receipt.jws', `${jws}\n`);
+  const file = resolve(world.save('receipt.jws', `${jws}\n`));
   await saveEvents(world, out);
   await world.stop();
   out.say('Every server, Edge and KMS of this demo is stopped now.');
@@ -37,7 +37,7 @@ export async function receipt(
   );
 
   const forged = flip(jws, Math.floor(jws.length / 2));
-  const wrong = await verify(world.save('receipt-forged.jws', `${forged}\n`));
+  const wrong = await verify(resolve(world.save('receipt-forged.jws', `${forged}\n`)));
   out.check(wrong.code === 1, `One changed byte, and it refuses: “${wrong.stderr.trim()}”`);
   const pinned = parseTrust(readFileSync(trust, 'utf8'));
   const passed = Array.from(jws, (_, at) => at).filter((at) => verifies(flip(jws, at), pinned));
@@ -56,8 +56,9 @@ export async function receipt(
   );
   out.say(
     `Its word for this set-up is “${shred.word}”. Ledger, vault and erasure store share one disk ` +
-      'here, so who took an image of that disk before the shred still has all of it. Nobody can ' +
-      'bring it back from a backup or a replay; that is all it claims, and it lists what it does not.',
+      'here, so an image of that disk from before the shred opens, as shown above. No backup that ' +
+      'leaves the erasure store out and no replay does. That is all it claims, and it lists what it ' +
+      'does not.',
   );
 }
 

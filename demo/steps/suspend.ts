@@ -17,11 +17,12 @@ export async function suspend(
   out.command('kcm revocation create --tenant acme --kind suspend --reason incident   (anna)');
   const body = { kind: 'suspend', scope: { all: true }, reason: { code: 'incident' } };
   const start = performance.now();
-  const taken = acme.anna.must<{ id: string }>('POST', path, body);
-  const { at, code } = await traffic.untilRefused(5_000);
+  const [{ id }, { at, code }] = await Promise.all([
+    acme.anna.must<{ id: string }>('POST', path, body),
+    traffic.untilRefused(5_000),
+  ]);
   const ms = out.measured('refusedMs', at - start);
   out.check(code === 'tenant_suspended', `Refused ${duration(ms)} after the request: ${code}.`);
-  const { id } = await taken;
   const own = await acme.anna.post(`${path}/${id}/release`);
   out.check(own.status === 403, `anna cannot lift it herself: ${own.refused?.code}.`);
   const released = performance.now();

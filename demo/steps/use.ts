@@ -1,4 +1,4 @@
-import { createCipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createSecretKey, randomBytes } from 'node:crypto';
 import type { Sample } from '../edge-client.js';
 import { uses } from '../keystores/customer-kms.js';
 import { count, plural, type Printer } from '../print.js';
@@ -55,8 +55,8 @@ export async function use(world: World, out: Printer, tenants: Tenants): Promise
   out.measured('callsToCustomerKms', calls);
   out.check(
     calls < operations / 1_000,
-    `${plural(operations, 'operation')} cost ${plural(calls, 'call')} to the customer's KMS, ` +
-      `as its own log shows.`,
+    `${plural(operations, 'operation')} cost ${plural(calls, 'call')} to the customer's KMS, as its ` +
+      `own log shows (${before + calls} since it was connected): one proof serves all of a lease.`,
   );
   return sample;
 }
@@ -67,19 +67,20 @@ async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
   return [value, performance.now() - start];
 }
 
-/** Records of 1 KiB a second, one core, fresh IV each. */
+/** Records of 1 KiB a second on one core: nothing but the cipher, its IVs drawn beforehand. */
 function bareRate(plaintext: Buffer): number {
-  const key = randomBytes(32);
-  const once = (): void => {
-    const cipher = createCipheriv('aes-256-gcm', key, randomBytes(12));
+  const key = createSecretKey(randomBytes(32));
+  const runs = 40_000;
+  const ivs = randomBytes(12 * runs);
+  const once = (run: number): void => {
+    const cipher = createCipheriv('aes-256-gcm', key, ivs.subarray(12 * run, 12 * run + 12));
     cipher.update(plaintext);
     cipher.final();
     cipher.getAuthTag();
   };
-  for (let run = 0; run < 5_000; run += 1) once();
-  const runs = 30_000;
+  for (let run = 0; run < runs / 4; run += 1) once(run);
   const start = performance.now();
-  for (let run = 0; run < runs; run += 1) once();
+  for (let run = 0; run < runs; run += 1) once(run);
   return (runs / (performance.now() - start)) * 1_000;
 }
 
