@@ -1,6 +1,5 @@
-import { rfc3339, type Random } from '@kcm/kernel';
+import { fullJitterMs, rfc3339, type Random } from '@kcm/kernel';
 import type { AckStatement } from '@kcm/kmip';
-import { backoffMs } from './backoff.js';
 import type { CorePort, Notice } from './core-port.js';
 import type { GcWitness } from './gc-witness.js';
 import type { L3Handle } from './l3-handle.js';
@@ -39,7 +38,8 @@ export class Acknowledger {
       handles,
     };
     for (let failures = 0; failures <= RETRIES_MAX && !this.#stopped; failures += 1) {
-      if (failures > 0) await this.#pause(backoffMs(this.parts.random, failures, RETRY));
+      if (failures > 0)
+        await this.#pause(fullJitterMs(this.parts.random, failures - 1, RETRY.baseMs, RETRY.capMs));
       if (await this.parts.core.state('ack', { ...statement })) return true;
     }
     return false;

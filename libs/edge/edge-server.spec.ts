@@ -2,14 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LIMITS, systemClock, systemRandom } from '@kcm/kernel';
+import { LeaseClock, LIMITS, systemClock, systemRandom } from '@kcm/kernel';
 import { askSocket, FakeCore } from '@kcm/testing/edge';
 import * as fc from 'fast-check';
 import { EdgeApi } from './api.js';
 import { DataPlane } from './data-plane.js';
 import { assertSocketPath, EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
 import { GcWitness } from './gc-witness.js';
-import { LeaseClock } from './lease-clock.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { UsageLedger } from './usage.js';
 

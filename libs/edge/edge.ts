@@ -3,6 +3,8 @@ import { privateKeyFromPem, Secret } from '@kcm/crypto';
 import {
   SERVICE_ID,
   KcmError,
+  LeaseClock,
+  LIMITS,
   systemClock,
   systemRandom,
   uuidv4,
@@ -15,7 +17,6 @@ import { DataPlane } from './data-plane.js';
 import { assertSocketPath, EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
 import { GcWitness } from './gc-witness.js';
 import { KmipCore } from './kmip-core.js';
-import { LeaseClock, TICK_MS } from './lease-clock.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { PooledRandom } from './pooled-random.js';
 import { UsageLedger } from './usage.js';
@@ -163,7 +164,7 @@ class Edge implements RunningEdge {
       throw error;
     }
     this.#timers.push(
-      setInterval(() => this.#keeper.tick(), TICK_MS),
+      setInterval(() => this.#keeper.tick(), LIMITS.leaseTickMs),
       setInterval(() => void this.#report(), this.options.usageWindowMs ?? USAGE_WINDOW_MS),
     );
     this.#core.start();

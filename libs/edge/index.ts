@@ -11,7 +11,6 @@ export {
 } from './edge.js';
 export { EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
 export { GcWitness } from './gc-witness.js';
-export { LeaseClock } from './lease-clock.js';
 export { LeaseKeeper } from './lease-keeper.js';
 export { PooledRandom } from './pooled-random.js';
 export { UsageLedger } from './usage.js';

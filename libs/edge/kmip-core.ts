@@ -1,5 +1,5 @@
 import { Secret, signJws, type KeyObject } from '@kcm/crypto';
-import { uuidv4, type Json, type Random } from '@kcm/kernel';
+import { fullJitterMs, uuidv4, type Json, type Random } from '@kcm/kernel';
 import {
   attribute,
   BatchErrorContinuation,
@@ -16,7 +16,6 @@ import {
   type TypedResult,
 } from '@kcm/kmip';
 import { KmipUnavailable, type KmipClientOptions } from '@kcm/kmip/client';
-import { backoffMs } from './backoff.js';
 import type { CorePort, Lease, Notice, Proof, Refusal } from './core-port.js';
 import {
   indeterminate,
@@ -248,9 +247,10 @@ export class KmipCore implements CorePort {
         // One that ends at once (a clone of this machine, a revoked Edge) is not asked again at once.
         if (this.parts.wallMs() - since > SHORT_SESSION_MS) continue;
       } else this.parts.onConnection(false, why);
+      const { baseMs, capMs } = RECONNECT;
+      const waitMs = fullJitterMs(this.parts.random, this.#failures, baseMs, capMs);
       this.#failures += 1;
-      if (!this.#stopped)
-        await this.#pause(backoffMs(this.parts.random, this.#failures, RECONNECT));
+      if (!this.#stopped) await this.#pause(waitMs);
     }
   }
 

@@ -1,11 +1,10 @@
-import { systemRandom, type Random } from '@kcm/kernel';
+import { Deadline, LeaseClock, systemRandom, type Random } from '@kcm/kernel';
 import { Secret } from '@kcm/crypto';
 import { CACHED, SimClock } from '@kcm/testing/edge';
 import { parseBlob, SALT_BYTES } from './blob.js';
 import type { CachePolicy, Lease } from './core-port.js';
 import { GcWitness } from './gc-witness.js';
 import { L3Handle } from './l3-handle.js';
-import { Deadline, LeaseClock } from './lease-clock.js';
 import { PooledRandom } from './pooled-random.js';
 
 const L3 = Buffer.alloc(32, 7);

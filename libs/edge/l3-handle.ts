@@ -1,5 +1,5 @@
 import { aeadOpen, aeadSealAfter, deriveKeyHandle, type KeyObject, type Secret } from '@kcm/crypto';
-import { DecryptionFailed, KcmError, LIMITS, type Random } from '@kcm/kernel';
+import { type Deadline, DecryptionFailed, KcmError, LIMITS, type Random } from '@kcm/kernel';
 import {
   aadOf,
   aadPrefix,
@@ -12,7 +12,6 @@ import {
 import type { Access, CachePolicy, Lease, Proof } from './core-port.js';
 import { DataKey } from './data-key.js';
 import type { GcWitness, Witnessed } from './gc-witness.js';
-import type { Deadline } from './lease-clock.js';
 
 const NO_CONTEXT = '{}';
 /** Data keys of earlier salts kept for reading, per L3 version. */

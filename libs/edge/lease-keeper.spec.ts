@@ -1,9 +1,8 @@
-import { systemRandom, type KcmError, type Random } from '@kcm/kernel';
+import { LeaseClock, systemRandom, type KcmError, type Random } from '@kcm/kernel';
 import { FakeCore, SimClock } from '@kcm/testing/edge';
 import { parseBlob } from './blob.js';
 import type { Notice } from './core-port.js';
 import { GcWitness } from './gc-witness.js';
-import { LeaseClock } from './lease-clock.js';
 import { LeaseKeeper } from './lease-keeper.js';
 
 const SERVICE = 'billing';

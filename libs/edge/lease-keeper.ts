@@ -1,10 +1,16 @@
-import { DecryptionFailed, KcmError } from '@kcm/kernel';
-import { backoffMs } from './backoff.js';
+import {
+  Deadline,
+  DecryptionFailed,
+  fraction,
+  fullJitterMs,
+  KcmError,
+  type LeaseClock,
+  type Reading,
+} from '@kcm/kernel';
 import type { CorePort, Lease, Notice, Proof, Refusal } from './core-port.js';
 import { compareStanding, Fence, type Standing } from './fence.js';
 import { L3Handle, leaseOver, type HandleParts } from './l3-handle.js';
 import { LeaseBook } from './lease-book.js';
-import { Deadline, type LeaseClock, type Reading } from './lease-clock.js';
 import { lockedOut, readOnly, refusalOf, RefusalMemo, tooMany } from './lease-refusals.js';
 
 /** Protect operations asked for with each lease. */
@@ -272,8 +278,8 @@ export class LeaseKeeper {
   #renewed(handle: L3Handle, plan: Plan, answer: Proof | Refusal, since: Reading): void {
     if (!answer.ok) {
       if (answer.effect === 'denied') return this.#book.drop([handle]);
+      const waitMs = fullJitterMs(this.parts.random, plan.failures, RETRY.baseMs, RETRY.capMs);
       plan.failures += 1;
-      const waitMs = backoffMs(this.parts.random, plan.failures, RETRY);
       plan.renewAtMs = handle.deadline.ageMs() + waitMs;
       return;
     }
@@ -294,7 +300,7 @@ export class LeaseKeeper {
   }
 
   #plan(handle: L3Handle): void {
-    const share = 0.4 + (this.parts.random.bytes(1)[0]! / 255) * 0.2;
+    const share = 0.4 + 0.2 * fraction(this.parts.random);
     const renewAtMs = handle.deadline.ttlMs * share;
     this.#plans.set(handle, { renewAtMs, failures: 0, busy: false });
   }

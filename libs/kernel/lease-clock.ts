@@ -65,6 +65,11 @@ export class LeaseClock {
     return elapsed >= ttlMs ? 0 : Math.min(ttlMs, ttlMs - elapsed);
   }
 
+  /** Since a reading, by the monotonic clock alone: for plans, never for proof. */
+  ageMs(since: Reading): number {
+    return this.clock.monotonicMs() - since.monotonic;
+  }
+
   /** A call that runs before the late ticker does must not slip through the gap. */
   #catchUp(monotonic: number): void {
     if (monotonic - this.#tickMonotonic > LIMITS.leaseTickGapMsMax) this.tick();
@@ -82,6 +87,15 @@ export class Deadline {
     ttlMs: number,
   ) {
     this.#ttlMs = ttlMs;
+  }
+
+  get ttlMs(): number {
+    return this.#ttlMs;
+  }
+
+  /** Milliseconds since the request was sent, monotonic. */
+  ageMs(): number {
+    return this.clock.ageMs(this.since);
   }
 
   remainingMs(): number {

@@ -15,13 +15,12 @@ import {
   EdgeApi,
   EdgeServer,
   GcWitness,
-  LeaseClock,
   LeaseKeeper,
   PooledRandom,
   SERVER_LIMITS,
   UsageLedger,
 } from '../../dist/libs/edge/index.js';
-import { systemClock, systemRandom } from '../../dist/libs/kernel/index.js';
+import { LeaseClock, systemClock, systemRandom } from '../../dist/libs/kernel/index.js';
 
 const ROUNDS = 7;
 const OPERATIONS = { bare: 40_000, cached: 40_000, fresh: 20_000, one: 4_000, sixteen: 16_000 };
