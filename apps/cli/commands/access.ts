@@ -31,7 +31,7 @@ function secondsOf(text: string): number {
 
 export function accessCommands(program: Command): void {
   const token = program.command('token').description('Access tokens of the local issuer');
-  declare<{ tenant?: string; role: string[]; subject: string; ttl?: string }>(
+  declare<{ tenant?: string; role: string[]; subject: string; ttl?: string; json: boolean }>(
     token,
     'create',
     {
@@ -44,13 +44,18 @@ export function accessCommands(program: Command): void {
         .requiredOption('--role <role...>', 'tenant-admin, key-admin, approver, auditor, …')
         .requiredOption('--subject <name>', 'who')
         .option('--ttl <time>', 'e.g. 1h'),
-    async ({ client }, { tenant, role, subject, ttl }) =>
-      client.post('/v1/sys/tokens', {
+    async ({ client }, { tenant, role, subject, ttl, json }) => {
+      const issued = await client.post<{ token: string; expiresAt: string }>('/v1/sys/tokens', {
         ...(tenant === undefined ? {} : { tenant }),
         roles: role,
         subject,
         ...(ttl === undefined ? {} : { ttlSeconds: secondsOf(ttl) }),
-      }),
+      });
+      if (json) return issued;
+      // Only the token on stdout: TOKEN=$(kcm token create …)
+      process.stderr.write(`Valid until ${issued.expiresAt}; use it as KCM_TOKEN.\n`);
+      return issued.token;
+    },
   );
   const pki = program.command('pki').description('Client certificates of the local authority');
   declare<{ tenant: string; service: string; out: string; days?: string }>(
