@@ -124,16 +124,17 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. `wrap`: a program that starts it, with its own words. */
+/** Runs a program to its end in a folder. `wrap`: a program that starts it, with its own words. */
 export function runToEnd(
   app: string,
   args: readonly string[],
   env: Env,
+  cwd = ROOT,
   wrap: readonly string[] = [],
 ): Promise<Ended> {
   const [command = '', ...words] = [...wrap, process.execPath, ...FLAGS, main(app), ...args];
   return new Promise((resolve, reject) => {
-    const child = spawn(command, words, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, words, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString('utf8')));

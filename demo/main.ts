@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { NotHeld, Printer, duration } from './print.js';
 import { attack, backUp } from './steps/attack.js';
@@ -45,7 +46,8 @@ async function play(world: World, out: Printer): Promise<void> {
 }
 
 function closing(world: World, out: Printer, ms: number): void {
-  out.line(`\nEvery step held, in ${duration(ms)}. Written: ${world.output}`);
+  const names = readdirSync(world.publish()).join(', ');
+  out.line(`\nEvery step held, in ${duration(ms)}. In demo-output/: ${names}`);
   out.line('\nNot proven here:');
   for (const text of [
     world.keystore === 'software'

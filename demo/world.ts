@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { Children, ROOT } from './child.js';
 import { EdgeClient } from './edge-client.js';
 import type { CustomerKms } from './keystores/customer-kms.js';
@@ -24,7 +24,6 @@ export const SERVICE = 'billing';
 export class World {
   /** Short, so that socket paths fit (107 bytes). */
   readonly folder = mkdtempSync(join(tmpdir(), 'kcm-'));
-  readonly output = join(ROOT, 'demo-output');
   readonly children = new Children(join(this.folder, 'logs'));
   readonly server: RegionServer;
   readonly #customers: CustomerKms[] = [];
@@ -32,9 +31,7 @@ export class World {
   #edge: EdgeClient | null = null;
 
   constructor(readonly keystore: KeystoreName) {
-    for (const part of ['logs', 'customers']) mkdirSync(join(this.folder, part));
-    rmSync(this.output, { recursive: true, force: true });
-    mkdirSync(this.output, { recursive: true });
+    for (const part of ['logs', 'customers', 'output']) mkdirSync(join(this.folder, part));
     this.server = this.region('local', 'region', 'default');
   }
 
@@ -89,11 +86,19 @@ export class World {
     return join(this.folder, ...parts);
   }
 
-  /** Into demo-output/. @returns the path, from where the demo was started */
+  /** For demo-output/. @returns where it lies until then */
   save(name: string, content: string): string {
-    const path = join(this.output, name);
+    const path = this.path('output', name);
     writeFileSync(path, content);
-    return relative(process.cwd(), path);
+    return path;
+  }
+
+  /** What was saved becomes demo-output/, in the place of the last run's. @returns its path */
+  publish(): string {
+    const output = join(ROOT, 'demo-output');
+    rmSync(output, { recursive: true, force: true });
+    cpSync(this.path('output'), output, { recursive: true });
+    return output;
   }
 
   /** Every process ends. */

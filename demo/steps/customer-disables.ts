@@ -110,10 +110,10 @@ async function showReceipt(world: World, out: Printer, { acme }: Tenants): Promi
     'What happened stands as a revocation, released by itself.',
   );
   const { jws, receipt } = await receiptOf(acme.auditor, 'acme', mine.id, 'provider-denied');
-  const path = world.save('receipt-provider-denied.jws', `${jws}\n`);
+  world.save('receipt-provider-denied.jws', `${jws}\n`);
   const callId = receipt.probe?.callId ?? null;
   out.check(
     callId !== null && acme.kms.calls().some((call) => call.callId === callId),
-    `Its receipt (${path}) names our refused call ${callId}, which the customer finds in its own log.`,
+    `Its receipt names our refused call ${callId}, which the customer finds in its own log.`,
   );
 }

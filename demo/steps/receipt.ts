@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseTrust, verifyReceipt } from '@kcm/evidence/verify';
 import { type Ended, runToEnd } from '../child.js';
 import { count, type Printer } from '../print.js';
@@ -17,17 +16,17 @@ export async function receipt(
 ): Promise<void> {
   const fetched = await receiptOf(acme.auditor, 'acme', revocation, 'shredded');
   const { jws, receipt: said } = fetched;
-  const file = resolve(world.save('receipt.jws', `${jws}\n`));
+  world.save('receipt.jws', `${jws}\n`);
   await saveEvents(world, out);
   await world.stop();
   out.say('Every server, Edge and KMS of this demo is stopped now.');
 
-  const trust = join(world.output, 'trust.json');
   const apart = withoutNetwork();
+  const output = world.path('output');
   const verify = (path: string): Promise<Ended> =>
-    runToEnd('cli', ['receipt', 'verify', path, '--trust', trust], {}, apart);
+    runToEnd('cli', ['receipt', 'verify', path, '--trust', 'trust.json'], {}, output, apart);
   out.command('kcm receipt verify receipt.jws --trust trust.json');
-  const verified = await verify(file);
+  const verified = await verify('receipt.jws');
   world.save('receipt.txt', verified.stdout);
   const where = apart.length > 0 ? 'in a network namespace with no network' : 'with no server';
   out.check(
@@ -37,9 +36,10 @@ export async function receipt(
   );
 
   const forged = flip(jws, Math.floor(jws.length / 2));
-  const wrong = await verify(resolve(world.save('receipt-forged.jws', `${forged}\n`)));
+  writeFileSync(world.path('forged.jws'), forged);
+  const wrong = await verify('../forged.jws');
   out.check(wrong.code === 1, `One changed byte, and it refuses: “${wrong.stderr.trim()}”`);
-  const pinned = parseTrust(readFileSync(trust, 'utf8'));
+  const pinned = parseTrust(readFileSync(world.path('output', 'trust.json'), 'utf8'));
   const passed = Array.from(jws, (_, at) => at).filter((at) => verifies(flip(jws, at), pinned));
   out.measured('changedBytesTried', jws.length);
   out.check(
@@ -76,9 +76,9 @@ async function saveEvents(world: World, out: Printer): Promise<void> {
   const { token } = await operator.must<{ token: string }>('POST', '/v1/sys/tokens', body);
   const items = await world.server.as(token).list<object>('/v1/audit');
   const lines = items.map((item) => JSON.stringify(item)).join('\n');
-  const path = world.save('events.jsonl', `${lines}\n`);
+  world.save('events.jsonl', `${lines}\n`);
   out.measured('auditItems', items.length);
-  out.check(items.length > 0, `${count(items.length)} audit items of this run: ${path}`);
+  out.check(items.length > 0, `${count(items.length)} audit items tell this run: events.jsonl.`);
 }
 
 const flip = (text: string, at: number): string =>
