@@ -7,7 +7,7 @@ import {
   type SealService,
 } from '@kcm/custody';
 import { type AccessState, locksOf, type ShredWord } from '@kcm/domain';
-import { type Clock, LIMITS, type Random, systemScheduler } from '@kcm/kernel';
+import { type Clock, KeyedTurns, LIMITS, type Random, systemScheduler } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
 import { type KcmAccess, keyVersionUid } from '@kcm/kmip';
 import type { EventCatalog } from '@kcm/ledger';
@@ -15,7 +15,7 @@ import { type Engines, VERSION } from '@kcm/platform';
 import type { Effect } from '@kcm/processes';
 import type { Logger } from 'pino';
 import { Acknowledgements } from './acknowledgements.js';
-import { type Dispatch, type EffectDeps, runKeyEffect, TenantTurns } from './effects/index.js';
+import { type Dispatch, type EffectDeps, runKeyEffect } from './effects/index.js';
 import { KmipFront } from './kmip/index.js';
 import { issueReceipt } from './receipts/issue-receipt.js';
 
@@ -84,7 +84,7 @@ export class CoreRuntime {
       vault: engines.vault,
       wrapped,
       erasure,
-      turns: new TenantTurns(),
+      turns: new KeyedTurns(),
       clock,
       random,
       region,

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, type Random, rfc3339, uuidv4 } from '@kcm/kernel';
+import { type Clock, type Random, rfc3339, Turns, uuidv4 } from '@kcm/kernel';
 import { jsonFilesOf, ownFolder, writeAtomic } from './files.js';
 import { Refusal } from './refusal.js';
 
@@ -37,7 +37,7 @@ const sameHex = (a: string, b: string): boolean =>
 
 /** The keys, each in its own file (0600). Read from disk at every use; changed one at a time. */
 export class Keys {
-  #changing: Promise<unknown> = Promise.resolve();
+  readonly #changes = new Turns();
 
   private constructor(
     private readonly folder: string,
@@ -82,7 +82,7 @@ export class Keys {
 
   /** @throws Refusal already_exists · bad_request */
   create(name: string): Promise<KeyRecord> {
-    return this.#alone(async () => {
+    return this.#changes.take(async () => {
       if (!KEY_NAME.test(name)) throw new Refusal('bad_request', 'That is not a key name.');
       const taken = (await this.all()).some((key) => key.name === name && key.state !== 'deleted');
       if (taken) throw new Refusal('already_exists', 'A key of this name is in use.');
@@ -147,7 +147,7 @@ export class Keys {
   }
 
   #change(ref: string, to: (key: KeyRecord) => KeyRecord): Promise<KeyRecord> {
-    return this.#alone(async () => {
+    return this.#changes.take(async () => {
       const key = await this.find(ref);
       if (key.state === 'deleted') throw new Refusal('key_deleted', 'The key has been deleted.');
       return this.#save(to(key));
@@ -160,19 +160,13 @@ export class Keys {
     const due = deleteAt !== null && Date.parse(deleteAt) <= this.clock.wallMs();
     if (key.state !== 'pending-deletion' || !due) return key;
     const gone = erased(key, deleteAt);
-    this.#alone(() => this.#save(gone)).catch(() => undefined);
+    this.#changes.take(() => this.#save(gone)).catch(() => undefined);
     return gone;
   }
 
   async #save(record: KeyRecord): Promise<KeyRecord> {
     await writeAtomic(this.folder, `${record.id}.json`, JSON.stringify(record, null, 2));
     return record;
-  }
-
-  #alone<T>(run: () => Promise<T>): Promise<T> {
-    const mine = this.#changing.then(run, run);
-    this.#changing = mine.catch(() => undefined);
-    return mine;
   }
 }
 

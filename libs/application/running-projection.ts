@@ -1,4 +1,4 @@
-import { KcmError, type OneOrMore, type Position, type RecordedEvent } from '@kcm/kernel';
+import { KcmError, type OneOrMore, type Position, type RecordedEvent, Turns } from '@kcm/kernel';
 import type { EventCatalog } from '@kcm/ledger';
 import {
   type Checkpoint,
@@ -9,7 +9,6 @@ import {
 } from '@kcm/read-models';
 import { type FeedConsumer, FeedLoop, type FeedLoopDeps, type FeedState } from './feed-loop.js';
 import { foldBatch, wordsOf } from './fold-batch.js';
-import { Turns } from './turns.js';
 
 export interface ProjectionDeps extends Omit<FeedLoopDeps, 'report'> {
   readonly catalog: EventCatalog;

@@ -1,6 +1,6 @@
 import { Secret } from '@kcm/crypto';
 import type { RegionState } from '@kcm/domain';
-import { KcmError, LIMITS, type Clock, type FieldError, type Random } from '@kcm/kernel';
+import { KcmError, LIMITS, Turns, type Clock, type FieldError, type Random } from '@kcm/kernel';
 import type { BlobStore } from '@kcm/vault';
 import { Barrier } from './barrier.js';
 import { BarrieredStore } from './barriered-store.js';
@@ -50,7 +50,7 @@ const MASTER_BYTES = 32;
 export class SealService {
   #open: OpenCustody | null = null;
   #collector: ShareCollector | null = null;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(private readonly parts: SealParts) {}
 
@@ -75,7 +75,7 @@ export class SealService {
    * @throws KcmError wrong_state, invalid_request (shares, threshold)
    */
   init(state: RegionState, request: InitRequest): Promise<Initialized> {
-    return this.#alone(() => this.#init(state, request));
+    return this.#turns.take(() => this.#init(state, request));
   }
 
   /**
@@ -84,12 +84,12 @@ export class SealService {
    * integrity when the vault does not hold what the ledger says (all shares are let go)
    */
   unseal(state: RegionState, share: string): Promise<SealProgress> {
-    return this.#alone(() => this.#unseal(configOf(state), share));
+    return this.#turns.take(() => this.#unseal(configOf(state), share));
   }
 
   /** Lets go of the shares provided so far. */
   reset(state: RegionState): Promise<SealProgress> {
-    return this.#alone(async () => {
+    return this.#turns.take(async () => {
       this.#forgetShares();
       return this.progress(state);
     });
@@ -185,12 +185,6 @@ export class SealService {
   #forgetShares(): void {
     this.#collector?.dispose();
     this.#collector = null;
-  }
-
-  #alone<T>(act: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(act);
-    this.#turn = mine.catch(() => undefined);
-    return mine;
   }
 }
 

@@ -12,3 +12,4 @@ export * from './limits.js';
 export * from './random.js';
 export * from './scheduler.js';
 export * from './streams.js';
+export * from './turns.js';

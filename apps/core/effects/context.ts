@@ -1,10 +1,9 @@
 import type { ActContext, CoreView, KeyService, Trace } from '@kcm/custody';
 import type { ClaimCommand, ShredWord } from '@kcm/domain';
-import type { Clock, CommandId, Position, Random, StreamId } from '@kcm/kernel';
+import type { Clock, CommandId, KeyedTurns, Position, Random, StreamId } from '@kcm/kernel';
 import type { EventCatalog, Ledger } from '@kcm/ledger';
 import type { Effect, Step } from '@kcm/processes';
 import type { BlobStore } from '@kcm/vault';
-import type { TenantTurns } from './tenant-turns.js';
 
 export type EffectOf<K extends Effect['kind']> = Extract<Effect, { kind: K }>;
 
@@ -38,7 +37,8 @@ export interface EffectDeps {
   /** Behind the barrier. */
   readonly wrapped: BlobStore;
   readonly erasure: BlobStore;
-  readonly turns: TenantTurns;
+  /** One effect of a tenant's keys at a time: a creation never overlaps a shred. */
+  readonly turns: KeyedTurns;
   readonly clock: Clock;
   readonly random: Random;
   readonly region: string;

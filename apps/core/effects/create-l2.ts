@@ -7,7 +7,7 @@ import { assertOpen, connectedRootKey, keyStateOf } from './states.js';
 
 /** The tenant's L2, once. Recorded only after it was opened again from what is in the vault. */
 export const createL2: RunEffect<'createL2'> = (deps, { tenant, rootKeyId }, trace) =>
-  deps.turns.alone(tenant, async () => {
+  deps.turns.take(tenant, async () => {
     const identity = { tenant, key: l2KeyId(tenant), version: 1 };
     if ((await keyStateOf(deps, tenant, identity.key)).status !== 'absent') return;
     await assertOpen(deps, tenant, null);

@@ -7,7 +7,7 @@ import { wrapL3 } from './wrap-l3.js';
 
 /** A service's L3, once. */
 export const createL3: RunEffect<'createL3'> = (deps, { tenant, service }, trace) =>
-  deps.turns.alone(tenant, async () => {
+  deps.turns.take(tenant, async () => {
     const identity = { tenant, key: l3KeyId(tenant, service), version: 1 };
     if ((await keyStateOf(deps, tenant, identity.key)).status !== 'absent') return;
     await assertOpen(deps, tenant, service);

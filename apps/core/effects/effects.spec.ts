@@ -1,8 +1,8 @@
 import { sha256Hex } from '@kcm/crypto';
 import { KeyService, l2KeyId, l3KeyId, uidOf } from '@kcm/custody';
-import { commandIdOf, KcmError, streamOf } from '@kcm/kernel';
+import { commandIdOf, KcmError, KeyedTurns, streamOf } from '@kcm/kernel';
 import { CustodyWorld, settled } from '@kcm/testing';
-import { type EffectDeps, type KeyEffect, runKeyEffect, TenantTurns } from './index.js';
+import { type EffectDeps, type KeyEffect, runKeyEffect } from './index.js';
 
 const TRACE = (effect: KeyEffect) => ({
   actor: 'process:onboarding',
@@ -41,7 +41,7 @@ class Core extends CustodyWorld {
       vault: this.vault,
       wrapped: this.vault,
       erasure: this.erasure,
-      turns: new TenantTurns(),
+      turns: new KeyedTurns(),
       clock: this.time,
       random: this.parts('').random,
       region: 'local',

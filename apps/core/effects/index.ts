@@ -10,7 +10,6 @@ import { rotateL3 } from './rotate-l3.js';
 import { shred } from './shred.js';
 
 export type { CoreStep, Dispatch, EffectDeps, EffectTrace } from './context.js';
-export { TenantTurns } from './tenant-turns.js';
 
 /** Every effect on keys; receipts have their own room. */
 export type KeyEffect = Exclude<Effect, { kind: 'issueReceipt' }>;

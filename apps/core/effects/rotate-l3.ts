@@ -10,7 +10,7 @@ import { wrapL3 } from './wrap-l3.js';
  * old versions stay for decryption.
  */
 export const rotateL3: RunEffect<'rotateL3'> = (deps, { tenant, key, operation }, trace) =>
-  deps.turns.alone(tenant, async () => {
+  deps.turns.take(tenant, async () => {
     const state = await keyStateOf(deps, tenant, key);
     if (state.status !== 'rotating' || state.operation !== operation) return;
     const { current: from, service } = state;

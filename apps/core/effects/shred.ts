@@ -15,7 +15,7 @@ interface Plan {
  * written down before anything is erased, so that a restart in between still confirms true counts.
  */
 export const shred: RunEffect<'shred'> = (deps, { tenant, revocation }, trace) =>
-  deps.turns.alone(tenant, async () => {
+  deps.turns.take(tenant, async () => {
     const stream = streamOf('revocation', tenant, revocation);
     if ((await stateOf(deps, revocationDecider, stream)).status !== 'shredding') return;
     deps.keys.dropTenant(tenant, null);

@@ -1,5 +1,5 @@
 import type { Secret } from '@kcm/crypto';
-import { uuidv4, type Random } from '@kcm/kernel';
+import { KeyedTurns, uuidv4, type Random } from '@kcm/kernel';
 import { bootOfPong, KmipFailure, PING, ResultReason } from '@kcm/kmip';
 import type { Peer, PushChannel } from '@kcm/kmip/server';
 
@@ -33,7 +33,7 @@ export class Boots {
   readonly #byConnection = new Map<number, Boot>();
   readonly #cloned = new Set<string>();
   /** Claims of one boot are settled one after the other. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new KeyedTurns();
 
   constructor(private readonly parts: BootsParts) {}
 
@@ -43,7 +43,7 @@ export class Boots {
    */
   register(peer: Peer, edge: string, boot: string, kwk: Secret): Promise<string> {
     const key = keyOf(edge, boot);
-    return this.#inTurn(key, async () => {
+    return this.#turns.take(key, async () => {
       const standing = this.#boots.get(key);
       const other = standing !== undefined && standing.connection !== peer.connection;
       try {
@@ -72,7 +72,7 @@ export class Boots {
     try {
       const answer = await channel.requester.call('Query', PING, { timeoutMs: PING_MS });
       const boot = bootOfPong(answer);
-      await this.#inTurn(keyOf(edge, boot), () => this.#adoptAs(edge, boot, channel));
+      await this.#turns.take(keyOf(edge, boot), () => this.#adoptAs(edge, boot, channel));
     } catch {
       channel.close();
     }
@@ -160,17 +160,6 @@ export class Boots {
   #end(boot: Boot): void {
     boot.push?.close();
     this.parts.disconnect(boot.connection);
-  }
-
-  async #inTurn<T>(key: string, act: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(key) ?? Promise.resolve();
-    const mine = before.then(act, act);
-    const settled = mine.catch(() => undefined);
-    this.#turns.set(key, settled);
-    void settled.then(() => {
-      if (this.#turns.get(key) === settled) this.#turns.delete(key);
-    });
-    return mine;
   }
 }
 
