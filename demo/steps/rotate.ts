@@ -5,6 +5,8 @@ import { LEASE_SECONDS, type World } from '../world.js';
 import type { Tenants } from './connect.js';
 
 const WORKERS = 8;
+/** Operations before the rotation, and again after it. */
+const LOAD = 5_000;
 interface Key {
   readonly versions: readonly { readonly version: number; readonly state: string }[];
 }
@@ -18,14 +20,14 @@ export async function rotate(
 ): Promise<void> {
   const { acme } = tenants;
   const load = new Load(world.edge, old);
-  await load.reached(500);
+  await load.reached(LOAD);
   out.command(`kcm key rotate ${acme.l3} --tenant acme`);
   const start = performance.now();
   const rotated = await acme.anna.must<Key>('POST', `/v1/tenants/acme/keys/${acme.l3}/rotate`);
   const newest = Math.max(...rotated.versions.map(({ version }) => version));
   await load.usesVersion(newest, LEASE_SECONDS * 1_000);
   const ms = out.measured('newVersionInUseMs', performance.now() - start);
-  await load.reached(load.done + 500);
+  await load.reached(load.done + LOAD);
   const { done, failures } = await load.stop();
   out.check(newest === 2, `The key has version ${newest}; version 1 stays to open what it sealed.`);
   out.measured('operations', done);
