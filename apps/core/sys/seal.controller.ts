@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { RegionService } from './region-service.js';
 
 const OPERATOR = ['platform-operator'] as const;
-const shareCount = z.number().int().min(1).max(LIMITS.sharesMax);
+const shareCount = z.number().int().min(2, 'two people or more').max(LIMITS.sharesMax);
 const initialization = z
   .strictObject({ shares: shareCount, threshold: shareCount })
   .refine((body) => body.threshold <= body.shares, {
