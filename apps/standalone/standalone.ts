@@ -11,7 +11,7 @@ import {
   Subjects,
 } from '@kcm/application';
 import { type ActContext, type OpenCustody, SealService } from '@kcm/custody';
-import { eventCatalog } from '@kcm/domain';
+import { eventCatalog, type Recorded } from '@kcm/domain';
 import {
   type Clock,
   commandIdOf,
@@ -106,6 +106,7 @@ export class Standalone {
       ...feeds,
       region,
       report: (error, state) => report('core-view', error, state),
+      observe: (event) => this.#core.keys.observe(event as unknown as Recorded),
     });
     const stores = { ...feeds, writer: readModels, reader: readModels, report };
     this.#runner = new ProjectionRunner(stores, projections);
@@ -127,7 +128,7 @@ export class Standalone {
       processes,
     );
     const lost = (error: unknown) => logger.error({ err: error }, 'a record was lost');
-    this.#refusals = new Refusals(ledger, clock, random, region, this.#boot, lost);
+    this.#refusals = new Refusals(ledger, clock, random, systemScheduler, region, this.#boot, lost);
     this.#subjects = new Subjects(directory, random);
     this.#seals = new SealService({ region, vault, random, clock });
     this.#core = new CoreRuntime({

@@ -6,6 +6,7 @@ import {
   eventIdOf,
   type Random,
   rfc3339,
+  type Scheduler,
   streamOf,
   uuidv4,
 } from '@kcm/kernel';
@@ -25,6 +26,8 @@ export interface Refusal {
 const RECORDED_MAX = 60;
 const WINDOW_MS = 60_000;
 const PRINCIPALS_MAX = 10_000;
+/** A ledger that does not say whether it stored a record holds up no answer for longer. */
+const RECORD_MS_MAX = 2_000;
 
 interface Window {
   readonly since: number;
@@ -41,14 +44,17 @@ export class Refusals {
     ledger: Ledger,
     private readonly clock: Clock,
     private readonly random: Random,
+    private readonly scheduler: Scheduler,
     private readonly region: string,
     boot: string,
     private readonly onLost: (error: unknown) => void,
   ) {
-    this.#writer = new StreamWriter(ledger, streamOf('refused', region, boot));
+    const stream = streamOf('refused', region, boot);
+    // A second writer of this stream fails each record, which `onLost` hears of.
+    this.#writer = new StreamWriter(ledger, stream, scheduler, () => {});
   }
 
-  /** Resolves once it is recorded or counted; never throws: the refusal is answered all the same. */
+  /** Resolves once it is recorded or counted, or after 2 s; never throws: the refusal is answered all the same. */
   async record(refusal: Refusal): Promise<void> {
     const principal = `${refusal.tenant ?? ''}/${refusal.actor}`;
     const window = await this.#windowOf(principal);
@@ -92,8 +98,8 @@ export class Refusals {
       type: 'CommandRefused',
       data: { code, action, resource, count },
     };
-    try {
-      await this.#writer.write({
+    const written = this.#writer
+      .write({
         id: eventIdOf(commandId, this.#writer.stream, 0),
         ...event,
         schemaVersion: 1,
@@ -109,9 +115,13 @@ export class Refusals {
           correlationId: refusal.correlationId,
           causationId: commandId,
         },
-      });
-    } catch (error) {
-      this.onLost(error);
-    }
+      })
+      .then(() => {}, this.onLost);
+    let cancel = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.scheduler.after(RECORD_MS_MAX, resolve);
+    });
+    await Promise.race([written, late]);
+    cancel();
   }
 }

@@ -13,10 +13,9 @@ import {
   type StreamId,
   streamOf,
 } from '@kcm/kernel';
-import type { Ledger } from '@kcm/ledger';
+import { type Ledger, StreamWriter } from '@kcm/ledger';
 import type { CoreView } from './core-view.js';
 import { ownTrace, type Trace } from './record-act.js';
-import { StreamBatcher } from './stream-batcher.js';
 
 export type CallPurpose = Extract<CallsEvent, { type: 'KeystoreCallIntended' }>['data']['purpose'];
 export type CallOutcome = Extract<
@@ -24,6 +23,9 @@ export type CallOutcome = Extract<
   { type: 'KeystoreCallSucceeded' | 'KeystoreCallRefused' | 'KeystoreCallFailed' }
 >;
 type Of<T extends CallsEvent['type']> = Extract<CallsEvent, { type: T }>['data'];
+export type UsageReport = Of<'UsageReported'>;
+/** What an event holds beside its data. */
+const ENVELOPE_BYTES_MAX = 4 * 1024;
 
 export interface JournalDeps {
   readonly ledger: Ledger;
@@ -43,7 +45,7 @@ export interface JournalDeps {
  */
 export class CallJournal {
   readonly stream: StreamId;
-  readonly #batcher: StreamBatcher;
+  readonly #writer: StreamWriter;
   #written = 0;
 
   /** @param onReplaced another process writes this stream: zeroize and stop */
@@ -52,17 +54,17 @@ export class CallJournal {
     onReplaced: () => void,
   ) {
     this.stream = streamOf('calls', deps.region, deps.boot);
-    this.#batcher = new StreamBatcher(deps.ledger, this.stream, deps.scheduler, onReplaced);
+    this.#writer = new StreamWriter(deps.ledger, this.stream, deps.scheduler, onReplaced);
   }
 
   get stopped(): boolean {
-    return this.#batcher.stopped;
+    return this.#writer.stopped;
   }
 
   /** The first entry of this boot. @throws LedgerUnavailable */
   started(): Promise<Position> {
     const { boot, release } = this.deps;
-    return this.#batcher.write(
+    return this.#writer.write(
       this.#event(
         { type: 'ProcessStarted', data: { boot, kind: 'core', version: release } },
         null,
@@ -82,42 +84,41 @@ export class CallJournal {
     },
     trace: Trace,
   ): Promise<Position> {
-    return this.#batcher.write(
+    return this.#writer.write(
       this.#event({ type: 'KeystoreCallIntended', data: call }, tenant, trace),
     );
   }
 
   outcome(tenant: string, outcome: CallOutcome, trace: Trace): void {
-    this.#batcher.later(this.#event(outcome, tenant, trace));
+    this.#writer.later(this.#event(outcome, tenant, trace));
   }
 
   /** Durable before the lease may be answered. @throws LedgerUnavailable: then there is no lease */
   granted(kind: 'grant' | 'renew', tenant: string, grant: Grant): Promise<Position> {
     const type = kind === 'grant' ? 'LeasesGranted' : 'LeasesRenewed';
-    return this.#batcher.write(
+    return this.#writer.write(
       this.#event({ type, data: { grants: [grant] } }, tenant, ownTrace(grant.callId)),
     );
   }
 
   refused(tenant: string | null, refusal: Of<'LeaseRefused'>, correlationId: string): void {
-    this.#batcher.later(
+    this.#writer.later(
       this.#event({ type: 'LeaseRefused', data: refusal }, tenant, ownTrace(correlationId)),
     );
   }
 
   /** Durable before the report may be answered. @throws LedgerUnavailable · invalid_request */
-  async usage(report: Of<'UsageReported'>): Promise<Position> {
-    if (JSON.stringify(report).length > LIMITS.eventBytesMax / 2)
+  async usage(report: UsageReport): Promise<Position> {
+    const bytes = Buffer.byteLength(JSON.stringify(report));
+    if (bytes > LIMITS.eventBytesMax - ENVELOPE_BYTES_MAX)
       throw new KcmError('invalid_request', 'The report is too large to be recorded.');
     const occasion = ownTrace(`${report.boot}.${report.seq}`);
-    return this.#batcher.write(
-      this.#event({ type: 'UsageReported', data: report }, null, occasion),
-    );
+    return this.#writer.write(this.#event({ type: 'UsageReported', data: report }, null, occasion));
   }
 
   /** Resolves when everything handed over is written; for an orderly stop. */
   idle(): Promise<void> {
-    return this.#batcher.idle();
+    return this.#writer.idle();
   }
 
   #event(event: CallsEvent, tenant: string | null, trace: Trace): NewEvent {

@@ -6,9 +6,9 @@ import {
   type RecordedEvent,
   type StreamId,
 } from '@kcm/kernel';
-import { LedgerUnavailable } from '@kcm/ledger';
 import { MemoryLedger, settled, SimulatedTime } from '@kcm/testing';
-import { StreamBatcher } from './stream-batcher.js';
+import { LedgerUnavailable } from './errors.js';
+import { StreamWriter } from './stream-writer.js';
 
 const STREAM = 'calls-local.boot' as StreamId;
 const event = (id: string): NewEvent => ({
@@ -24,34 +24,34 @@ function journal() {
   const ledger = new MemoryLedger();
   const time = new SimulatedTime();
   const told = { replaced: 0 };
-  const batcher = new StreamBatcher(ledger, STREAM, { after: time.after }, () => {
+  const writer = new StreamWriter(ledger, STREAM, { after: time.after }, () => {
     told.replaced += 1;
   });
-  return { ledger, time, told, batcher };
+  return { ledger, time, told, writer };
 }
 
 describe('the one writer of a stream', () => {
   it('shares an append between callers of one moment, in order, within the limit of an append', async () => {
-    const { ledger, batcher } = journal();
+    const { ledger, writer } = journal();
     const names = Array.from({ length: 150 }, (_, at) => `e${at}`);
-    const positions = await Promise.all(names.map((name) => batcher.write(event(name))));
+    const positions = await Promise.all(names.map((name) => writer.write(event(name))));
     expect(ids(ledger.events)).toEqual(names);
     expect(ledger.appends.map(({ count }) => count)).toEqual([64, 64, 22]);
     expect(positions.every((at, n) => at >= ledger.events[n]!.position)).toBe(true);
   });
 
   it('whoever writes on hearing of an append is written too', async () => {
-    const { ledger, batcher } = journal();
-    await batcher.write(event('a')).then(() => batcher.write(event('b')));
-    await batcher.idle();
+    const { ledger, writer } = journal();
+    await writer.write(event('a')).then(() => writer.write(event('b')));
+    await writer.idle();
     expect(ids(ledger.events)).toEqual(['a', 'b']);
   });
 
   it('fails what must stand now, and keeps the rest for when the ledger is back', async () => {
-    const { ledger, time, batcher } = journal();
+    const { ledger, time, writer } = journal();
     ledger.down = true;
-    batcher.later(event('outcome'));
-    const intent = batcher.write(event('intent'));
+    writer.later(event('outcome'));
+    const intent = writer.write(event('intent'));
     await expect(intent).rejects.toBeInstanceOf(LedgerUnavailable);
     ledger.down = false;
     await time.advance(LIMITS.retryMsMax);
@@ -59,45 +59,45 @@ describe('the one writer of a stream', () => {
   });
 
   it('an append that was perhaps stored is repeated, and stored once', async () => {
-    const { ledger, time, batcher } = journal();
+    const { ledger, time, writer } = journal();
     ledger.silentOnce = true;
-    const written = batcher.write(event('a'));
+    const written = writer.write(event('a'));
     await settled();
     await time.advance(LIMITS.retryMsMin);
     expect(await written).toBe(ledger.events[0]!.position);
-    await batcher.write(event('b'));
+    await writer.write(event('b'));
     expect(ids(ledger.events)).toEqual(['a', 'b']);
   });
 
   it('stays in doubt while the ledger is away, rather than lose count of its revision', async () => {
-    const { ledger, time, batcher } = journal();
+    const { ledger, time, writer } = journal();
     ledger.silentOnce = true;
-    const written = batcher.write(event('a'));
+    const written = writer.write(event('a'));
     await settled();
     ledger.down = true;
     await time.advance(30_000);
     ledger.down = false;
     await time.advance(LIMITS.retryMsMax);
     await written;
-    await batcher.write(event('b'));
+    await writer.write(event('b'));
     expect(ids(ledger.events)).toEqual(['a', 'b']);
   });
 
   it('stops for good when another writes its stream, and says so once', async () => {
-    const { ledger, told, batcher } = journal();
-    await batcher.write(event('a'));
+    const { ledger, told, writer } = journal();
+    await writer.write(event('a'));
     await ledger.append(STREAM, 0, [event('other')]);
-    const late = [batcher.write(event('b')), batcher.write(event('c'))];
+    const late = [writer.write(event('b')), writer.write(event('c'))];
     for (const write of late) await expect(write).rejects.toBeInstanceOf(LedgerUnavailable);
-    await expect(batcher.write(event('d'))).rejects.toBeInstanceOf(LedgerUnavailable);
+    await expect(writer.write(event('d'))).rejects.toBeInstanceOf(LedgerUnavailable);
     expect(told.replaced).toBe(1);
     expect(ids(ledger.events)).toEqual(['a', 'other']);
   });
 
   it('takes no more than its queue holds', async () => {
-    const { ledger, batcher } = journal();
+    const { ledger, writer } = journal();
     const writes = Array.from({ length: LIMITS.journalQueueMax + 1 }, (_, at) =>
-      batcher.write(event(`e${at}`)).then(
+      writer.write(event(`e${at}`)).then(
         () => 'stored',
         () => 'refused',
       ),
