@@ -10,11 +10,13 @@ import { type AccessState, locksOf, type ShredWord } from '@kcm/domain';
 import { type Clock, KeyedTurns, LIMITS, type Random, systemScheduler } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
 import { type KcmAccess, keyVersionUid } from '@kcm/kmip';
+import type { ServerCredentials } from '@kcm/kmip/server';
 import type { EventCatalog } from '@kcm/ledger';
 import { type Engines, VERSION } from '@kcm/platform';
 import type { Effect } from '@kcm/processes';
 import type { Logger } from 'pino';
 import { Acknowledgements } from './acknowledgements.js';
+import { CertificateRenewal } from './certificate-renewal.js';
 import { type Dispatch, type EffectDeps, runKeyEffect } from './effects/index.js';
 import { KmipFront } from './kmip/index.js';
 import { issueReceipt } from './receipts/issue-receipt.js';
@@ -47,6 +49,7 @@ export class CoreRuntime {
   readonly #effects: EffectDeps;
   readonly #acknowledgements: Acknowledgements;
   #front: KmipFront | null = null;
+  #renewal: CertificateRenewal | null = null;
   #port: number;
   #unsubscribe: (() => void)[] = [];
 
@@ -105,8 +108,11 @@ export class CoreRuntime {
 
   async unsealed(custody: OpenCustody): Promise<void> {
     this.keys.unsealed();
-    this.#front = await this.#listen(custody);
-    this.#port = this.#front.port;
+    const { credentials, notAfter } = await this.#credentials(custody);
+    const front = await this.#listen(credentials);
+    this.#front = front;
+    this.#port = front.port;
+    this.#renewal = this.#renewing(custody, front, notAfter);
     const { view } = this.deps;
     this.#unsubscribe = [
       view.onAccess((tenant, state) => this.#accessChanged(tenant, state)),
@@ -119,6 +125,7 @@ export class CoreRuntime {
   /** At once. Sealing sends no Notify: leases end by themselves. */
   sealed(): void {
     for (const stop of this.#unsubscribe.splice(0)) stop();
+    this.#renewal?.stop();
     this.keys.seal();
     const front = this.#front;
     this.#front = null;
@@ -152,38 +159,57 @@ export class CoreRuntime {
     if (effect.kind === 'shred') this.#notify(effect.tenant, null, 'killed', true);
   }
 
-  async #listen(custody: OpenCustody): Promise<KmipFront> {
+  async #credentials(
+    custody: OpenCustody,
+  ): Promise<{ readonly credentials: ServerCredentials; readonly notAfter: string }> {
+    const { region, host } = this.deps;
+    const names = [...new Set(['localhost', '127.0.0.1', host])];
+    const days = LIMITS.certificateDaysDefault;
+    const issued = await custody.authority.issueServer(region, days, names);
+    const { ca, certificate, notAfter } = issued;
+    const privateKey = issued.privateKey.use((pem) => pem.toString('utf8'));
+    issued.privateKey.dispose();
+    return { credentials: { ca, certificate, privateKey }, notAfter };
+  }
+
+  #renewing(custody: OpenCustody, front: KmipFront, notAfter: string): CertificateRenewal {
+    const { clock, logger } = this.deps;
+    return new CertificateRenewal(
+      {
+        clock,
+        scheduler: systemScheduler,
+        renew: async () => {
+          const next = await this.#credentials(custody);
+          front.renew(next.credentials);
+          return next.notAfter;
+        },
+        onFailed: (error) => logger.error({ err: error }, 'the kmip certificate was not renewed'),
+      },
+      notAfter,
+    );
+  }
+
+  #listen(credentials: ServerCredentials): Promise<KmipFront> {
     const { region, view, host, clock, random, logger } = this.deps;
-    const server = await custody.authority.issueServer(region, LIMITS.certificateDaysDefault, [
-      ...new Set(['localhost', '127.0.0.1', host]),
-    ]);
-    try {
-      return await KmipFront.start({
-        region,
-        desk: this.keys.desk,
-        view,
-        credentials: {
-          ca: server.ca,
-          certificate: server.certificate,
-          privateKey: server.privateKey.use((pem) => pem.toString('utf8')),
-        },
-        host,
-        port: this.#port,
-        wallMs: () => clock.wallMs(),
-        random,
-        onAcknowledgement: (word) => this.#acknowledgements.record(word),
-        onUsage: async ({ edge, boot, statement, jws }) => {
-          const { seq, from, to, entries } = statement;
-          const holder = `edge:${edge}`;
-          await this.keys.journal.usage({ holder, boot, seq, from, to, entries, statement: jws });
-        },
-        onCloned: (edge, boot) => logger.error({ edge, boot }, 'the same Edge boot lives twice'),
-        onRefused: (why, detail) => logger.info({ why, detail }, 'kmip connection refused'),
-        onError: (error, operation) => logger.error({ err: error, operation }, 'kmip failure'),
-      });
-    } finally {
-      server.privateKey.dispose();
-    }
+    return KmipFront.start({
+      region,
+      desk: this.keys.desk,
+      view,
+      credentials,
+      host,
+      port: this.#port,
+      wallMs: () => clock.wallMs(),
+      random,
+      onAcknowledgement: (word) => this.#acknowledgements.record(word),
+      onUsage: ({ edge, boot, statement, jws }) => {
+        const { seq, from, to, entries } = statement;
+        const holder = `edge:${edge}`;
+        return this.keys.usage.record({ holder, boot, seq, from, to, entries, statement: jws });
+      },
+      onCloned: (edge, boot) => logger.error({ edge, boot }, 'the same Edge boot lives twice'),
+      onRefused: (why, detail) => logger.info({ why, detail }, 'kmip connection refused'),
+      onError: (error, operation) => logger.error({ err: error, operation }, 'kmip failure'),
+    });
   }
 
   #accessChanged(tenant: string, state: AccessState): void {

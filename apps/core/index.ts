@@ -1,3 +1,4 @@
+export { CertificateRenewal } from './certificate-renewal.js';
 export * from './core.module.js';
 export * from './core-runtime.js';
 export type { CoreStep, Dispatch } from './effects/index.js';

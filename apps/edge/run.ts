@@ -43,6 +43,7 @@ export async function runEdge(
   return {
     sockets: edge.sockets,
     status: (service) => edge.status(service),
+    renew: (next) => edge.renew(next),
     stop: async () => {
       removeEndpoints();
       await edge.stop();

@@ -158,6 +158,7 @@ export class Standalone {
       services: config.KCM_EDGE_SERVICES,
       socketDir: join(this.dataDir, 'edge'),
       commands: () => this.#commands,
+      custody: () => this.#seals.custody(),
       directory,
       view: this.#states,
       clock,
@@ -278,7 +279,7 @@ export class Standalone {
   async #unsealed(custody: OpenCustody): Promise<void> {
     writeFileSync(join(this.dataDir, 'ca.pem'), custody.keys.ca);
     await this.#core.unsealed(custody);
-    await this.#edge.start(custody, this.#core.kmipPort!);
+    await this.#edge.start(this.#core.kmipPort!);
     this.#host.retryNow();
     this.#endpoints.write({
       http: this.#http,

@@ -25,6 +25,7 @@ describe('StreamStates', () => {
   let ledger: InMemoryLedger;
   let all: StreamStates[];
   let reports: unknown[];
+  let observed: string[];
   let commands = 0;
 
   const states = (over = ledger): StreamStates => {
@@ -35,6 +36,7 @@ describe('StreamStates', () => {
       scheduler: systemScheduler,
       random: systemRandom,
       report: (error) => reports.push(error),
+      observe: ({ stream, type }) => observed.push(`${stream} ${type}`),
     });
     all.push(made);
     made.start();
@@ -92,6 +94,7 @@ describe('StreamStates', () => {
     ledger = new InMemoryLedger();
     all = [];
     reports = [];
+    observed = [];
   });
   afterEach(async () => {
     for (const each of all) await each.stop();
@@ -129,6 +132,17 @@ describe('StreamStates', () => {
     expect(view.access('acme').status).toBe('locked');
     await view.reached(position);
     expect(view.health()).toEqual({ position: later, state: 'live' });
+  });
+
+  it('tells of the calls journals from the first event on, and of nothing else', async () => {
+    await suspend('acme');
+    await raw(streamOf('calls', 'local', 'b1'), 'ProcessStarted');
+    const view = states();
+    await view.ready();
+    expect(observed).toEqual(['calls-local.b1 ProcessStarted']);
+    const { position } = await raw(streamOf('calls', 'local', 'b2'), 'ProcessStarted');
+    await view.reached(position);
+    expect(observed).toHaveLength(2);
   });
 
   it('tells each change of access, and the state of each tenant when it becomes ready', async () => {

@@ -32,6 +32,8 @@ export type AccessListener = (tenant: string, state: AccessState) => void;
 export interface StreamStatesDeps extends FeedLoopDeps {
   readonly catalog: EventCatalog;
   readonly region: string;
+  /** Told of each event of the calls journals, from the ledger's start on. Must not throw. */
+  readonly observe?: (event: RecordedEvent) => void;
 }
 interface Reaching {
   readonly position: Position;
@@ -190,9 +192,11 @@ export class StreamStates {
     for (const event of events) {
       const { category, owner, id } = parseStream(event.stream);
       const states = this.#byCategory[category];
-      if (states !== undefined) {
+      if (states !== undefined || category === 'calls') {
         try {
-          states.fold(owner, id, this.deps.catalog.upcast(event));
+          const current = this.deps.catalog.upcast(event);
+          if (states === undefined) this.deps.observe?.(current);
+          else states.fold(owner, id, current);
         } catch (error) {
           throw new FoldFailed('stream-states', event, error);
         }

@@ -547,7 +547,7 @@ describe('who may ask', () => {
     const [held] = world.keys.desk.holders('acme', null);
     expect(held).toMatchObject({ edge: 'e1', boot: 'boot-e1' });
     const next = new KeyService(world.parts('boot-2'));
-    for (const event of world.ledger.events) next.grants.apply(event as never);
+    for (const event of world.ledger.events) next.observe(event as never);
     expect(next.desk.holders('acme', 'billing')).toEqual([held]);
     expect(next.desk.holders('acme', 'payroll')).toEqual([]);
     await world.time.advance(60_000);

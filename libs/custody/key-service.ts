@@ -1,4 +1,4 @@
-import { locksOf } from '@kcm/domain';
+import { locksOf, type Recorded } from '@kcm/domain';
 import { type Clock, LeaseClock, type Random, type Scheduler } from '@kcm/kernel';
 import type { Ledger } from '@kcm/ledger';
 import type { BlobStore } from '@kcm/vault';
@@ -14,6 +14,7 @@ import { KeystoreCalls } from './keystore-calls.js';
 import { LeaseAuthority } from './lease-authority.js';
 import type { RecordAct } from './record-act.js';
 import { RootKeyPool, type RootKeyPoolDeps } from './root-key-pool.js';
+import { UsageBook } from './usage-book.js';
 
 export interface KeyServiceDeps extends Pick<RootKeyPoolDeps, 'driver' | 'openCredentials'> {
   readonly ledger: Ledger;
@@ -44,6 +45,7 @@ export class KeyService {
   readonly calls: KeystoreCalls;
   readonly authority: LeaseAuthority;
   readonly grants: GrantBook;
+  readonly usage: UsageBook;
   readonly desk: CoreLeaseDesk;
   readonly #recorder: AccessRecorder;
   #unsubscribe: () => void = () => {};
@@ -55,6 +57,7 @@ export class KeyService {
       this.#recorder.stop();
       deps.onReplaced();
     });
+    this.usage = new UsageBook(this.journal);
     this.hierarchy = new Hierarchy(deps.wrapped, deps.erasure, deps.random);
     this.rootKeys = new RootKeyPool(deps);
     this.calls = new KeystoreCalls({ ...deps, journal: this.journal, leaseClock });
@@ -75,6 +78,12 @@ export class KeyService {
       journal: this.journal,
       grants: this.grants,
     });
+  }
+
+  /** Every event of the journals, this boot's and earlier ones': what outlives a boot of Core. */
+  observe(event: Recorded): void {
+    this.grants.apply(event);
+    this.usage.apply(event);
   }
 
   /** Once a process, sealed or not: the first entry of this boot. @throws LedgerUnavailable */

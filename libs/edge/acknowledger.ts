@@ -40,7 +40,8 @@ export class Acknowledger {
     for (let failures = 0; failures <= RETRIES_MAX && !this.#stopped; failures += 1) {
       if (failures > 0)
         await this.#pause(fullJitterMs(this.parts.random, failures - 1, RETRY.baseMs, RETRY.capMs));
-      if (await this.parts.core.state('ack', { ...statement })) return true;
+      const delivery = await this.parts.core.state('ack', { ...statement });
+      if (delivery !== 'unheard') return delivery === 'recorded';
     }
     return false;
   }

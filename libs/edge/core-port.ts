@@ -55,6 +55,8 @@ export interface Notice {
   readonly term: number;
   readonly epoch: number;
 }
+/** `unheard`: not recorded as far as is known, send it again. `refused`: it never will be. */
+export type Delivery = 'recorded' | 'unheard' | 'refused';
 /** Core as an Edge sees it. Every method resolves; what failed is a refusal, never a throw. */
 export interface CorePort {
   /** Steps 3a–3e: the current version of (tenant, service) with `allocation` protect operations. */
@@ -63,6 +65,6 @@ export interface CorePort {
   leaseOld(uid: string): Promise<Lease | Refusal>;
   /** Step 5, one batch; an answer each, in order. */
   renew(uids: readonly string[]): Promise<readonly (Proof | Refusal)[]>;
-  /** Signs and delivers a statement (steps 7, 10). False: not recorded, send it again. */
-  state(kind: 'ack' | 'usage', statement: Json): Promise<boolean>;
+  /** Signs and delivers a statement (steps 7, 10). */
+  state(kind: 'ack' | 'usage', statement: Json): Promise<Delivery>;
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { attribute, KCM, LinkType } from '@kcm/kmip';
+import { attribute, KCM, LinkType, ResultReason } from '@kcm/kmip';
 import { askSocket, KmipPeer, type SocketAnswer } from '@kcm/testing/edge';
 import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
 import { startEdge, type EdgeLogEntry, type RunningEdge } from './edge.js';
@@ -337,6 +337,23 @@ describe('An answer of Core that cannot be right', () => {
   });
 });
 
+describe('A renewed certificate', () => {
+  it('is what Core sees from then on, and costs no lease', async () => {
+    const ciphertext = await sealed();
+    const asked = { ...peer.core.asked };
+    await until(() => peer.statements.length === 1);
+    const next = await authority.edge('e1');
+    peer.edgeCertificate = next.certificate;
+    edge.renew(next);
+    await until(() => logged.filter(({ event }) => event === 'core-connected').length === 2);
+    expect((await post('acme', 'decrypt', { ciphertext })).body['plaintext']).toBe(PLAIN);
+    expect(peer.core.asked).toEqual(asked);
+    // Signed with the new key: the peer verifies it with the new certificate.
+    await sealed();
+    await until(() => peer.statements.length > 1);
+  });
+});
+
 describe('Usage', () => {
   it('is reported signed, counted by version, operation and code, and chained', async () => {
     const ciphertext = await sealed();
@@ -364,5 +381,17 @@ describe('Usage', () => {
     expect(entries).toContainEqual(
       expect.objectContaining({ operation: 'encrypt', ok: 1, bytes: 9, refused: {} }),
     );
+  });
+
+  it('that Core refuses for what it is keeps no later report back; what is unheard comes again', async () => {
+    peer.refuses.push(ResultReason.GeneralFailure, ResultReason.InvalidField);
+    await sealed();
+    await until(() => peer.statements.length === 2);
+    await sealed();
+    await until(() => peer.statements.length === 3);
+    const [first, again, next] = peer.statements.map(({ payload }) => payload as { seq: number });
+    expect(again).toEqual(first);
+    expect([first!.seq, next!.seq]).toEqual([1, 2]);
+    expect(logged).toContainEqual(expect.objectContaining({ level: 'error', event: 'alarm' }));
   });
 });

@@ -16,7 +16,7 @@ import { EdgeApi, type EdgeHealth } from './api.js';
 import { DataPlane } from './data-plane.js';
 import { assertSocketPath, EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
 import { GcWitness } from './gc-witness.js';
-import { KmipCore } from './kmip-core.js';
+import { KmipCore, type EdgeCredentials } from './kmip-core.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { PooledRandom } from './pooled-random.js';
 import { UsageLedger } from './usage.js';
@@ -24,12 +24,15 @@ import { UsageLedger } from './usage.js';
 const USAGE_WINDOW_MS = 10_000;
 const LAST_REPORT_MS = 1_000;
 
-export interface EdgeOptions {
-  readonly coreHost: string;
-  readonly corePort: number;
-  /** PEM of the Edge's certificate, its private key and the region's authority. */
+/** PEM of the Edge's certificate and its private key. */
+export interface EdgeCertificate {
   readonly certificate: string;
   readonly privateKey: string;
+}
+export interface EdgeOptions extends EdgeCertificate {
+  readonly coreHost: string;
+  readonly corePort: number;
+  /** PEM of the region's authority. */
   readonly ca: string;
   readonly edge: string;
   readonly region: string;
@@ -81,6 +84,8 @@ export interface RunningEdge {
   readonly sockets: Readonly<Record<string, string>>;
   /** Of one service, or of all. */
   status(service?: string): EdgeStatus;
+  /** Goes on with a certificate that Core enrolled in place of the first; no lease is lost. */
+  renew(next: EdgeCertificate): void;
   stop(): Promise<void>;
 }
 
@@ -196,6 +201,10 @@ class Edge implements RunningEdge {
     };
   }
 
+  renew(next: EdgeCertificate): void {
+    this.#core.reconnectAs(this.#credentials(next));
+  }
+
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all(this.#servers.map((server) => server.close()));
@@ -208,12 +217,12 @@ class Edge implements RunningEdge {
     await this.#core.stop();
   }
 
-  #connectCore(source: Random, wallMs: () => number): KmipCore {
-    const { coreHost, corePort, certificate, privateKey, ca, region } = this.options;
-    return new KmipCore({
+  #credentials({ certificate, privateKey }: EdgeCertificate): EdgeCredentials {
+    const { coreHost: host, corePort: port, ca, region } = this.options;
+    return {
       connection: {
-        host: coreHost,
-        port: corePort,
+        host,
+        port,
         certificate,
         privateKey,
         ca,
@@ -221,9 +230,15 @@ class Edge implements RunningEdge {
         serverName: 'localhost',
         serverUri: `kcm://region/${region}/core`,
       },
+      signingKey: privateKeyFromPem(privateKey),
+    };
+  }
+
+  #connectCore(source: Random, wallMs: () => number): KmipCore {
+    return new KmipCore({
+      ...this.#credentials(this.options),
       boot: this.#boot,
       kwk: Secret.own(source.bytes(32)),
-      signingKey: privateKeyFromPem(privateKey),
       random: source,
       wallMs,
       onNotice: (notice) => {
@@ -265,8 +280,9 @@ class Edge implements RunningEdge {
     try {
       if (!this.#core.connected) return;
       for (const report of this.#usage.reports()) {
-        if (!(await this.#core.state('usage', report))) return;
-        this.#usage.recorded();
+        if ((await this.#core.state('usage', report)) === 'unheard') return;
+        // Recorded, or refused for good: then its number is missing in the chain, for all to see.
+        this.#usage.settled();
       }
     } finally {
       this.#reporting = false;

@@ -1,9 +1,19 @@
 export { EdgeApi, type ApiParts, type EdgeHealth } from './api.js';
-export type { Access, CachePolicy, CorePort, Lease, Notice, Proof, Refusal } from './core-port.js';
+export type {
+  Access,
+  CachePolicy,
+  CorePort,
+  Delivery,
+  Lease,
+  Notice,
+  Proof,
+  Refusal,
+} from './core-port.js';
 export { DataPlane, type Done, type Outcome, type Work } from './data-plane.js';
 export {
   edgeSockets,
   startEdge,
+  type EdgeCertificate,
   type EdgeLogEntry,
   type EdgeOptions,
   type EdgeStatus,

@@ -16,7 +16,7 @@ import {
   type TypedResult,
 } from '@kcm/kmip';
 import { KmipUnavailable, type KmipClientOptions } from '@kcm/kmip/client';
-import type { CorePort, Lease, Notice, Proof, Refusal } from './core-port.js';
+import type { CorePort, Delivery, Lease, Notice, Proof, Refusal } from './core-port.js';
 import {
   indeterminate,
   leaseFrom,
@@ -33,13 +33,16 @@ const RECONNECT = { baseMs: 100, capMs: 5_000 };
 const CONNECT_WAIT_MS = 2_000;
 const SHORT_SESSION_MS = 1_000;
 
-export interface KmipCoreParts {
+/** How this Edge shows who it is, and what it signs its statements with. */
+export interface EdgeCredentials {
   readonly connection: KmipClientOptions;
+  /** The certificate's key. */
+  readonly signingKey: KeyObject;
+}
+export interface KmipCoreParts extends EdgeCredentials {
   readonly boot: string;
   /** AES-256 made by this boot; disposed of by `stop`. */
   readonly kwk: Secret;
-  /** The certificate's key: signs statements. */
-  readonly signingKey: KeyObject;
   readonly random: Random;
   readonly wallMs: () => number;
   readonly onNotice: (notice: Notice) => void;
@@ -58,7 +61,11 @@ export class KmipCore implements CorePort {
   #wake: (() => void) | null = null;
   #loop: Promise<void> | null = null;
 
-  constructor(private readonly parts: KmipCoreParts) {}
+  #credentials: EdgeCredentials;
+
+  constructor(private readonly parts: KmipCoreParts) {
+    this.#credentials = parts;
+  }
 
   start(): void {
     this.#loop ??= this.#run();
@@ -66,6 +73,12 @@ export class KmipCore implements CorePort {
 
   get connected(): boolean {
     return this.#session !== null;
+  }
+
+  /** Connects again as the renewed certificate says; leases that are held go on. */
+  reconnectAs(credentials: EdgeCredentials): void {
+    this.#credentials = credentials;
+    void this.#session?.end();
   }
 
   /** Ends the boot's key at Core, then the connections. */
@@ -172,22 +185,23 @@ export class KmipCore implements CorePort {
     }
   }
 
-  async state(kind: 'ack' | 'usage', statement: Json): Promise<boolean> {
+  async state(kind: 'ack' | 'usage', statement: Json): Promise<Delivery> {
     const session = await this.#ready();
-    if (session === null) return false;
-    const jws = signJws(this.parts.signingKey, {}, statement);
+    if (session === null) return 'unheard';
+    const jws = signJws(this.#credentials.signingKey, {}, statement);
     try {
       await session.client.call(
         'ModifyAttribute',
         { uniqueIdentifier: session.kwkUid, attribute: attribute.text(KCM[kind], jws) },
         this.#correlated(),
       );
-      return true;
+      return 'recorded';
     } catch (error) {
+      const refused = error instanceof KmipFailure && error.reason === ResultReason.InvalidField;
+      if (!refused) return 'unheard';
       // Refused for what it is, it will be refused again: somebody has to see that.
-      if (error instanceof KmipFailure && error.reason === ResultReason.InvalidField)
-        this.parts.onWrongAnswer(`${kind} statement refused: ${error.message}`);
-      return false;
+      this.parts.onWrongAnswer(`${kind} statement refused: ${error.message}`);
+      return 'refused';
     }
   }
 
@@ -258,7 +272,7 @@ export class KmipCore implements CorePort {
   async #connect(): Promise<string | null> {
     try {
       this.#session = await KmipSession.open({
-        connection: this.parts.connection,
+        connection: this.#credentials.connection,
         boot: this.parts.boot,
         kwk: this.parts.kwk,
         wallMs: this.parts.wallMs,

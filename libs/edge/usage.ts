@@ -1,5 +1,5 @@
 import { sha256Hex } from '@kcm/crypto';
-import { canonicalJson, rfc3339, type Code, type Json } from '@kcm/kernel';
+import { canonicalJson, LIMITS, rfc3339, type Code, type Json } from '@kcm/kernel';
 
 export type Operation = 'encrypt' | 'decrypt';
 /** What a version was used for in one window; `bytes` of plaintext. */
@@ -18,7 +18,8 @@ interface Version {
 }
 /** Key of refusals that happened before any key was known. */
 const NO_KEY: Version = { key: '-', version: 0 };
-const ENTRIES_MAX = 2_000;
+/** What a report holds beside its entries. */
+const HEAD_BYTES_MAX = 512;
 
 /**
  * Counts between two reports (leases.md step 10). A report is a window, numbered and chained to the
@@ -70,8 +71,7 @@ export class UsageLedger {
   reports(): readonly Json[] {
     if (this.#unsent.length > 0) return this.#unsent.slice();
     const to = this.wallMs();
-    const counts = [...this.#counts.values()];
-    for (let at = 0; at < counts.length; at += ENTRIES_MAX) {
+    for (const entries of portions([...this.#counts.values()])) {
       this.#seq += 1;
       const report = {
         boot: this.boot,
@@ -79,7 +79,7 @@ export class UsageLedger {
         previous: this.#previous,
         from: rfc3339(this.#from),
         to: rfc3339(to),
-        entries: counts.slice(at, at + ENTRIES_MAX),
+        entries,
       };
       this.#previous = sha256Hex(canonicalJson(report as unknown as Json));
       this.#unsent.push(report as unknown as Json);
@@ -90,8 +90,8 @@ export class UsageLedger {
     return this.#unsent.slice();
   }
 
-  /** The oldest report has been recorded. */
-  recorded(): void {
+  /** The oldest report need not be sent again. */
+  settled(): void {
     this.#unsent.shift();
   }
 
@@ -104,4 +104,20 @@ export class UsageLedger {
     }
     return count;
   }
+}
+
+/** What fits into one report each: everything in an entry is ASCII. */
+function portions(counts: readonly UsageCount[]): UsageCount[][] {
+  const portions: UsageCount[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const count of counts) {
+    const more = JSON.stringify(count).length + 1;
+    if (bytes + more > LIMITS.usageReportBytesMax - HEAD_BYTES_MAX) {
+      portions.push([]);
+      bytes = 0;
+    }
+    portions.at(-1)!.push(count);
+    bytes += more;
+  }
+  return portions;
 }

@@ -37,6 +37,8 @@ export const LIMITS = {
   /** From the first byte of a message to its last. */
   kmipMessageMsMax: 30_000,
   kmipAnswerMsMax: 10_000,
+  /** JSON of an Edge's usage report: its event holds it twice, once as base64 in the signature. */
+  usageReportBytesMax: 96 * 1024,
   /** Boot-time clock of leases, and the silence of it that ends them. */
   leaseTickMs: 100,
   leaseTickGapMsMax: 1_000,

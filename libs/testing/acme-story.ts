@@ -227,7 +227,15 @@ function use(story: Story): void {
           from: story.now,
           to: story.after(1),
           entries: [
-            { key: 'l3-1', version: 1, operation: 'encrypt', ok: 2, refused: {}, bytes: 10 },
+            {
+              tenant: 'acme',
+              key: 'l3-1',
+              version: 1,
+              operation: 'encrypt',
+              ok: 2,
+              refused: {},
+              bytes: 10,
+            },
           ],
           statement: 'a.b.c',
         },

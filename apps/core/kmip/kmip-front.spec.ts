@@ -509,6 +509,10 @@ describe('what an Edge states', () => {
       reason: ResultReason.GeneralFailure,
       message: 'ledger_unavailable: indeterminate',
     });
+    core.record = () => Promise.reject(new KcmError('invalid_request', 'Too large.'));
+    await expect(state(KCM.usage, sign(usage as unknown as Json))).rejects.toMatchObject({
+      reason: ResultReason.InvalidField,
+    });
     expect(core.acks).toHaveLength(1);
   });
 

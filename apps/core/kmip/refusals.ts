@@ -4,8 +4,7 @@ import { KmipFailure, ResultReason } from '@kcm/kmip';
 
 /**
  * The one place where a code becomes a result reason. The message begins with the code. What an
- * Edge
- * may not see and what does not exist are told in the same words.
+ * Edge may not see and what does not exist are told in the same words.
  */
 export function failureOf({ effect, code }: Pick<LeaseRefusal, 'effect' | 'code'>): KmipFailure {
   if (effect === 'indeterminate')
@@ -27,8 +26,12 @@ export const invalid = (detail: string): KmipFailure =>
   new KmipFailure(ResultReason.InvalidField, `invalid_request: ${detail}`);
 
 /** What a port threw: never a reason to drop a key. Other errors go on as they are. */
-export const thrown = (error: unknown): unknown =>
-  error instanceof KcmError ? failureOf({ effect: 'indeterminate', code: error.code }) : error;
+export function thrown(error: unknown): unknown {
+  if (!(error instanceof KcmError)) return error;
+  // Refused for what it is: to send it again would change nothing.
+  if (error.code === 'invalid_request') return invalid(error.message);
+  return failureOf({ effect: 'indeterminate', code: error.code });
+}
 
 const DENIED: { readonly [C in Code]?: ResultReason } = {
   export_not_allowed: ResultReason.NotExtractable,

@@ -43,7 +43,7 @@ const usage: z.ZodType<UsageStatement> = z.strictObject({
         bytes: count,
       }),
     )
-    .max(2_000),
+    .min(1),
 });
 
 /** @throws KmipFailure(InvalidField) unless it is one, signed by this key, of this boot */

@@ -21,6 +21,7 @@ export type Grant = {
   readonly providerRequestId: string | null;
 };
 export type UsageEntry = {
+  readonly tenant: string;
   readonly key: string;
   readonly version: number;
   readonly operation: 'encrypt' | 'decrypt';

@@ -1,4 +1,4 @@
-import type { CachePolicy, CorePort, Lease, Proof, Refusal } from '@kcm/edge';
+import type { CachePolicy, CorePort, Delivery, Lease, Proof, Refusal } from '@kcm/edge';
 import { Secret } from '@kcm/crypto';
 import { type Code, type Json, systemRandom } from '@kcm/kernel';
 
@@ -101,9 +101,9 @@ export class FakeCore implements CorePort {
     );
   }
 
-  state(kind: 'ack' | 'usage', statement: Json): Promise<boolean> {
+  state(kind: 'ack' | 'usage', statement: Json): Promise<Delivery> {
     if (this.reachable) this.statements.push({ kind, statement });
-    return Promise.resolve(this.reachable);
+    return Promise.resolve(this.reachable ? 'recorded' : 'unheard');
   }
 
   #byUid(uid: string): Lease | Refusal {

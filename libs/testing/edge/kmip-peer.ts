@@ -32,6 +32,8 @@ import { FakeCore } from './fake-core.js';
 export class KmipPeer {
   readonly core = new FakeCore();
   readonly statements: { readonly kind: string; readonly payload: Json }[] = [];
+  /** How the next statements are refused, in order. */
+  readonly refuses: ResultReason[] = [];
   readonly kwks = new Map<string, Secret>();
   /** Attributes that answers carry instead of the true ones, by name. */
   readonly lies = new Map<string, Attribute>();
@@ -42,7 +44,7 @@ export class KmipPeer {
 
   private constructor(
     private readonly own: TestCertificate,
-    private readonly edgeCertificate: string,
+    public edgeCertificate: string,
   ) {}
 
   static async listen(authority: TestAuthority, edgeCertificate: string): Promise<KmipPeer> {
@@ -169,6 +171,8 @@ export class KmipPeer {
       const key = new X509Certificate(this.edgeCertificate).publicKey;
       const { payload } = verifyJws(new Attributes([given]).text(given.name) ?? '', key);
       this.statements.push({ kind: given.name, payload });
+      const refusal = this.refuses.shift();
+      if (refusal !== undefined) throw new KmipFailure(refusal, 'refused by the test');
       return { uniqueIdentifier: uniqueIdentifier!, attribute: given };
     },
     Revoke: (payload, batch) => ({ uniqueIdentifier: targetOf(payload, batch) }),
