@@ -2,18 +2,24 @@ import { type FieldError, KcmError } from '@kcm/kernel';
 import type { z, ZodType } from 'zod';
 
 const pathOf = (prefix: string, path: readonly PropertyKey[]) =>
-  [prefix, ...path.map(String)].filter(Boolean).join('.');
+  [prefix, ...path.map(String)].filter(Boolean).join('.') || 'body';
 
 function fieldErrors(prefix: string, issues: readonly z.core.$ZodIssue[]): FieldError[] {
-  return issues.flatMap((issue) =>
-    issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({
-          path: pathOf(prefix, [...issue.path, key]),
-          code: 'unknown_field',
-          detail: 'no such field',
-        }))
-      : [{ path: pathOf(prefix, issue.path), code: issue.code, detail: issue.message }],
-  );
+  return issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        path: pathOf(prefix, [...issue.path, key]),
+        code: 'unknown_field',
+        detail: 'no such field',
+      }));
+    }
+    // Of several forms that a value may have, the one that it comes nearest to.
+    const forms = issue.code === 'invalid_union' ? issue.errors : [];
+    const [nearest] = forms.filter((form) => form.length > 0).sort((a, b) => a.length - b.length);
+    const at = pathOf(prefix, issue.path);
+    if (nearest !== undefined) return fieldErrors(at === 'body' ? '' : at, nearest);
+    return [{ path: at, code: issue.code, detail: issue.message }];
+  });
 }
 
 export interface Part {

@@ -1,0 +1,81 @@
+/**
+ * Who may, as the reference page says it, written out by hand: the running router is compared with
+ * this, not this with the code.
+ */
+export const TENANT_ROLES = ['tenant-admin', 'key-admin', 'approver', 'auditor'] as const;
+export const PLATFORM_ROLES = ['platform-operator', 'platform-auditor'] as const;
+export type Role = (typeof TENANT_ROLES)[number] | (typeof PLATFORM_ROLES)[number];
+
+export interface Row {
+  readonly method: string;
+  readonly path: string;
+  readonly may: 'anybody' | readonly Role[];
+}
+
+const ALL: readonly Role[] = [...TENANT_ROLES, ...PLATFORM_ROLES];
+const OPERATOR: readonly Role[] = ['platform-operator'];
+const OPERATOR_READS: readonly Role[] = ['platform-operator', 'platform-auditor'];
+const ADMIN: readonly Role[] = ['tenant-admin'];
+const KEY_ADMIN: readonly Role[] = ['key-admin'];
+const AUDITORS: readonly Role[] = ['auditor', 'platform-auditor'];
+const LOCKERS: readonly Role[] = ['tenant-admin', 'key-admin', 'platform-operator'];
+const SHREDDERS: readonly Role[] = ['tenant-admin', 'key-admin', 'approver'];
+const KEY_READS = [...KEY_ADMIN, ...AUDITORS];
+const SERVICE_READS = [...ADMIN, ...AUDITORS];
+const REVOCATION_READS = [...LOCKERS, 'approver' as const, ...AUDITORS];
+
+const row = (text: string, may: Row['may']): Row => {
+  const [method = '', path = ''] = text.split(' ');
+  return { method, path, may };
+};
+const T = '/v1/tenants/{tenant}';
+
+export const ROWS: readonly Row[] = [
+  row('GET /livez', 'anybody'),
+  row('GET /readyz', 'anybody'),
+  row('GET /openapi.json', 'anybody'),
+  row('GET /v1/sys/status', 'anybody'),
+  row('POST /v1/sys/init', OPERATOR),
+  row('POST /v1/sys/unseal', OPERATOR),
+  row('POST /v1/sys/seal', OPERATOR),
+  row('POST /v1/sys/tokens', OPERATOR),
+  row('POST /v1/sys/certificates', OPERATOR),
+  row('GET /v1/sys/projections', OPERATOR_READS),
+  row('POST /v1/sys/projections/{name}/rebuild', OPERATOR),
+  row('GET /v1/edges', OPERATOR_READS),
+  row('POST /v1/edges', OPERATOR),
+  row('GET /v1/edges/{edge}', OPERATOR_READS),
+  row('POST /v1/edges/{edge}/revoke', OPERATOR),
+  row('GET /v1/audit', ['platform-auditor']),
+  row('GET /v1/keystores', ALL),
+  row('GET /v1/operations/{operation}', ALL),
+  row('GET /v1/tenants', OPERATOR_READS),
+  row('POST /v1/tenants', OPERATOR),
+  row(`GET ${T}`, [...OPERATOR_READS, 'tenant-admin', 'auditor']),
+  row(`POST ${T}/activate`, OPERATOR),
+  row(`POST ${T}/block`, OPERATOR),
+  row(`POST ${T}/unblock`, OPERATOR),
+  row(`PUT ${T}/policy`, ADMIN),
+  row(`GET ${T}/services`, SERVICE_READS),
+  row(`POST ${T}/services`, ADMIN),
+  row(`GET ${T}/services/{service}`, SERVICE_READS),
+  row(`DELETE ${T}/services/{service}`, ADMIN),
+  row(`GET ${T}/root-keys`, KEY_READS),
+  row(`POST ${T}/root-keys`, KEY_ADMIN),
+  row(`GET ${T}/root-keys/{rootKey}`, KEY_READS),
+  row(`GET ${T}/root-keys/{rootKey}/trust-policy`, KEY_READS),
+  row(`POST ${T}/root-keys/{rootKey}/probe`, KEY_ADMIN),
+  row(`GET ${T}/revocations`, REVOCATION_READS),
+  row(`POST ${T}/revocations`, LOCKERS),
+  row(`GET ${T}/revocations/{revocation}`, REVOCATION_READS),
+  row(`POST ${T}/revocations/{revocation}/release`, ADMIN),
+  row(`POST ${T}/revocations/{revocation}/shred`, SHREDDERS),
+  row(`GET ${T}/revocations/{revocation}/receipt`, [...SHREDDERS, ...AUDITORS]),
+  row(`GET ${T}/trust`, ALL),
+  row(`GET ${T}/locks`, ALL),
+  row(`GET ${T}/keys`, KEY_READS),
+  row(`GET ${T}/keys/{key}`, KEY_READS),
+  row(`POST ${T}/keys/{key}/rotate`, KEY_ADMIN),
+  row(`GET ${T}/audit`, AUDITORS),
+  row(`GET ${T}/leases`, AUDITORS),
+];
