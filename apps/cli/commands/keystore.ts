@@ -62,12 +62,16 @@ export function keystoreCommands(program: Command): void {
         });
       }),
   );
-  declare<Where>(
+  declare<Where & { label?: string }>(
     keystore,
     'create <key>',
     { summary: 'Create a key; prints its access token', example: 'keystore create acme' },
-    withFolder,
-    (_run, where, name) => administer(where, '/admin/keys', { name }),
+    (c) => withFolder(c).option('--label <text>', 'whom the token is for, as the audit file says'),
+    (_run, where, name) =>
+      administer(where, '/admin/keys', {
+        name,
+        ...(where.label === undefined ? {} : { label: where.label }),
+      }),
   );
   for (const [verb, summary] of [
     ['disable', 'Disable a key: nothing of it decrypts any more'],

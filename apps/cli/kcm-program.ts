@@ -1,0 +1,28 @@
+import { Command } from 'commander';
+import { accessCommands } from './commands/access.js';
+import { auditCommands } from './commands/audit.js';
+import { dataCommands } from './commands/data.js';
+import { keyCommands } from './commands/keys.js';
+import { keystoreCommands } from './commands/keystore.js';
+import { revocationCommands } from './commands/revocations.js';
+import { sysCommands } from './commands/sys.js';
+import { tenantCommands } from './commands/tenants.js';
+
+/** Every command of `kcm`. Parsing throws CommanderError instead of ending the process. */
+export function kcmProgram(): Command {
+  const program = new Command('kcm')
+    .description('OpenKCM: a key ledger for platforms whose customers hold their own keys')
+    .option('--json', 'machine-readable output', false)
+    .option('--quiet', 'no output but errors', false)
+    .showHelpAfterError('(kcm --help shows every command)')
+    .exitOverride();
+  sysCommands(program);
+  accessCommands(program);
+  tenantCommands(program);
+  keyCommands(program);
+  revocationCommands(program);
+  auditCommands(program);
+  dataCommands(program);
+  keystoreCommands(program);
+  return program;
+}
