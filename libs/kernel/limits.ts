@@ -4,6 +4,7 @@ export const LIMITS = {
   eventsPerAppendMax: 64,
   conflictRetriesMax: 3,
   httpBodyBytesMax: 1024 * 1024,
+  httpBodyDepthMax: 32,
   edgeBodyBytesMax: 1024 * 1024,
   edgeHeaderBytesMax: 16 * 1024,
   edgeBatchItemsMax: 256,

@@ -81,6 +81,9 @@ function withFiles(env: NodeJS.ProcessEnv, errors: FieldError[]): Record<string,
       errors.push({ path: name, code: 'unknown', detail: 'no such setting' });
     } else if (target === name) {
       values[name] = value;
+    } else if (env[target]) {
+      const detail = `${name} and ${target} are both given: which one is meant?`;
+      errors.push({ path: target, code: 'ambiguous', detail });
     } else {
       try {
         values[target] = readFileSync(value, 'utf8').trim();

@@ -1,14 +1,17 @@
-import { type LoggerService, type Type } from '@nestjs/common';
+import type { DynamicModule, LoggerService, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Refusals } from '@kcm/application';
-import { LIMITS, type Random, uuidv4 } from '@kcm/kernel';
-import type { FastifyInstance } from 'fastify';
+import { KcmError, LIMITS, type Random, uuidv4 } from '@kcm/kernel';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readFileSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import type { DynamicModule } from '@nestjs/common';
 import type { Config } from './config.js';
-import { ProblemFilter } from './problem.filter.js';
+import { acceptJsonAlone } from './json-body.js';
+import { ProblemFilter, sendProblem, toKcmError } from './problem.filter.js';
+import { PROBLEM_TYPE, problemOf } from './problem.js';
+import type { RequestScope } from './request.js';
 
 const CORRELATION_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const REQUEST_MS_MAX = 30_000;
@@ -20,25 +23,26 @@ export function nestLogger(logger: Logger): LoggerService {
   return { log: line('debug'), error: line('error'), warn: line('warn'), debug: line('debug') };
 }
 
+/** The caller's own correlation id where it can be one, else a new one; nothing is known else. */
+function scopeOf(given: string | string[] | undefined, random: Random): RequestScope {
+  const correlationId =
+    typeof given === 'string' && CORRELATION_ID.test(given) ? given : uuidv4(random);
+  const none = { route: null, principal: null, body: null, query: null, token: null };
+  return { correlationId, ...none, command: null };
+}
+
 /** What every request gets before anything else looks at it. */
-function openScope(server: FastifyInstance, random: Random, logger: Logger): void {
+function openScope(request: FastifyRequest, reply: FastifyReply, random: Random): void {
+  request.kcm = scopeOf(request.headers['x-correlation-id'], random);
+  void reply.header('X-Correlation-Id', request.kcm.correlationId);
+  void reply.header('Cache-Control', 'no-store');
+  void reply.header('X-Content-Type-Options', 'nosniff');
+}
+
+function observe(server: FastifyInstance, random: Random, logger: Logger): void {
   server.decorateRequest('kcm');
   server.addHook('onRequest', (request, reply, done) => {
-    const given = request.headers['x-correlation-id'];
-    const correlationId =
-      typeof given === 'string' && CORRELATION_ID.test(given) ? given : uuidv4(random);
-    request.kcm = {
-      correlationId,
-      route: null,
-      principal: null,
-      body: null,
-      query: null,
-      token: null,
-      command: null,
-    };
-    void reply.header('X-Correlation-Id', correlationId);
-    void reply.header('Cache-Control', 'no-store');
-    void reply.header('X-Content-Type-Options', 'nosniff');
+    openScope(request, reply, random);
     done();
   });
   server.addHook('onResponse', (request, reply, done) => {
@@ -57,14 +61,17 @@ function openScope(server: FastifyInstance, random: Random, logger: Logger): voi
   });
 }
 
-/** Empty bodies are as good as `{}`; anything else must be JSON. */
-function parseJson(server: FastifyInstance): void {
-  const parse = server.getDefaultJsonParser('error', 'error');
-  server.removeContentTypeParser('application/json');
-  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, {});
-    else void parse(request, String(body), done);
-  });
+const unreadable = () => new KcmError('invalid_request', 'The request cannot be read.');
+
+/** Bytes that are no HTTP request: answered by hand, and the connection is over. */
+function refuseBytes(socket: Duplex, correlationId: string): void {
+  if (!socket.writable || socket.destroyed) return void socket.destroy();
+  const body = JSON.stringify(problemOf(unreadable(), correlationId));
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
+      `X-Correlation-Id: ${correlationId}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `Cache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 /** @returns an application that is not listening yet */
@@ -88,16 +95,22 @@ export async function createHttpApp(
     requestTimeout: REQUEST_MS_MAX,
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: 'idle',
+    // A path that cannot be decoded or is too long is refused before any hook or route.
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      openScope(request, reply, random);
+      sendProblem(reply, toKcmError(error) ?? unreadable(), request.kcm.correlationId);
+    },
+    clientErrorHandler: (_error, socket) => refuseBytes(socket, uuidv4(random)),
     ...tls,
   });
   const server = adapter.getInstance();
-  openScope(server, random, logger);
+  observe(server, random, logger);
+  acceptJsonAlone(server);
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: nestLogger(logger),
     abortOnError: false,
     bodyParser: false,
   });
-  parseJson(server);
   app.useGlobalFilters(new ProblemFilter(app.get(Refusals), logger));
   app.enableShutdownHooks([]);
   return app;

@@ -3,16 +3,16 @@ import { Refusals } from '@kcm/application';
 import { type Code, KcmError } from '@kcm/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { problemOf } from './problem.js';
+import { PROBLEM_TYPE, problemOf } from './problem.js';
 
 /** What Fastify refuses before a handler is reached, by its error code. */
 const FASTIFY: { readonly [code: string]: [Code, string] } = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['payload_too_large', 'The body is over 1 MiB.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'Send application/json.'],
-  FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_request', 'The body is empty.'],
-  FST_ERR_CTP_INVALID_JSON_BODY: ['invalid_request', 'The body is not JSON.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'Content-Length does not fit the body.'],
   FST_ERR_NOT_FOUND: ['not_found', 'There is no such resource.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['not_found', 'There is no such resource.'],
+  FST_ERR_BAD_URL: ['invalid_request', 'The path cannot be decoded.'],
 };
 const BY_STATUS: { readonly [status: number]: [Code, string] } = {
   400: ['invalid_request', 'The request cannot be read.'],
@@ -33,6 +33,15 @@ export function toKcmError(error: unknown): KcmError | null {
       : (error as { statusCode?: unknown }).statusCode;
   const mapped = typeof status === 'number' ? BY_STATUS[status] : undefined;
   return mapped ? new KcmError(...mapped) : null;
+}
+
+export function sendProblem(reply: FastifyReply, error: KcmError, correlationId: string): void {
+  const problem = problemOf(error, correlationId);
+  if (error.code === 'unauthenticated') void reply.header('WWW-Authenticate', 'Bearer');
+  if (error.retryAfterSeconds !== null) {
+    void reply.header('Retry-After', String(error.retryAfterSeconds));
+  }
+  void reply.status(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
 }
 
 /** Every refusal leaves as problem+json, and is recorded before it is answered. */
@@ -64,14 +73,6 @@ export class ProblemFilter implements ExceptionFilter {
         correlationId,
       });
     }
-    const problem = problemOf(error, correlationId);
-    if (error.code === 'unauthenticated') void reply.header('WWW-Authenticate', 'Bearer');
-    if (error.retryAfterSeconds !== null) {
-      void reply.header('Retry-After', String(error.retryAfterSeconds));
-    }
-    await reply
-      .status(problem.status)
-      .header('Content-Type', 'application/problem+json')
-      .send(JSON.stringify(problem));
+    sendProblem(reply, error, correlationId);
   }
 }

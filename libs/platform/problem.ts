@@ -45,6 +45,7 @@ const STATUS: { readonly [code in Code]: number } = {
 /** A refused connect or probe is about what was sent, whatever the code means at use. */
 const WHEN_CONNECTING = 422;
 
+export const PROBLEM_TYPE = 'application/problem+json';
 /** RFC 9457 problem details. */
 export interface Problem {
   readonly type: string;

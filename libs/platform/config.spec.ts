@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { KcmError } from '@kcm/kernel';
+import { readConfig } from './config.js';
+
+const refused = (env: NodeJS.ProcessEnv): readonly string[] => {
+  try {
+    readConfig(env);
+  } catch (error) {
+    return (error as KcmError).errors.map(({ path, code }) => `${path} ${code}`);
+  }
+  return [];
+};
+
+describe('The configuration', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'kcm-config-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('has a default for everything, and an empty variable is as good as none', () => {
+    expect(readConfig({ KCM_REGION: '' })).toMatchObject({
+      KCM_DATA_DIR: '.kcm',
+      KCM_REGION: 'local',
+      KCM_BIND: '127.0.0.1',
+      KCM_HTTP_PORT: 8080,
+      KCM_KMIP_PORT: 5696,
+      KCM_EDGE_SERVICES: ['default'],
+      KCM_SEAL: 'auto',
+    });
+  });
+
+  it('names every wrong variable at once, those that are not built or not known too', () => {
+    const errors = refused({
+      KCM_REGION: 'Not A Region',
+      KCM_HTTP_PORT: '70000',
+      KCM_EDGE_SERVICES: 'ok,Not Ok',
+      KCM_SEAL: 'keystore:aws',
+      KCM_LEDGER: 'esdb://localhost',
+      KCM_OIDC_ISSUERS: '[]',
+      KCM_NO_SUCH: '1',
+    }).map((error) => error.split(' ')[0]);
+    expect(new Set(errors)).toEqual(
+      new Set([
+        'KCM_EDGE_SERVICES',
+        'KCM_HTTP_PORT',
+        'KCM_LEDGER',
+        'KCM_NO_SUCH',
+        'KCM_OIDC_ISSUERS',
+        'KCM_REGION',
+        'KCM_SEAL',
+      ]),
+    );
+  });
+
+  it('reads X from the file X_FILE, and refuses to choose where both are given', () => {
+    const file = join(folder, 'region');
+    writeFileSync(file, 'eu-1\n');
+    expect(readConfig({ KCM_REGION_FILE: file }).KCM_REGION).toBe('eu-1');
+    expect(refused({ KCM_REGION_FILE: file, KCM_REGION: 'eu-2' })).toEqual([
+      'KCM_REGION ambiguous',
+    ]);
+    expect(refused({ KCM_REGION_FILE: join(folder, 'none') })).toEqual([
+      'KCM_REGION_FILE unreadable',
+    ]);
+  });
+
+  it('serves plain HTTP on loopback only', () => {
+    expect(refused({ KCM_BIND: '0.0.0.0' })).toEqual(['KCM_BIND custom']);
+    expect(refused({ KCM_BIND: '0.0.0.0', KCM_TLS_CERT: 'c', KCM_TLS_KEY: 'k' })).toEqual([]);
+    expect(refused({ KCM_TLS_CERT: 'c' })).toEqual(['KCM_TLS_CERT custom']);
+  });
+
+  it('refuses a data folder whose sockets the system could not name', () => {
+    expect(refused({ KCM_DATA_DIR: `/${'d'.repeat(120)}` })).toEqual(['KCM_DATA_DIR custom']);
+  });
+});
