@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { type ProblemBody, Refused, Unreachable } from '../failures.js';
 import { declare } from '../program.js';
+import { readStdin } from '../stdin.js';
 import { pairs } from './tenants.js';
 
 interface Options {
@@ -52,7 +52,7 @@ export function dataCommands(program: Command): void {
     },
     withTarget,
     async ({ settings }, options) => {
-      const plaintext = readFileSync(0).toString('base64');
+      const plaintext = (await readStdin()).toString('base64');
       const path = `/v1/tenants/${encodeURIComponent(options.tenant)}/encrypt`;
       const body = { plaintext, ...contextOf(options) };
       const answer = await callEdge(settings.edgeSocket(options.service), path, body);
@@ -68,7 +68,7 @@ export function dataCommands(program: Command): void {
     },
     withTarget,
     async ({ settings }, options) => {
-      const ciphertext = readFileSync(0, 'utf8').trim();
+      const ciphertext = (await readStdin()).toString('utf8').trim();
       const path = `/v1/tenants/${encodeURIComponent(options.tenant)}/decrypt`;
       const body = { ciphertext, ...contextOf(options) };
       const answer = await callEdge(settings.edgeSocket(options.service), path, body);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { readFileSync } from 'node:fs';
 import { UsageError } from '../failures.js';
 import { declare } from '../program.js';
+import { readStdin } from '../stdin.js';
 
 const integer = (text: string): number => {
   const value = Number(text);
@@ -10,7 +10,8 @@ const integer = (text: string): number => {
 };
 
 /** '-' reads standard input, so that a share need not stand in the shell's history. */
-const shareOf = (text: string): string => (text === '-' ? readFileSync(0, 'utf8') : text).trim();
+const shareOf = async (text: string): Promise<string> =>
+  (text === '-' ? (await readStdin()).toString('utf8') : text).trim();
 
 export function sysCommands(program: Command): void {
   declare(
@@ -45,7 +46,7 @@ export function sysCommands(program: Command): void {
     async ({ client }, { share, reset }) => {
       if (reset) return client.post('/v1/sys/unseal', { reset: true });
       if (share === undefined) throw new UsageError('Give --share or --reset.');
-      return client.post('/v1/sys/unseal', { share: shareOf(share) });
+      return client.post('/v1/sys/unseal', { share: await shareOf(share) });
     },
   );
   declare(

@@ -1,0 +1,9 @@
+/**
+ * All of standard input, however slowly it comes: reading the descriptor at once fails with EAGAIN
+ * when the other end of a pipe has nothing to say yet.
+ */
+export async function readStdin(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
