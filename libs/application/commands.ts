@@ -7,10 +7,11 @@ import {
   decidersByCategory,
   type DomainEvent,
   type EventOf,
+  type StateOf,
 } from '@kcm/domain';
 import type { StreamId } from '@kcm/kernel';
 import type { CommandContext } from './command-context.js';
-import { type DeciderDeps, type Handled, runDecider } from './run-decider.js';
+import { type DeciderDeps, type Guard, type Handled, runDecider, stateOf } from './run-decider.js';
 
 export const DECIDER_DEPS = Symbol('DeciderDeps');
 
@@ -20,6 +21,7 @@ class StreamCommand {
     readonly stream: StreamId,
     readonly command: unknown,
     readonly context: CommandContext,
+    readonly guard?: Guard,
   ) {}
 }
 type CommandClass = new (...args: ConstructorParameters<typeof StreamCommand>) => StreamCommand;
@@ -38,8 +40,8 @@ function register(kind: string, decider: Decider<never, unknown, DomainEvent>): 
   class DeciderHandler implements ICommandHandler<StreamCommand> {
     constructor(@Inject(DECIDER_DEPS) private readonly deps: DeciderDeps) {}
 
-    execute({ stream, command, context }: StreamCommand): Promise<Handled> {
-      return runDecider(this.deps, decider, stream, command as never, context);
+    execute({ stream, command, context, guard }: StreamCommand): Promise<Handled> {
+      return runDecider(this.deps, decider, stream, command as never, context, guard);
     }
   }
   return { commandClass, handler: DeciderHandler };
@@ -58,16 +60,26 @@ export const COMMAND_HANDLERS = [...registered.values()].map((row) => row.handle
 /** Typed door to the CommandBus. */
 @Injectable()
 export class Commands {
-  constructor(@Inject(CommandBus) private readonly bus: CommandBus) {}
+  constructor(
+    @Inject(CommandBus) private readonly bus: CommandBus,
+    @Inject(DECIDER_DEPS) private readonly deps: DeciderDeps,
+  ) {}
 
-  /** @throws as runDecider */
+  /** The state of a stream as the ledger has it now, for the guard of a command on another one. */
+  async state<K extends DecidedCategory>(kind: K, stream: StreamId): Promise<StateOf<K>> {
+    const decider: Decider<never, unknown, DomainEvent> = decidersByCategory[kind] as never;
+    return (await stateOf(this.deps, decider, stream)) as StateOf<K>;
+  }
+
+  /** @throws as runDecider, which also says what a guard is */
   run<K extends DecidedCategory>(
     kind: K,
     stream: StreamId,
     command: CommandOf<K>,
     context: CommandContext,
+    guard?: Guard,
   ): Promise<Handled<EventOf<K>>> {
     const { commandClass } = registered.get(kind)!;
-    return this.bus.execute(new commandClass(stream, command, context));
+    return this.bus.execute(new commandClass(stream, command, context, guard));
   }
 }

@@ -3,6 +3,7 @@ export * from './commands.js';
 export * from './queries.js';
 export * from './read-token.js';
 export * from './refusals.js';
+export * from './reservations.js';
 export * from './run-decider.js';
 export * from './subjects.js';
 export * from './feed-loop.js';

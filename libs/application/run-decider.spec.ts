@@ -1,6 +1,6 @@
 import { eventCatalog, tenantDecider } from '@kcm/domain';
 import { defaultPolicy } from '@kcm/domain';
-import { commandIdOf, streamOf, systemClock } from '@kcm/kernel';
+import { commandIdOf, KcmError, streamOf, systemClock } from '@kcm/kernel';
 import { type Appended, type Ledger, LedgerConflict, LedgerOutcomeUnknown } from '@kcm/ledger';
 import { MemoryLedger } from '@kcm/testing';
 import type { CommandContext } from './command-context.js';
@@ -101,6 +101,19 @@ describe('runDecider', () => {
     expect(handled.replayed).toBe(true);
     const page = await ledger.readStream(stream, 0, 10);
     expect(page.kind === 'page' && page.events.length).toBe(1);
+  });
+
+  it('asks what a command rests on elsewhere before it is decided, not when it comes again', async () => {
+    const ledger = new MemoryLedger();
+    const closed = () => {
+      throw new KcmError('tenant_blocked', 'Not now.');
+    };
+    const run = (guard: () => void) =>
+      runDecider(depsOf(ledger), tenantDecider, stream, register, context('one'), guard);
+    await expect(run(closed)).rejects.toMatchObject({ code: 'tenant_blocked' });
+    expect(await ledger.head()).toBeNull();
+    await run(() => {});
+    expect((await run(closed)).replayed).toBe(true);
   });
 
   it('writes nothing for a refusal and for what is so already', async () => {

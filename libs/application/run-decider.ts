@@ -1,6 +1,7 @@
 import type { Decider, DomainEvent } from '@kcm/domain';
 import {
   type Clock,
+  type CommandId,
   eventIdOf,
   KcmError,
   LIMITS,
@@ -34,6 +35,9 @@ export interface DeciderDeps {
   fence(tenant: string | null): { readonly term: number; readonly epoch: number };
 }
 
+/** Throws where a command must not be decided at all. */
+export type Guard = () => Promise<void> | void;
+
 const PAGE = 500;
 
 interface Loaded<S> {
@@ -46,7 +50,7 @@ async function load<S, E extends DomainEvent>(
   deps: DeciderDeps,
   decider: Decider<never, S, E>,
   stream: StreamId,
-  context: CommandContext,
+  commandId: CommandId | null,
 ): Promise<Loaded<S>> {
   let state = decider.initial;
   let revision = -1;
@@ -56,12 +60,21 @@ async function load<S, E extends DomainEvent>(
     if (page.kind === 'noStream') return { state, revision, mine };
     for (const stored of page.events) {
       const event = deps.catalog.upcast(stored);
-      if (event.meta.commandId === context.commandId) mine.push(event);
+      if (event.meta.commandId === commandId) mine.push(event);
       state = decider.evolve(state, event as unknown as E);
       revision = event.revision;
     }
     if (page.end) return { state, revision, mine };
   }
+}
+
+/** The state of a stream as the ledger has it now. */
+export async function stateOf<S, E extends DomainEvent>(
+  deps: DeciderDeps,
+  decider: Decider<never, S, E>,
+  stream: StreamId,
+): Promise<S> {
+  return (await load(deps, decider, stream, null)).state;
 }
 
 /** The events of a command that was handled before; the same key with another body is refused. */
@@ -87,8 +100,9 @@ function replay<E extends DomainEvent>(
  * The one handling path: load the stream, decide, append with the revision that was read. A conflict
  * is decided anew at most LIMITS.conflictRetriesMax times; an unknown outcome is repeated with the
  * same expected revision and ids, so that nothing is stored twice.
+ * @param guard what the command rests on outside its stream: asked unless it was handled before
  * @throws KcmError with the decider's code · revision_conflict · precondition_failed
- *  · idempotency_key_reused · the ledger's errors
+ *  · idempotency_key_reused · what the guard throws · the ledger's errors
  */
 export async function runDecider<C, S, E extends DomainEvent>(
   deps: DeciderDeps,
@@ -96,13 +110,15 @@ export async function runDecider<C, S, E extends DomainEvent>(
   stream: StreamId,
   command: C,
   context: CommandContext,
+  guard: Guard = () => {},
 ): Promise<Handled<E>> {
   for (let attempt = 0; ; attempt += 1) {
-    const { state, revision, mine } = await load(deps, decider, stream, context);
+    const { state, revision, mine } = await load(deps, decider, stream, context.commandId);
     if (mine.length > 0) return replay(mine, context);
     if (context.ifRevision !== undefined && context.ifRevision !== revision) {
       throw new KcmError('precondition_failed', 'The resource has changed since you read it.');
     }
+    await guard();
     const decision = decider.decide(command, state);
     if (decision.kind === 'refused') {
       throw new KcmError(decision.code, decision.detail, { errors: decision.errors ?? [] });

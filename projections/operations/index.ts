@@ -160,7 +160,9 @@ function evolve(doc: OperationDoc | null, event: OperationEvent): OperationDoc |
   const at = event.meta.occurredAt;
   const tenant = parseStream(event.stream).owner;
   const end = endOf(event);
-  if (doc?.state === 'failed' && end !== null) return doc;
+  // A key that was on its way when its service was unmapped is there when it is mapped again.
+  const made = event.type === 'KeyCreated';
+  if (doc?.state === 'failed' && end !== null && !made) return doc;
   // What failed may begin anew; a service mapped again after success has its L3 already.
   const begun: OperationDoc = (doc?.state === 'pending' ? doc : null) ?? {
     id: about.id,

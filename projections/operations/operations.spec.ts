@@ -26,6 +26,12 @@ describe('projection operations', () => {
     expect(stateAfter(story.note(tenant, [mapped]))).toBe('pending');
   });
 
+  it('a key that came after its service was unmapped is there when it is mapped again', () => {
+    const story = new Story().note(tenant, [mapped]).note(tenant, [unmapped]);
+    story.note(l3, [created]).note(tenant, [mapped]);
+    expect(stateAfter(story)).toBe('succeeded');
+  });
+
   it('a service mapped again has its key already: nothing to wait for', () => {
     const story = new Story().note(tenant, [mapped]).note(l3, [created]);
     expect(stateAfter(story.note(tenant, [unmapped]).note(tenant, [mapped]))).toBe('succeeded');

@@ -21,4 +21,6 @@ export type AccessCommand =
       readonly owner: LockOwner;
       /** Opaque subject; refused when it is the one that suspended. */
       readonly releasedBy?: string;
-    };
+    }
+  /** Releases the platform's own lock, whichever it is: there is one at a time. */
+  | { readonly kind: 'Unblock' };

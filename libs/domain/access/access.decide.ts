@@ -21,18 +21,23 @@ function take(command: TakeLock, state: AccessState): Decision<AccessEvent> {
   });
 }
 
+function release(state: AccessState, which: (held: Lock) => boolean): Decision<AccessEvent> {
+  const found = locksOf(state).find(which);
+  if (found === undefined || state.status === 'killed') return accepted();
+  const { lock, kind } = found;
+  return accepted({ type: 'LockReleased', data: { lock, kind, epoch: state.epoch + 1 } });
+}
+
 function decide(command: AccessCommand, state: AccessState): Decision<AccessEvent> {
   const refusal = firstRefusal(accessPolicies, command, state);
   if (refusal !== null) return refusal;
   switch (command.kind) {
     case 'TakeLock':
       return take(command, state);
-    case 'ReleaseLock': {
-      const lock = locksOf(state).find((held) => held.lock === command.lock);
-      if (lock === undefined || state.status === 'killed') return accepted();
-      const { lock: id, kind } = lock;
-      return accepted({ type: 'LockReleased', data: { lock: id, kind, epoch: state.epoch + 1 } });
-    }
+    case 'ReleaseLock':
+      return release(state, (held) => held.lock === command.lock);
+    case 'Unblock':
+      return release(state, (held) => held.kind === 'blocked');
     default:
       return never(command);
   }

@@ -97,6 +97,17 @@ const anotherPersonReleases: AccessRule = {
   },
 };
 
+const unblockedWhenBlocked: AccessRule = {
+  name: 'only a blocked tenant is unblocked, and a killed one is not',
+  check(command, state) {
+    if (command.kind !== 'Unblock') return allowed;
+    if (state.status === 'killed') return refused('tenant_killed', 'The tenant is killed.');
+    return locksOf(state).some((held) => held.kind === 'blocked')
+      ? allowed
+      : refused('wrong_state', 'The tenant is not blocked.');
+  },
+};
+
 export const accessPolicies: readonly AccessRule[] = [
   ownerFitsKind,
   wholeTenantUnlessSuspend,
@@ -104,4 +115,5 @@ export const accessPolicies: readonly AccessRule[] = [
   oneLockAScope,
   releasedByItsOwner,
   anotherPersonReleases,
+  unblockedWhenBlocked,
 ];

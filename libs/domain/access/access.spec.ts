@@ -50,11 +50,12 @@ describe('access: every state × command', () => {
         { kind: 'TakeLock' }
       >,
       ReleaseLock: { kind: 'ReleaseLock', lock: 's1', owner: 'tenant' },
+      Unblock: { kind: 'Unblock' },
     },
     table: {
-      open: { TakeLock: ['LockTaken'], ReleaseLock: 'not_found' },
-      locked: { TakeLock: ['LockTaken'], ReleaseLock: ['LockReleased'] },
-      killed: { TakeLock: 'tenant_killed', ReleaseLock: 'tenant_killed' },
+      open: { TakeLock: ['LockTaken'], ReleaseLock: 'not_found', Unblock: 'wrong_state' },
+      locked: { TakeLock: ['LockTaken'], ReleaseLock: ['LockReleased'], Unblock: 'wrong_state' },
+      killed: { TakeLock: 'tenant_killed', ReleaseLock: 'tenant_killed', Unblock: 'tenant_killed' },
     },
   });
 });
@@ -111,6 +112,11 @@ describe('access: every state × kind of lock', () => {
 });
 
 describe('access', () => {
+  it('an unblock finds the block itself, and leaves what others hold', () =>
+    given(accessDecider, [taken('s1', 'suspended', 1), taken('b1', 'blocked', 2)])
+      .when({ kind: 'Unblock' })
+      .then(released('b1', 'blocked', 3)));
+
   it('a lock taken twice is taken once', () =>
     given(accessDecider, [taken('s1', 'suspended', 1)])
       .when(take('s1', 'suspended'))

@@ -7,6 +7,11 @@ import { evolveKey } from './key.evolve.js';
 import { keyPolicies } from './key.policies.js';
 import type { KeyState } from './key.state.js';
 
+const noRotation = (operation: string): KeyEvent => ({
+  type: 'KeyRotationRefused',
+  data: { operation, code: 'tenant_killed' },
+});
+
 function decide(command: KeyCommand, state: KeyState): Decision<KeyEvent> {
   const refusal = firstRefusal(keyPolicies, command, state);
   if (refusal !== null) return refusal;
@@ -42,8 +47,10 @@ function decide(command: KeyCommand, state: KeyState): Decision<KeyEvent> {
     }
     case 'RecordShredded': {
       if (state.status === 'revoked') return accepted();
-      const named = state.versions.slice(1 - LIMITS.eventsPerAppendMax);
+      const named = state.versions.slice(2 - LIMITS.eventsPerAppendMax);
       return accepted<KeyEvent>(
+        // Whoever waits for a rotation is told that there will be none.
+        ...(state.status === 'rotating' ? [noRotation(state.operation)] : []),
         ...named.map(({ version }) => ({
           type: 'KeyVersionDestroyed' as const,
           data: { version },

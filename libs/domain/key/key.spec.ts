@@ -67,7 +67,7 @@ describe('key: every state × command', () => {
         RequestRotation: [],
         CompleteRotation: ['KeyVersionWrapped', 'KeyRotated', 'KeyVersionDeactivated'],
         RefuseRotation: ['KeyRotationRefused'],
-        RecordShredded: ['KeyVersionDestroyed', 'KeyRevoked'],
+        RecordShredded: ['KeyRotationRefused', 'KeyVersionDestroyed', 'KeyRevoked'],
       },
       rotated: {
         CreateKey: 'already_exists',
@@ -145,6 +145,7 @@ describe('key', () => {
       run({ kind: 'RequestRotation', operation: `op${from}` });
       run({ kind: 'CompleteRotation', from, operation: `op${from}`, ...wrapped(from + 1) });
     }
+    run({ kind: 'RequestRotation', operation: 'late' });
     const events = run({ kind: 'RecordShredded', revocation: 'r1' });
     expect(events).toHaveLength(LIMITS.eventsPerAppendMax);
     expect(state).toMatchObject({ status: 'revoked' });

@@ -1,4 +1,5 @@
 import type { TenantPolicy } from './tenant.events.js';
+import type { PolicyChange } from './tenant.policy.js';
 
 export type TenantCommand =
   | { readonly kind: 'RegisterTenant'; readonly homeRegion: string; readonly policy: TenantPolicy }
@@ -6,6 +7,7 @@ export type TenantCommand =
   /** Follows the access stream (process `revocation`); never the first act. */
   | { readonly kind: 'RecordBlocked'; readonly lock: string }
   | { readonly kind: 'RecordUnblocked'; readonly lock: string }
-  | { readonly kind: 'ChangePolicy'; readonly policy: TenantPolicy }
+  /** What is left out keeps the value that it has when the command is decided. */
+  | { readonly kind: 'ChangePolicy'; readonly policy: PolicyChange }
   | { readonly kind: 'MapService'; readonly service: string }
   | { readonly kind: 'UnmapService'; readonly service: string };

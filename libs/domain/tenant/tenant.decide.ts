@@ -4,7 +4,7 @@ import { firstRefusal } from '../policy.js';
 import type { TenantCommand } from './tenant.commands.js';
 import type { TenantEvent } from './tenant.events.js';
 import { tenantPolicies } from './tenant.policies.js';
-import { samePolicy } from './tenant.policy.js';
+import { changedPolicy, samePolicy } from './tenant.policy.js';
 import type { TenantState } from './tenant.state.js';
 
 function decide(command: TenantCommand, state: TenantState): Decision<TenantEvent> {
@@ -28,10 +28,12 @@ function decide(command: TenantCommand, state: TenantState): Decision<TenantEven
       return state.status === 'blocked' && state.lock === command.lock
         ? accepted({ type: 'TenantUnblocked', data: { lock: command.lock } })
         : accepted();
-    case 'ChangePolicy':
-      return samePolicy(state.policy, command.policy)
+    case 'ChangePolicy': {
+      const policy = changedPolicy(state.policy, command.policy);
+      return samePolicy(state.policy, policy)
         ? accepted()
-        : accepted({ type: 'TenantPolicyChanged', data: { policy: command.policy } });
+        : accepted({ type: 'TenantPolicyChanged', data: { policy } });
+    }
     case 'MapService':
       return state.services.has(command.service)
         ? refused('already_exists', 'This service is mapped already.')

@@ -2,16 +2,17 @@ import { REGION_ID, SERVICE_ID, never } from '@kcm/kernel';
 import { refused } from '../decider.js';
 import { allowed, type Policy } from '../policy.js';
 import type { TenantCommand } from './tenant.commands.js';
-import { policyErrors } from './tenant.policy.js';
+import { changedPolicy, defaultPolicy, policyErrors } from './tenant.policy.js';
 import type { TenantState } from './tenant.state.js';
 
 type TenantRule = Policy<TenantCommand, TenantState>;
 
 const policyWithinBounds: TenantRule = {
   name: 'a policy is within the bounds of this release',
-  check(command) {
+  check(command, state) {
     if (command.kind !== 'RegisterTenant' && command.kind !== 'ChangePolicy') return allowed;
-    const errors = policyErrors(command.policy);
+    const before = state.status === 'absent' ? defaultPolicy : state.policy;
+    const errors = policyErrors(changedPolicy(before, command.policy));
     if (errors.length === 0) return allowed;
     return refused(
       'invalid_request',

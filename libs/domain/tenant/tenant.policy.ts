@@ -1,5 +1,5 @@
 import { LIMITS, type FieldError } from '@kcm/kernel';
-import type { TenantPolicy } from './tenant.events.js';
+import type { CachePolicy, TenantPolicy } from './tenant.events.js';
 
 /** What a tenant gets that names no policy of its own. */
 export const defaultPolicy: TenantPolicy = {
@@ -7,6 +7,17 @@ export const defaultPolicy: TenantPolicy = {
   cache: { ttlSeconds: 60, maxUses: 1_000, maxAgeSeconds: 300, off: false },
   allowExport: false,
 };
+
+/** A policy in part. */
+export type PolicyChange = Partial<Omit<TenantPolicy, 'cache'>> & {
+  readonly cache?: Partial<CachePolicy>;
+};
+
+export const changedPolicy = (policy: TenantPolicy, change: PolicyChange): TenantPolicy => ({
+  ...policy,
+  ...change,
+  cache: { ...policy.cache, ...change.cache },
+});
 
 const BOUNDS = [
   ['leaseSeconds', LIMITS.leaseSecondsMin, LIMITS.leaseSecondsMax],

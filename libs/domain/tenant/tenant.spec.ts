@@ -85,6 +85,13 @@ describe('tenant', () => {
       .when({ kind: 'UnmapService', service: 'billing' })
       .refused('not_found'));
 
+  it('a policy in part changes that part of what stands when it is decided', () => {
+    const cache = { ...policy.cache, maxUses: 7 };
+    given(tenantDecider, [registered, { type: 'TenantPolicyChanged', data: { policy } }])
+      .when({ kind: 'ChangePolicy', policy: { cache: { maxUses: 7 } } })
+      .then({ type: 'TenantPolicyChanged', data: { policy: { ...policy, cache } } });
+  });
+
   it('a policy that changes nothing is accepted and not recorded', () =>
     given(tenantDecider, [registered])
       .when({ kind: 'ChangePolicy', policy: structuredClone(defaultPolicy) })

@@ -61,8 +61,11 @@ function close(tenant: string, held: HeldLock, releasedBy: string): Step {
 
 function todo({ tenant, locks }: RevocationProcessState): readonly Todo[] {
   const list: Todo[] = [];
+  // The tenant's state follows one block after the other, or a later one would seem known already.
+  const block = locks.find(({ kind }) => kind === 'blocked');
   for (const held of locks)
-    if (!held.recorded) list.push({ id: `open:${held.lock}`, step: open(tenant, held) });
+    if (held.kind === 'blocked' && held !== block) continue;
+    else if (!held.recorded) list.push({ id: `open:${held.lock}`, step: open(tenant, held) });
     else if (held.releasedBy !== null)
       list.push({ id: `close:${held.lock}`, step: close(tenant, held, held.releasedBy) });
   return list;

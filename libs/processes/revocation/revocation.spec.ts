@@ -229,6 +229,20 @@ describe('process revocation', () => {
     expect(todo(story)).toEqual([]);
   });
 
+  it('one block is told after the other, however late the first one is', () => {
+    const story = registered()
+      .note(access, [taken('blocked')])
+      .note(access, [released]);
+    const again = taken('blocked', { epoch: 3 });
+    story.note(access, [{ ...again, data: { ...again.data, lock: 'l2' } } as AccessEvent]);
+    const items = () => todo(story).map(({ id }) => id);
+    expect(items()).toEqual(['open:l1']);
+    story.note(tenant, [{ type: 'TenantBlocked', data: { lock: 'l1' } }]);
+    expect(items()).toEqual(['close:l1']);
+    story.note(tenant, [{ type: 'TenantUnblocked', data: { lock: 'l1' } }]);
+    expect(items()).toEqual(['open:l2']);
+  });
+
   it('leases of no tenant concern nobody', () => {
     const story = new Story();
     story.note(calls, [{ type: 'LeasesGranted', data: { grants: [grant(story, 'edge:e1', 5)] } }]);
