@@ -1,10 +1,10 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { Queries, Subjects } from '@kcm/application';
-import { Endpoint, QueryInput, Token } from '@kcm/platform';
+import { Endpoint, listed, listOf, pageOf, paging, QueryInput, Token } from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
 import type { AuditItem } from '@projections/audit';
 import { z } from 'zod';
-import { listOf, paging, time } from './schemas.js';
+import { time } from './schemas.js';
 
 const filter = z.strictObject({
   from: time.optional(),
@@ -78,7 +78,7 @@ export class AuditController {
     query: Filter,
     token: ReadToken | null,
   ) {
-    const { from, to, actor, action, outcome, correlationId, order, limit, cursor } = query;
+    const { from, to, actor, action, outcome, correlationId, order } = query;
     const where = {
       ...base,
       ...(actor === undefined ? {} : { actor: await this.actorOf(tenant, actor) }),
@@ -93,11 +93,10 @@ export class AuditController {
     };
     const page = await this.queries.list<AuditItem>(
       'audit',
-      { where, range, order, limit, ...(cursor === undefined ? {} : { cursor }) },
+      { where, range, order, ...pageOf(query) },
       token,
     );
-    const items = await Promise.all(page.items.map(({ doc }) => this.view(doc)));
-    return { items, nextCursor: page.next };
+    return listed(page, (doc) => this.view(doc));
   }
 
   /** People ask by name; events know opaque ids only. */

@@ -1,8 +1,7 @@
 import { Controller, Inject, Param } from '@nestjs/common';
-import { type CommandContext, Commands, Queries } from '@kcm/application';
-import { KcmError, streamOf } from '@kcm/kernel';
+import { type CommandContext, Commands } from '@kcm/application';
+import { streamOf } from '@kcm/kernel';
 import { Answers, Context, Endpoint, Reply } from '@kcm/platform';
-import type { TenantDoc } from '@projections/tenants';
 import type { FastifyReply } from 'fastify';
 import { empty } from './schemas.js';
 import { TenantViews } from './tenant-views.js';
@@ -13,7 +12,6 @@ import { tenantView } from './tenants.controller.js';
 export class BlockingController {
   constructor(
     @Inject(Commands) private readonly commands: Commands,
-    @Inject(Queries) private readonly queries: Queries,
     @Inject(Answers) private readonly answers: Answers,
     @Inject(TenantViews) private readonly views: TenantViews,
   ) {}
@@ -48,7 +46,7 @@ export class BlockingController {
       },
       context,
     );
-    return this.views.one(tenant, this.answers.accepted(reply, handled));
+    return this.views.one(tenant, this.answers.accepted(reply, handled), reply);
   }
 
   @Endpoint({
@@ -66,15 +64,9 @@ export class BlockingController {
     @Context() context: CommandContext,
     @Reply() reply: FastifyReply,
   ) {
-    const doc = await this.queries.one<TenantDoc>('tenants', tenant);
-    const held = doc.access.locks.find((lock) => lock.kind === 'blocked');
-    if (held === undefined) throw new KcmError('wrong_state', 'The tenant is not blocked.');
-    const handled = await this.commands.run(
-      'access',
-      streamOf('access', tenant),
-      { kind: 'ReleaseLock', lock: held.lock, owner: 'platform' },
-      context,
-    );
-    return this.views.one(tenant, this.answers.accepted(reply, handled));
+    await this.views.stored(tenant, null);
+    const stream = streamOf('access', tenant);
+    const handled = await this.commands.run('access', stream, { kind: 'Unblock' }, context);
+    return this.views.one(tenant, this.answers.accepted(reply, handled), reply);
   }
 }

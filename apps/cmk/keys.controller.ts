@@ -1,13 +1,26 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands, Queries } from '@kcm/application';
 import { streamOf } from '@kcm/kernel';
-import { Answers, Context, Endpoint, QueryInput, Reply, Token } from '@kcm/platform';
+import {
+  Answers,
+  Context,
+  Endpoint,
+  listed,
+  listOf,
+  pageOf,
+  type Paging,
+  pagingQuery,
+  QueryInput,
+  Reply,
+  tagged,
+  Token,
+} from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
 import type { KeyDoc } from '@projections/tenant-keys';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { empty, listOf, type Paging, pagingQuery } from './schemas.js';
-import { preferredWaitMs, Waiting } from './waiting.js';
+import { empty } from './schemas.js';
+import { Waiting } from './waiting.js';
 
 const keyView = z.object({
   id: z.string(),
@@ -46,12 +59,11 @@ export class KeysController {
   })
   async list(
     @Param('tenant') tenant: string,
-    @QueryInput() { limit, cursor }: Paging,
+    @QueryInput() paging: Paging,
     @Token() token: ReadToken | null,
   ) {
-    const query = { where: { tenant }, limit, ...(cursor === undefined ? {} : { cursor }) };
-    const page = await this.queries.list<KeyDoc>('tenant-keys', query, token);
-    return { items: page.items.map(({ doc }) => view(doc)), nextCursor: page.next };
+    const query = { where: { tenant }, ...pageOf(paging) };
+    return listed(await this.queries.list<KeyDoc>('tenant-keys', query, token), view);
   }
 
   @Endpoint({
@@ -66,8 +78,9 @@ export class KeysController {
     @Param('tenant') tenant: string,
     @Param('key') key: string,
     @Token() token: ReadToken | null,
+    @Reply() reply: FastifyReply,
   ) {
-    return view(await this.stored(tenant, key, token));
+    return this.view(await this.stored(tenant, key, token), reply);
   }
 
   @Endpoint({
@@ -79,6 +92,7 @@ export class KeysController {
     status: 200,
     answers: keyView,
     command: true,
+    ifMatch: true,
   })
   async rotate(
     @Param('tenant') tenant: string,
@@ -94,12 +108,13 @@ export class KeysController {
       context,
     );
     const token = this.answers.accepted(reply, handled);
-    const waitMs = preferredWaitMs(reply.request.headers['prefer']);
-    const done = await this.waiting.operation(context.commandId, waitMs);
-    if (done === null) {
-      void reply.status(202).header('Location', `/v1/operations/${context.commandId}`);
-    }
-    return view(await this.stored(tenant, key, token));
+    await this.waiting.finished(reply, context.commandId);
+    return this.view(await this.stored(tenant, key, token), reply);
+  }
+
+  private view(doc: KeyDoc, reply: FastifyReply) {
+    tagged(reply, doc.revision);
+    return view(doc);
   }
 
   private stored(tenant: string, key: string, token: ReadToken | null): Promise<KeyDoc> {

@@ -1,11 +1,20 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { Queries } from '@kcm/application';
 import { type Clock, rfc3339 } from '@kcm/kernel';
-import { CLOCK, Endpoint, QueryInput, Token } from '@kcm/platform';
+import {
+  CLOCK,
+  Endpoint,
+  listed,
+  listOf,
+  pageOf,
+  type Paging,
+  pagingQuery,
+  QueryInput,
+  Token,
+} from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
 import type { LeaseDoc } from '@projections/leases';
 import { z } from 'zod';
-import { listOf, type Paging, pagingQuery } from './schemas.js';
 
 const leaseView = z.object({
   holder: z.string(),
@@ -40,7 +49,7 @@ export class LeasesController {
   })
   async list(
     @Param('tenant') tenant: string,
-    @QueryInput() { limit, cursor }: Paging,
+    @QueryInput() paging: Paging,
     @Token() token: ReadToken | null,
   ) {
     const now = this.clock.wallMs();
@@ -49,15 +58,13 @@ export class LeasesController {
       {
         where: { tenant },
         range: { field: 'endsAt', from: rfc3339(now) },
-        limit,
-        ...(cursor === undefined ? {} : { cursor }),
+        ...pageOf(paging),
       },
       token,
     );
-    const items = page.items.map(({ doc }) => {
+    return listed(page, (doc) => {
       const { tenant: _, seconds: _seconds, epoch: _epoch, renewals: _renewals, ...lease } = doc;
       return { ...lease, endsInMs: Date.parse(doc.endsAt) - now };
     });
-    return { items, nextCursor: page.next };
   }
 }

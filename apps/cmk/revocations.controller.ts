@@ -1,15 +1,29 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands, Queries } from '@kcm/application';
 import { KcmError, streamOf } from '@kcm/kernel';
-import { Answers, Body, Context, Endpoint, QueryInput, Reply, Token } from '@kcm/platform';
+import {
+  Answers,
+  Body,
+  Context,
+  Endpoint,
+  listed,
+  listOf,
+  pageOf,
+  type Paging,
+  pagingQuery,
+  QueryInput,
+  Reply,
+  tagged,
+  Token,
+} from '@kcm/platform';
+import { operationIdOf } from '@kcm/domain';
 import type { ReadToken } from '@kcm/read-models';
 import { type BlobStore, Directory } from '@kcm/vault';
 import type { RevocationDoc } from '@projections/revocations';
-import type { TenantDoc } from '@projections/tenants';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { empty, listOf, type Paging, pagingQuery, scope } from './schemas.js';
-import { preferredWaitMs, Waiting } from './waiting.js';
+import { empty, scope } from './schemas.js';
+import { Waiting } from './waiting.js';
 
 const reason = z.strictObject({
   code: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must match [a-z0-9][a-z0-9_-]{0,63}'),
@@ -68,16 +82,7 @@ export class RevocationsController {
     @Context() context: CommandContext,
     @Reply() reply: FastifyReply,
   ) {
-    const doc = await this.queries.one<TenantDoc>('tenants', tenant);
-    if ('service' in body.scope && !doc.services.includes(body.scope.service)) {
-      throw new KcmError('not_found', 'No such service.');
-    }
     const id = context.commandId;
-    const { text } = body.reason;
-    // Before the lock, so that the reason is there when the record is.
-    if (text !== undefined) {
-      await this.directory.putIfAbsent(`reason/${tenant}/${id}`, Buffer.from(text));
-    }
     const handled = await this.commands.run(
       'access',
       streamOf('access', tenant),
@@ -91,15 +96,14 @@ export class RevocationsController {
         lockedBy: context.actor,
       },
       context,
+      () => this.prepare(tenant, id, body),
     );
     this.answers.accepted(reply, handled);
-    const path = `/v1/tenants/${tenant}/revocations/${id}`;
-    void reply.header('Location', path);
-    const opened = await this.waiting.until(preferredWaitMs(reply.request.headers['prefer']), () =>
+    void reply.header('Location', `/v1/tenants/${tenant}/revocations/${id}`);
+    const opened = await this.waiting.until(reply, operationIdOf.lock(tenant, id), () =>
       this.queries.get<RevocationDoc>('revocations', `${tenant}/${id}`),
     );
-    if (opened !== null) return this.view(opened);
-    void reply.status(202);
+    if (opened !== null) return this.answer(opened, reply);
     return { id, kind: body.kind, scope: body.scope, stage: 'locked' };
   }
 
@@ -114,13 +118,12 @@ export class RevocationsController {
   })
   async list(
     @Param('tenant') tenant: string,
-    @QueryInput() { limit, cursor }: Paging,
+    @QueryInput() paging: Paging,
     @Token() token: ReadToken | null,
   ) {
-    const query = { where: { tenant }, limit, ...(cursor === undefined ? {} : { cursor }) };
+    const query = { where: { tenant }, ...pageOf(paging) };
     const page = await this.queries.list<RevocationDoc>('revocations', query, token);
-    const items = await Promise.all(page.items.map(({ doc }) => this.view(doc)));
-    return { items, nextCursor: page.next };
+    return listed(page, (doc) => this.view(doc));
   }
 
   @Endpoint({
@@ -135,8 +138,9 @@ export class RevocationsController {
     @Param('tenant') tenant: string,
     @Param('revocation') revocation: string,
     @Token() token: ReadToken | null,
+    @Reply() reply: FastifyReply,
   ) {
-    return this.view(await this.stored(tenant, revocation, token));
+    return this.answer(await this.stored(tenant, revocation, token), reply);
   }
 
   @Endpoint({
@@ -155,23 +159,20 @@ export class RevocationsController {
     @Context() context: CommandContext,
     @Reply() reply: FastifyReply,
   ) {
-    const doc = await this.stored(tenant, revocation, null);
-    if (doc.stage === 'released') {
-      throw new KcmError('wrong_state', 'This revocation was released.');
-    }
-    const handled = await this.commands.run(
-      'access',
-      streamOf('access', tenant),
-      {
-        kind: 'ReleaseLock',
-        lock: revocation,
-        owner: 'tenant',
-        releasedBy: context.actor,
-      },
-      context,
-    );
+    const command = {
+      kind: 'ReleaseLock',
+      lock: revocation,
+      owner: 'tenant',
+      releasedBy: context.actor,
+    } as const;
+    const handled = await this.commands
+      .run('access', streamOf('access', tenant), command, context)
+      .catch(async (error: unknown) => {
+        throw await this.whyNotReleased(error, tenant, revocation);
+      });
     this.answers.accepted(reply, handled);
-    return this.reached(tenant, revocation, reply, (found) => found.stage === 'released');
+    const operation = operationIdOf.release(tenant, revocation);
+    return this.reached(tenant, revocation, operation, reply, 'released');
   }
 
   @Endpoint({
@@ -183,6 +184,7 @@ export class RevocationsController {
     status: 200,
     answers: revocationView,
     command: true,
+    ifMatch: true,
   })
   async shred(
     @Param('tenant') tenant: string,
@@ -197,23 +199,50 @@ export class RevocationsController {
       context,
     );
     this.answers.accepted(reply, handled);
-    return this.reached(tenant, revocation, reply, (found) => found.stage === 'shredded');
+    const operation = operationIdOf.shred(tenant, revocation);
+    return this.reached(tenant, revocation, operation, reply, 'shredded');
+  }
+
+  /** Before the lock, so that the reason is there when the record is. @throws not_found */
+  private async prepare(tenant: string, id: string, body: z.infer<typeof request>) {
+    const state = await this.commands.state('tenant', streamOf('tenant', tenant));
+    if (state.status === 'absent') throw new KcmError('not_found', 'There is no such resource.');
+    if ('service' in body.scope && !state.services.has(body.scope.service)) {
+      throw new KcmError('not_found', 'No such service.');
+    }
+    const { text } = body.reason;
+    if (text === undefined) return;
+    await this.directory.putIfAbsent(`reason/${tenant}/${id}`, Buffer.from(text));
+  }
+
+  /** A lock that is not held, of a revocation that there is, was released. */
+  private async whyNotReleased(error: unknown, tenant: string, revocation: string) {
+    if (!(error instanceof KcmError) || error.code !== 'not_found') return error;
+    const stream = streamOf('revocation', tenant, revocation);
+    const { status } = await this.commands.state('revocation', stream);
+    return status === 'absent'
+      ? error
+      : new KcmError('wrong_state', 'This revocation was released.');
   }
 
   private async reached(
     tenant: string,
     revocation: string,
+    operation: string,
     reply: FastifyReply,
-    done: (doc: RevocationDoc) => boolean,
+    stage: RevocationDoc['stage'],
   ) {
-    const path = `/v1/tenants/${tenant}/revocations/${revocation}`;
-    const waitMs = preferredWaitMs(reply.request.headers['prefer']);
-    const found = await this.waiting.until(waitMs, async () => {
+    const found = await this.waiting.until(reply, operation, async () => {
       const doc = await this.stored(tenant, revocation, null);
-      return done(doc) ? doc : null;
+      return doc.stage === stage ? doc : null;
     });
-    if (found === null) void reply.status(202).header('Location', path);
-    return this.view(found ?? (await this.stored(tenant, revocation, null)));
+    return this.answer(found ?? (await this.stored(tenant, revocation, null)), reply);
+  }
+
+  /** As it is now, with its ETag. */
+  private answer(doc: RevocationDoc, reply: FastifyReply) {
+    tagged(reply, doc.revision);
+    return this.view(doc);
   }
 
   private stored(tenant: string, revocation: string, token: ReadToken | null) {

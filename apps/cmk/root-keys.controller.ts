@@ -4,16 +4,30 @@ import type { CommandOf } from '@kcm/domain';
 import { sealCredentials, sha256Hex } from '@kcm/crypto';
 import { KcmError, streamOf, uuidv5 } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
-import { Answers, Body, Context, Endpoint, QueryInput, REGION, Reply, Token } from '@kcm/platform';
+import {
+  Answers,
+  Body,
+  Context,
+  Endpoint,
+  listed,
+  listOf,
+  pageOf,
+  type Paging,
+  pagingQuery,
+  QueryInput,
+  REGION,
+  Reply,
+  Token,
+} from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
 import { type BlobStore, Vault } from '@kcm/vault';
 import type { RootKeyDoc } from '@projections/root-keys';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { DRIVERS, REGION_KEYS, type RegionKeysSource } from './ports.js';
-import { empty, listOf, type Paging, pagingQuery } from './schemas.js';
+import { empty } from './schemas.js';
 import { TenantViews } from './tenant-views.js';
-import { preferredWaitMs, Waiting } from './waiting.js';
+import { Waiting } from './waiting.js';
 
 const object = z.record(z.string(), z.json());
 const connection = z.strictObject({
@@ -103,9 +117,8 @@ export class RootKeysController {
         throw error;
       });
     const token = this.answers.accepted(reply, handled);
-    const path = `/v1/tenants/${tenant}/root-keys/${rootKeyId}`;
-    const done = await this.settled(context.commandId, reply);
-    if (done) void reply.header('Location', path);
+    void reply.header('Location', `/v1/tenants/${tenant}/root-keys/${rootKeyId}`);
+    await this.waiting.finished(reply, context.commandId);
     return view(await this.stored(tenant, rootKeyId, token));
   }
 
@@ -120,12 +133,11 @@ export class RootKeysController {
   })
   async list(
     @Param('tenant') tenant: string,
-    @QueryInput() { limit, cursor }: Paging,
+    @QueryInput() paging: Paging,
     @Token() token: ReadToken | null,
   ) {
-    const query = { where: { tenant }, limit, ...(cursor === undefined ? {} : { cursor }) };
-    const page = await this.queries.list<RootKeyDoc>('root-keys', query, token);
-    return { items: page.items.map(({ doc }) => view(doc)), nextCursor: page.next };
+    const query = { where: { tenant }, ...pageOf(paging) };
+    return listed(await this.queries.list<RootKeyDoc>('root-keys', query, token), view);
   }
 
   @Endpoint({
@@ -181,7 +193,7 @@ export class RootKeysController {
       context,
     );
     const token = this.answers.accepted(reply, handled);
-    await this.settled(context.commandId, reply);
+    await this.waiting.finished(reply, context.commandId);
     return view(await this.stored(tenant, rootKeyId, token));
   }
 
@@ -201,14 +213,6 @@ export class RootKeysController {
     const fresh = await this.vault.putIfAbsent(path, sealed);
     const stored = fresh ? sealed : await this.vault.get(path);
     return { digest: sha256Hex(stored ?? sealed), fresh };
-  }
-
-  /** Whether the operation finished; if not, the answer is 202 with its Location. */
-  private async settled(operation: string, reply: FastifyReply): Promise<boolean> {
-    const waitMs = preferredWaitMs(reply.request.headers['prefer']);
-    const done = await this.waiting.operation(operation, waitMs);
-    if (done === null) void reply.status(202).header('Location', `/v1/operations/${operation}`);
-    return done !== null;
   }
 
   private stored(tenant: string, rootKey: string, token: ReadToken | null): Promise<RootKeyDoc> {

@@ -5,17 +5,6 @@ export const tenantId = z.string().regex(TENANT_ID, 'must match [A-Za-z0-9][A-Za
 export const serviceId = z.string().regex(SERVICE_ID, 'must match [a-z0-9][a-z0-9-]{0,31}');
 export const time = z.iso.datetime({ offset: true, message: 'must be an RFC 3339 time' });
 
-/** `?limit=&cursor=` of every list. */
-export const paging = {
-  limit: z.coerce.number().int().min(1).max(LIMITS.listItemsMax).default(LIMITS.listItemsDefault),
-  cursor: z.string().min(1).max(1_024).optional(),
-};
-export const pagingQuery = z.strictObject(paging);
-export type Paging = z.infer<typeof pagingQuery>;
-
-export const listOf = (item: z.ZodType) =>
-  z.object({ items: z.array(item), nextCursor: z.string().nullable() });
-
 const seconds = (min: number, max: number) => z.number().int().min(min).max(max);
 export const policy = z.strictObject({
   leaseSeconds: seconds(LIMITS.leaseSecondsMin, LIMITS.leaseSecondsMax),

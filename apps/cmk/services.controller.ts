@@ -1,14 +1,15 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands, Queries } from '@kcm/application';
 import { KcmError, streamOf } from '@kcm/kernel';
-import { Answers, Body, Context, Endpoint, Reply, Token } from '@kcm/platform';
+import { operationIdOf } from '@kcm/domain';
+import { Answers, Body, Context, Endpoint, listOf, Reply, Token } from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
 import type { KeyDoc } from '@projections/tenant-keys';
 import type { TenantDoc } from '@projections/tenants';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { listOf, serviceId } from './schemas.js';
-import { preferredWaitMs, Waiting } from './waiting.js';
+import { serviceId } from './schemas.js';
+import { stillAtWork, Waiting } from './waiting.js';
 
 const mapping = z.strictObject({ id: serviceId });
 const serviceView = z.object({ id: z.string(), key: z.string().nullable() });
@@ -46,13 +47,18 @@ export class ServicesController {
       context,
     );
     const token = this.answers.accepted(reply, handled);
-    const path = `/v1/tenants/${tenant}/services/${id}`;
-    void reply.header('Location', path);
+    void reply.header('Location', `/v1/tenants/${tenant}/services/${id}`);
+    // Mapped all the same; its key is made once there is a root key that lets us.
     if (!(await this.hasL2(tenant, token))) return { id, key: null };
-    const waitMs = preferredWaitMs(reply.request.headers['prefer']);
-    const key = await this.waiting.until(waitMs, () => this.keyOf(tenant, id));
-    if (key === null) void reply.status(202);
-    return { id, key };
+    const operation = operationIdOf.mapService(tenant, id);
+    const key = await this.keyOf(tenant, id);
+    if (key !== null) return { id, key };
+    const { access } = await this.queries.one<TenantDoc>('tenants', tenant);
+    if (!access.open) {
+      stillAtWork(reply, operation);
+      return { id, key };
+    }
+    return { id, key: await this.waiting.until(reply, operation, () => this.keyOf(tenant, id)) };
   }
 
   @Endpoint({

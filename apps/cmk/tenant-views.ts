@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Queries } from '@kcm/application';
 import { KcmError } from '@kcm/kernel';
+import { listed, pageOf, type Paging, tagged } from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
 import { type BlobStore, Directory } from '@kcm/vault';
 import type { TenantDoc } from '@projections/tenants';
-import type { Paging } from './schemas.js';
+import type { FastifyReply } from 'fastify';
 
 /** Tenants as the outside sees them: the read model, with the name from the deletable directory. */
 @Injectable()
@@ -25,20 +26,28 @@ export class TenantViews {
     return found;
   }
 
-  async one(tenant: string, token: ReadToken | null) {
-    return this.view(await this.stored(tenant, token));
+  /** As it is now, with its ETag. @throws not_found */
+  async one(tenant: string, token: ReadToken | null, reply: FastifyReply) {
+    const doc = await this.stored(tenant, token);
+    tagged(reply, doc.revision);
+    return this.view(doc);
   }
 
-  async list({ limit, cursor }: Paging, token: ReadToken | null) {
-    const query = { where: {}, limit, ...(cursor === undefined ? {} : { cursor }) };
+  async list(paging: Paging, token: ReadToken | null) {
+    const query = { where: {}, ...pageOf(paging) };
     const page = await this.queries.list<TenantDoc>('tenants', query, token);
-    const items = await Promise.all(page.items.map(({ doc }) => this.view(doc)));
-    return { items, nextCursor: page.next };
+    return listed(page, (doc) => this.view(doc));
   }
 
-  async view(doc: TenantDoc) {
-    const { id, state, homeRegion, policy, services, access } = doc;
+  private async view(doc: TenantDoc) {
+    const { id, homeRegion, policy, services, access } = doc;
     const name = (await this.directory.get(`name/${id}`))?.toString('utf8') ?? '';
-    return { id, name, state, homeRegion, policy, services, access };
+    return { id, name, state: stateOf(doc), homeRegion, policy, services, access };
   }
+}
+
+/** The lock decides: the tenant's own stream follows it a moment later. */
+function stateOf({ state, was, access }: TenantDoc): TenantDoc['state'] {
+  if (access.locks.some(({ kind }) => kind === 'blocked')) return 'blocked';
+  return state === 'blocked' ? was : state;
 }

@@ -2,21 +2,23 @@ import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands } from '@kcm/application';
 import { type CommandOf, defaultPolicy, type TenantPolicy } from '@kcm/domain';
 import { KcmError, streamOf } from '@kcm/kernel';
-import { Answers, Body, Context, Endpoint, QueryInput, REGION, Reply, Token } from '@kcm/platform';
-import type { ReadToken } from '@kcm/read-models';
-import type { FastifyReply } from 'fastify';
-import { z } from 'zod';
 import {
-  empty,
+  Answers,
+  Body,
+  Context,
+  Endpoint,
   listOf,
   type Paging,
   pagingQuery,
-  policy,
-  type PolicyInput,
-  policyInput,
-  scope,
-  tenantId,
-} from './schemas.js';
+  QueryInput,
+  REGION,
+  Reply,
+  Token,
+} from '@kcm/platform';
+import type { ReadToken } from '@kcm/read-models';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { empty, policy, type PolicyInput, policyInput, scope, tenantId } from './schemas.js';
 import { TenantViews } from './tenant-views.js';
 
 const registration = z.strictObject({
@@ -90,7 +92,7 @@ export class TenantsController {
     );
     await this.views.rename(body.id, body.name);
     void reply.header('Location', `/v1/tenants/${body.id}`);
-    return this.views.one(body.id, this.answers.accepted(reply, handled));
+    return this.views.one(body.id, this.answers.accepted(reply, handled), reply);
   }
 
   @Endpoint({
@@ -114,14 +116,12 @@ export class TenantsController {
     status: 200,
     answers: tenantView,
   })
-  async one(
+  one(
     @Param('tenant') tenant: string,
     @Token() token: ReadToken | null,
     @Reply() reply: FastifyReply,
   ) {
-    const found = await this.views.stored(tenant, token);
-    void reply.header('ETag', `"${found.revision}"`);
-    return this.views.view(found);
+    return this.views.one(tenant, token, reply);
   }
 
   @Endpoint({
@@ -133,6 +133,7 @@ export class TenantsController {
     status: 200,
     answers: tenantView,
     command: true,
+    ifMatch: true,
   })
   activate(
     @Param('tenant') tenant: string,
@@ -151,6 +152,7 @@ export class TenantsController {
     status: 200,
     answers: tenantView,
     command: true,
+    ifMatch: true,
   })
   async policy(
     @Param('tenant') tenant: string,
@@ -171,6 +173,6 @@ export class TenantsController {
   ) {
     const stream = streamOf('tenant', tenant);
     const handled = await this.commands.run('tenant', stream, command, context);
-    return this.views.one(tenant, this.answers.accepted(reply, handled));
+    return this.views.one(tenant, this.answers.accepted(reply, handled), reply);
   }
 }

@@ -1,48 +1,62 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Queries } from '@kcm/application';
 import { KcmError, LIMITS, type Step } from '@kcm/kernel';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { OperationDoc } from '@projections/operations';
+import type { FastifyReply } from 'fastify';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS_MIN = 10;
 const POLL_MS_MAX = 200;
-
-/** `Prefer: wait=N` (RFC 7240 §4.3), seconds; at most 10. */
-export function preferredWaitMs(prefer: string | string[] | undefined): number {
-  const match = /(?:^|[,;\s])wait=(\d{1,4})/.exec([prefer ?? ''].flat().join(','));
-  return match === null
-    ? LIMITS.operationWaitMsMax
-    : Math.min(Number(match[1]) * 1000, LIMITS.operationWaitMsMax);
-}
 
 /** Waits for what a command set going; the outcome is an event, read from the read models. */
 @Injectable()
 export class Waiting {
   constructor(@Inject(Queries) private readonly queries: Queries) {}
 
-  /** The first answer that is not null within the time, else null. */
-  async until<T>(waitMs: number, look: () => Promise<T | null>): Promise<T | null> {
-    const end = performance.now() + waitMs;
+  /**
+   * The first answer that is not null within the time that the caller prefers. Else null, and the
+   * reply says 202 with the operation's Location.
+   */
+  async until<T>(
+    reply: FastifyReply,
+    operation: string,
+    look: () => Promise<T | null>,
+  ): Promise<T | null> {
+    const end = performance.now() + preferredWaitMs(reply.request.headers['prefer']);
     for (let pause = POLL_MS_MIN; ; pause = Math.min(pause * 1.5, POLL_MS_MAX)) {
       const found = await look();
       if (found !== null) return found;
-      if (performance.now() + pause >= end) return null;
+      if (performance.now() + pause >= end) break;
       await sleep(pause);
     }
+    stillAtWork(reply, operation);
+    return null;
   }
 
   /**
-   * The finished operation, or null when it is still at work.
+   * Whether the operation finished in time; if not, the reply says 202 with its Location.
    * @throws KcmError with the code and step of an operation that failed
    */
-  async operation(id: string, waitMs: number): Promise<OperationDoc | null> {
-    const done = await this.until(waitMs, async () => {
-      const found = await this.queries.get<OperationDoc>('operations', id);
+  async finished(reply: FastifyReply, operation: string): Promise<boolean> {
+    const done = await this.until(reply, operation, async () => {
+      const found = await this.queries.get<OperationDoc>('operations', operation);
       return found === null || found.state === 'pending' ? null : found;
     });
     if (done?.state === 'failed') throw failureOf(done);
-    return done;
+    return done !== null;
   }
+}
+
+export function stillAtWork(reply: FastifyReply, operation: string): void {
+  void reply.status(202).header('Location', `/v1/operations/${operation}`);
+}
+
+/** `Prefer: wait=N` (RFC 7240 §4.3), seconds; at most 10. */
+function preferredWaitMs(prefer: string | string[] | undefined): number {
+  const match = /(?:^|[,;\s])wait=(\d{1,4})/.exec([prefer ?? ''].flat().join(','));
+  return match === null
+    ? LIMITS.operationWaitMsMax
+    : Math.min(Number(match[1]) * 1000, LIMITS.operationWaitMsMax);
 }
 
 const SENTENCES: { readonly [step in Step]: string } = {
@@ -54,7 +68,7 @@ const SENTENCES: { readonly [step in Step]: string } = {
   state: 'The key is not in a state in which it can be used.',
 };
 
-export function failureOf(operation: OperationDoc): KcmError {
+function failureOf(operation: OperationDoc): KcmError {
   const step = operation.step ?? null;
   const code = operation.code ?? 'internal';
   const detail = step === null ? 'The operation was refused.' : SENTENCES[step];

@@ -7,6 +7,7 @@ import {
   ProcessHost,
   ProjectionRunner,
   Refusals,
+  Reservations,
   StreamStates,
   Subjects,
 } from '@kcm/application';
@@ -56,7 +57,7 @@ export interface Surroundings {
   readonly clock?: Clock;
   readonly random?: Random;
 }
-const REFUSALS_FLUSH_MS = 60_000;
+const TIDY_MS = 60_000;
 const EFFECTS: ReadonlySet<string> = new Set<Effect['kind']>([
   'connectRootKey',
   'probeRootKey',
@@ -78,13 +79,14 @@ export class Standalone {
   readonly #host: ProcessHost;
   readonly #refusals: Refusals;
   readonly #subjects: Subjects;
+  readonly #reservations: Reservations;
   readonly #seals: SealService;
   readonly #core: CoreRuntime;
   readonly #edge: LocalEdge;
   readonly #endpoints: EndpointsFile;
   #app: NestFastifyApplication | null = null;
   #http = '';
-  #flushing: NodeJS.Timeout | null = null;
+  #tidying: NodeJS.Timeout | null = null;
   #stopping: Promise<void> | null = null;
 
   constructor(
@@ -130,6 +132,7 @@ export class Standalone {
     const lost = (error: unknown) => logger.error({ err: error }, 'a record was lost');
     this.#refusals = new Refusals(ledger, clock, random, systemScheduler, region, this.#boot, lost);
     this.#subjects = new Subjects(directory, random);
+    this.#reservations = new Reservations(directory, clock);
     this.#seals = new SealService({ region, vault, random, clock });
     this.#core = new CoreRuntime({
       region,
@@ -194,7 +197,8 @@ export class Standalone {
     this.#app = await this.#createApp();
     await this.#app.listen(this.config.KCM_HTTP_PORT, this.config.KCM_BIND);
     this.#http = this.config.KCM_PUBLIC_URL ?? (await this.#app.getUrl());
-    this.#flushing = setInterval(() => void this.#refusals.flush(), REFUSALS_FLUSH_MS).unref();
+    await this.#reservations.sweep();
+    this.#tidying = setInterval(() => void this.#tidy(), TIDY_MS).unref();
     if (this.config.KCM_SEAL === 'auto') await this.#unsealItself();
     else this.#endpoints.write({ http: this.#http });
   }
@@ -207,7 +211,7 @@ export class Standalone {
 
   async #stop(): Promise<void> {
     this.#endpoints.remove();
-    if (this.#flushing !== null) clearInterval(this.#flushing);
+    if (this.#tidying !== null) clearInterval(this.#tidying);
     await this.#edge.stop();
     await this.#app?.close();
     this.#core.sealed();
@@ -218,6 +222,13 @@ export class Standalone {
     await this.#states.stop();
     this.#seals.seal();
     await this.engines.close();
+  }
+
+  async #tidy(): Promise<void> {
+    await this.#refusals.flush();
+    await this.#reservations
+      .sweep()
+      .catch((error: unknown) => this.logger.warn({ err: error }, 'reservations were not swept'));
   }
 
   async #createApp(): Promise<NestFastifyApplication> {
@@ -242,6 +253,7 @@ export class Standalone {
           fence: (tenant) => (tenant === null ? { term: 0, epoch: 0 } : view.access(tenant)),
         },
         subjects: this.#subjects,
+        reservations: this.#reservations,
         refusals: this.#refusals,
         health,
       }),

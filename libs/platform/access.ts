@@ -22,8 +22,10 @@ export interface Route {
   readonly answers?: ZodType;
   /** Media type of the answer when it is not JSON. */
   readonly produces?: string;
-  /** Changes something: takes Idempotency-Key, If-Match, and answers Kcm-Token. */
+  /** Changes something: takes Idempotency-Key and answers Kcm-Token. */
   readonly command?: boolean;
+  /** A command on the very stream whose revision the resource's GET answers as its ETag. */
+  readonly ifMatch?: boolean;
 }
 export const ROUTE = 'kcm:route';
 

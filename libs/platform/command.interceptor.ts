@@ -5,17 +5,8 @@ import {
   Injectable,
   type NestInterceptor,
 } from '@nestjs/common';
-import { type CommandContext, decodeToken, Subjects } from '@kcm/application';
-import {
-  commandIdOf,
-  type CommandId,
-  type Json,
-  KcmError,
-  LIMITS,
-  type Random,
-  uuidv4,
-} from '@kcm/kernel';
-import { type BlobStore, Directory } from '@kcm/vault';
+import { type CommandContext, decodeToken, Reservations, Subjects } from '@kcm/application';
+import { commandIdOf, type CommandId, type Json, LIMITS, type Random, uuidv4 } from '@kcm/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, type Observable, switchMap } from 'rxjs';
 import { z } from 'zod';
@@ -23,24 +14,28 @@ import { RANDOM } from './tokens.js';
 import { type Part, validateParts } from './validate.js';
 
 const empty = z.strictObject({});
-const headers = z.object({
-  'idempotency-key': z
-    .string()
-    .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII')
-    .max(LIMITS.idempotencyKeyCharsMax)
-    .optional(),
-  'if-match': z
-    .string()
-    .regex(/^"\d{1,15}"$/, 'must be an ETag of ours, in quotes')
-    .optional(),
+const key = z
+  .string()
+  .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII')
+  .max(LIMITS.idempotencyKeyCharsMax)
+  .optional();
+const etag = z
+  .string()
+  .regex(/^"\d{1,15}"$/, 'must be an ETag of ours, in quotes')
+  .optional();
+const withIfMatch = z.object({ 'idempotency-key': key, 'if-match': etag });
+const withoutIfMatch = z.object({
+  'idempotency-key': key,
+  'if-match': z.never('there is no ETag that this command could be held to').optional(),
 });
+type Head = z.infer<typeof withIfMatch>;
 
 /** Validates what came and, for a command, says who asks for what (CommandContext). */
 @Injectable()
 export class CommandInterceptor implements NestInterceptor {
   constructor(
     @Inject(Subjects) private readonly subjects: Subjects,
-    @Inject(Directory) private readonly directory: BlobStore,
+    @Inject(Reservations) private readonly reservations: Reservations,
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
@@ -57,9 +52,13 @@ export class CommandInterceptor implements NestInterceptor {
     const parts: Part[] = [
       { prefix: '', schema: route.body ?? empty, value: request.body ?? {} },
       { prefix: 'query', schema: route.query ?? empty, value: request.query },
-      { prefix: 'header', schema: headers, value: request.headers },
+      {
+        prefix: 'header',
+        schema: route.ifMatch || !route.command ? withIfMatch : withoutIfMatch,
+        value: request.headers,
+      },
     ];
-    const [body, query, head] = validateParts(parts) as [unknown, unknown, z.infer<typeof headers>];
+    const [body, query, head] = validateParts(parts) as [unknown, unknown, Head];
     scope.body = body;
     scope.query = query;
     const token = request.headers['kcm-token'];
@@ -67,10 +66,7 @@ export class CommandInterceptor implements NestInterceptor {
     if (route.command) scope.command = await this.contextOf(request, head);
   }
 
-  private async contextOf(
-    request: FastifyRequest,
-    head: z.infer<typeof headers>,
-  ): Promise<CommandContext> {
+  private async contextOf(request: FastifyRequest, head: Head): Promise<CommandContext> {
     const { principal, correlationId } = request.kcm;
     const params = request.params as Record<string, string>;
     const tenant = params['tenant'] ?? principal?.tenant ?? null;
@@ -81,7 +77,7 @@ export class CommandInterceptor implements NestInterceptor {
         ? (uuidv4(this.random) as CommandId)
         : commandIdOf([tenant, principal?.subject ?? '', request.method, path, key]);
     const fingerprint = await this.subjects.fingerprint(tenant, (request.body ?? {}) as Json);
-    if (key !== undefined) await this.reserve(commandId, fingerprint);
+    if (key !== undefined) await this.reservations.reserve(commandId, fingerprint);
     const traceparent = request.headers['traceparent'];
     const ifMatch = head['if-match'];
     return {
@@ -94,21 +90,5 @@ export class CommandInterceptor implements NestInterceptor {
       ...(typeof traceparent === 'string' ? { traceparent } : {}),
       ...(ifMatch === undefined ? {} : { ifRevision: Number(ifMatch.slice(1, -1)) }),
     };
-  }
-
-  /**
-   * The events of a command know its key and body, but only in their own stream: where the body
-   * names the stream, another body would find another one. The reservation closes that gap.
-   */
-  private async reserve(commandId: CommandId, fingerprint: string): Promise<void> {
-    const path = `idem/${commandId}`;
-    if (await this.directory.putIfAbsent(path, Buffer.from(fingerprint))) return;
-    const first = await this.directory.get(path);
-    if (first !== null && first.toString() !== fingerprint) {
-      throw new KcmError(
-        'idempotency_key_reused',
-        'This Idempotency-Key was used with another request body.',
-      );
-    }
   }
 }

@@ -6,6 +6,7 @@ export * from './engines.js';
 export * from './engines.module.js';
 export * from './health.js';
 export * from './http-app.js';
+export * from './listing.js';
 export * from './logger.js';
 export * from './openapi.js';
 export * from './platform.module.js';

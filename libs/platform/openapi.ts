@@ -44,7 +44,8 @@ const components: JsonObject = {
     },
   },
 };
-const COMMAND_HEADERS = ['Idempotency-Key', 'If-Match', 'X-Correlation-Id', 'traceparent'];
+const COMMAND_HEADERS = ['Idempotency-Key', 'X-Correlation-Id', 'traceparent'];
+const QUERY_HEADERS = ['Kcm-Token', 'X-Correlation-Id'];
 
 function parametersOf(route: Route): JsonObject[] {
   const path = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
@@ -58,9 +59,13 @@ function parametersOf(route: Route): JsonObject[] {
   const queries = Object.entries((query['properties'] as JsonObject | undefined) ?? {}).map(
     ([name, schema]) => ({ name, in: 'query', required: required.has(name), schema }),
   );
-  const headers = (route.command ? COMMAND_HEADERS : ['Kcm-Token', 'X-Correlation-Id']).map(
-    (name) => ({ name, in: 'header', required: false, schema: { type: 'string' } }),
-  );
+  const names = route.command ? COMMAND_HEADERS : QUERY_HEADERS;
+  const headers = [...names, ...(route.ifMatch ? ['If-Match'] : [])].map((name) => ({
+    name,
+    in: 'header',
+    required: false,
+    schema: { type: 'string' },
+  }));
   return [...path, ...queries, ...headers];
 }
 

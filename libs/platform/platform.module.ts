@@ -9,6 +9,7 @@ import {
   Queries,
   QUERY_HANDLERS,
   Refusals,
+  Reservations,
   Subjects,
 } from '@kcm/application';
 import type { Clock, Random } from '@kcm/kernel';
@@ -29,6 +30,7 @@ export interface PlatformDeps {
   readonly boot: string;
   readonly deciders: DeciderDeps;
   readonly subjects: Subjects;
+  readonly reservations: Reservations;
   readonly refusals: Refusals;
   readonly health: Health;
 }
@@ -46,6 +48,7 @@ export class PlatformModule {
       { provide: BOOT, useValue: deps.boot },
       { provide: DECIDER_DEPS, useValue: deps.deciders },
       { provide: Subjects, useValue: deps.subjects },
+      { provide: Reservations, useValue: deps.reservations },
       { provide: Refusals, useValue: deps.refusals },
       { provide: Health, useValue: deps.health },
     ];

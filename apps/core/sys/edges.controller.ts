@@ -2,7 +2,22 @@ import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands, Queries } from '@kcm/application';
 import { SealService } from '@kcm/custody';
 import { EDGE_ID, LIMITS, SERVICE_ID, streamOf } from '@kcm/kernel';
-import { Answers, Body, Context, Endpoint, QueryInput, REGION, Reply, Token } from '@kcm/platform';
+import {
+  Answers,
+  Body,
+  Context,
+  Endpoint,
+  listed,
+  listOf,
+  pageOf,
+  type Paging,
+  pagingQuery,
+  QueryInput,
+  REGION,
+  Reply,
+  tagged,
+  Token,
+} from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
 import { type BlobStore, Directory } from '@kcm/vault';
 import type { EdgeDoc } from '@projections/edges';
@@ -23,10 +38,6 @@ const edgeView = z.object({
   notAfter: z.string(),
 });
 const enrolledView = edgeView.extend({ certificate: z.string(), ca: z.string() });
-const page = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(LIMITS.listItemsMax).default(LIMITS.listItemsDefault),
-  cursor: z.string().min(1).max(1_024).optional(),
-});
 const OPERATOR = ['platform-operator'] as const;
 const READERS = ['platform-operator', 'platform-auditor'] as const;
 
@@ -75,7 +86,7 @@ export class EdgesController {
     );
     const token = this.answers.accepted(reply, handled);
     void reply.header('Location', `/v1/edges/${id}`);
-    const view = await this.one(id, token);
+    const view = await this.one(id, token, reply);
     const stored = await this.directory.get(`certificate/${view.certificateSha256}`);
     const certificate = stored?.toString('utf8') ?? issued.certificate;
     return { ...view, certificate, ca: issued.ca };
@@ -86,19 +97,13 @@ export class EdgesController {
     path: 'v1/edges',
     summary: 'The enrolled Edges',
     roles: READERS,
-    query: page,
+    query: pagingQuery,
     status: 200,
-    answers: z.object({ items: z.array(edgeView), nextCursor: z.string().nullable() }),
+    answers: listOf(edgeView),
   })
-  async list(@QueryInput() query: z.infer<typeof page>, @Token() token: ReadToken | null) {
-    const { limit, cursor } = query;
-    const where = { region: this.region };
-    const found = await this.queries.list<EdgeDoc>(
-      'edges',
-      { where, limit, ...(cursor === undefined ? {} : { cursor }) },
-      token,
-    );
-    return { items: found.items.map(({ doc }) => viewOf(doc)), nextCursor: found.next };
+  async list(@QueryInput() paging: Paging, @Token() token: ReadToken | null) {
+    const query = { where: { region: this.region }, ...pageOf(paging) };
+    return listed(await this.queries.list<EdgeDoc>('edges', query, token), viewOf);
   }
 
   @Endpoint({
@@ -109,8 +114,14 @@ export class EdgesController {
     status: 200,
     answers: edgeView,
   })
-  async one(@Param('edge') edge: string, @Token() token: ReadToken | null) {
-    return viewOf(await this.queries.one<EdgeDoc>('edges', `${this.region}/${edge}`, token));
+  async one(
+    @Param('edge') edge: string,
+    @Token() token: ReadToken | null,
+    @Reply() reply: FastifyReply,
+  ) {
+    const doc = await this.queries.one<EdgeDoc>('edges', `${this.region}/${edge}`, token);
+    tagged(reply, doc.revision);
+    return viewOf(doc);
   }
 
   @Endpoint({
@@ -122,6 +133,7 @@ export class EdgesController {
     status: 200,
     answers: edgeView,
     command: true,
+    ifMatch: true,
   })
   async revoke(
     @Param('edge') edge: string,
@@ -131,7 +143,7 @@ export class EdgesController {
     const stream = streamOf('edge', this.region, edge);
     const handled = await this.commands.run('edge', stream, { kind: 'RevokeEdge' }, context);
     const token = this.answers.accepted(reply, handled);
-    return this.one(edge, token);
+    return this.one(edge, token, reply);
   }
 }
 
