@@ -1,0 +1,66 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { eventCatalog, type RegionKeys } from '@kcm/domain';
+import { KcmError } from '@kcm/kernel';
+import type { OpenCustody } from '@kcm/custody';
+import { createHttpApp, EnginesModule, Health, PlatformModule } from '@kcm/platform';
+import { CmkModule } from '../cmk/index.js';
+import { CoreModule, operatorToken, RegionAuthenticator } from '../core/index.js';
+import type { Composition, Ground } from './composition.js';
+import { watchHealth } from './health.js';
+import { StandaloneModule } from './standalone.module.js';
+
+/** The HTTP doors of cmk, Core and the projector over one composition; not listening yet. */
+export function createApplication(
+  ground: Ground,
+  parts: Composition,
+  onUnsealed: (custody: OpenCustody) => Promise<void>,
+): Promise<NestFastifyApplication> {
+  const { config, engines, clock, random, logger } = ground;
+  const { region, boot, states: view, seals, subjects, refusals, reservations } = parts;
+  const health = new Health();
+  watchHealth(health, parts);
+  const isOperator = operatorToken(parts.dataDir, random);
+  const modules = [
+    EnginesModule.register(engines),
+    PlatformModule.register({
+      config,
+      clock,
+      random,
+      boot,
+      deciders: {
+        ledger: engines.ledger,
+        catalog: eventCatalog,
+        clock,
+        region,
+        fence: (tenant) => (tenant === null ? { term: 0, epoch: 0 } : view.access(tenant)),
+      },
+      subjects,
+      reservations,
+      refusals,
+      health,
+    }),
+    CoreModule.register({
+      region,
+      boot,
+      seals,
+      view,
+      authenticator: new RegionAuthenticator(region, view, isOperator, subjects, clock),
+      hooks: { onUnsealed, onSealed: () => parts.core.sealed() },
+      onLost: (error) => logger.error({ err: error }, 'the seal was not recorded'),
+    }),
+    CmkModule.register({
+      drivers: parts.drivers,
+      regionKeys: { keys: () => regionKeys(parts) },
+    }),
+  ];
+  const module = StandaloneModule.register(modules, parts.runner);
+  return createHttpApp(module, { config, logger, random });
+}
+
+/** @throws KcmError sealed while the region is not initialized */
+function regionKeys({ states }: Composition): RegionKeys {
+  const state = states.region();
+  if (state.status === 'uninitialized')
+    throw new KcmError('sealed', 'This region is not initialized yet.');
+  return state.config.keys;
+}

@@ -1,0 +1,145 @@
+import { join, resolve } from 'node:path';
+import {
+  type CommandContext,
+  type Commands,
+  ProcessHost,
+  ProjectionRunner,
+  Refusals,
+  Reservations,
+  StreamStates,
+  Subjects,
+} from '@kcm/application';
+import { SealService } from '@kcm/custody';
+import { eventCatalog, type Recorded } from '@kcm/domain';
+import { type Clock, commandIdOf, type Random, systemScheduler, uuidv4 } from '@kcm/kernel';
+import { DriverRegistry, EgressGuard, LOOPBACK_CIDRS } from '@kcm/keystores';
+import type { Config, Engines } from '@kcm/platform';
+import { processes } from '@kcm/processes';
+import { projections } from '@projections/all';
+import type { Logger } from 'pino';
+import { CoreRuntime } from '../core/index.js';
+import { LocalEdge } from './local-edge.js';
+import { dispatching, executing } from './steps.js';
+
+/** What everything here stands on. */
+export interface Ground {
+  readonly config: Config;
+  readonly engines: Engines;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+/** What is there only once the HTTP application is, or concerns the process as a whole. */
+export interface Late {
+  readonly commands: () => Commands;
+  /** Another process writes the journal of this one. */
+  readonly replaced: () => void;
+}
+export type Composition = ReturnType<typeof compose>;
+
+/** The parts of the whole product in one process; nothing of it runs yet. */
+export function compose(ground: Ground, late: Late) {
+  const { config, engines, clock, random, logger } = ground;
+  const region = config.KCM_REGION;
+  const boot = uuidv4(random);
+  const dataDir = resolve(config.KCM_DATA_DIR);
+  const dispatch = dispatching(late.commands);
+  const seals = new SealService({ region, vault: engines.vault, random, clock });
+  const drivers = new DriverRegistry({
+    egress: new EgressGuard({ allow: [...LOOPBACK_CIDRS, ...config.KCM_EGRESS_ALLOW] }),
+  });
+  const own = ownContext(boot);
+  const folds = composeFolds(ground, region, {
+    core: () => core,
+    execute: executing(() => core, dispatch),
+  });
+  const { states } = folds;
+  const core = new CoreRuntime({
+    region,
+    boot,
+    host: config.KCM_BIND,
+    kmipPort: config.KCM_KMIP_PORT,
+    seal: config.KCM_SEAL,
+    engines,
+    catalog: eventCatalog,
+    view: states,
+    seals,
+    drivers,
+    dispatch,
+    clock,
+    random,
+    logger,
+    // One machine: whoever keeps an image of the disk keeps every copy.
+    shredWord: 'recoverable from a disk image',
+    onReplaced: late.replaced,
+  });
+  const edge = new LocalEdge({
+    region,
+    services: config.KCM_EDGE_SERVICES,
+    socketDir: join(dataDir, 'edge'),
+    commands: late.commands,
+    custody: () => seals.custody(),
+    directory: engines.directory,
+    view: states,
+    clock,
+    random,
+    logger,
+    context: own,
+  });
+  const { ledger, directory } = engines;
+  const lost = (error: unknown) => logger.error({ err: error }, 'a record was lost');
+  const refusals = new Refusals(ledger, clock, random, systemScheduler, region, boot, lost);
+  const subjects = new Subjects(directory, random);
+  const reservations = new Reservations(directory, clock);
+  const journals = { refusals, subjects, reservations };
+  return { region, boot, dataDir, seals, drivers, own, ...folds, core, edge, ...journals };
+}
+
+/** Everything that is folded from the ledger, each on a feed of its own. */
+function composeFolds(
+  { engines, clock, random, logger }: Ground,
+  region: string,
+  late: {
+    readonly core: () => CoreRuntime;
+    readonly execute: ReturnType<typeof executing>;
+  },
+) {
+  const { ledger, readModels } = engines;
+  const feeds = { ledger, catalog: eventCatalog, scheduler: systemScheduler, random };
+  const report = (name: string, error: unknown, state: string) =>
+    logger.error({ err: error, name, state }, 'a fold of the ledger stands still');
+  const states = new StreamStates({
+    ...feeds,
+    region,
+    report: (error, state) => report('core-view', error, state),
+    observe: (event) => late.core().keys.observe(event as unknown as Recorded),
+  });
+  const stores = { ...feeds, writer: readModels, reader: readModels, report };
+  const runner = new ProjectionRunner(stores, projections);
+  const host = new ProcessHost(
+    {
+      ...stores,
+      clock,
+      execute: late.execute,
+      onFailed: (ref, error, attempts) =>
+        logger.warn({ err: error, ...ref, attempts }, 'a step of a process is tried again'),
+    },
+    processes,
+  );
+  return { states, runner, host };
+}
+
+/** For what this process does on its own account; the same act of the same boot is one command. */
+const ownContext =
+  (boot: string) =>
+  (act: string): CommandContext => {
+    const commandId = commandIdOf(['standalone', boot, act]);
+    return {
+      commandId,
+      fingerprint: '',
+      tenant: null,
+      actor: 'core',
+      correlationId: commandId,
+      causationId: commandId,
+    };
+  };

@@ -1,0 +1,40 @@
+import type { CommandContext, Commands, ExecuteStep } from '@kcm/application';
+import { commandIdOf } from '@kcm/kernel';
+import type { Effect, Step } from '@kcm/processes';
+import type { CoreRuntime, Dispatch } from '../core/index.js';
+
+/** Of each kind of effect: the compiler finds the one that is forgotten here. */
+const EFFECTS: { readonly [K in Effect['kind']]: true } = {
+  connectRootKey: true,
+  probeRootKey: true,
+  createL2: true,
+  createL3: true,
+  rotateL3: true,
+  closeCalls: true,
+  shred: true,
+  issueReceipt: true,
+};
+const isEffect = (step: Step): step is Effect => step.kind in EFFECTS;
+
+/** A command that nobody sent over HTTP: no body, no fingerprint. */
+export const dispatching =
+  (commands: () => Commands): Dispatch =>
+  ({ kind, stream, command }, context) => {
+    const whole: CommandContext = { ...context, fingerprint: '' };
+    return commands().run(kind, stream, command, whole);
+  };
+
+/** One step of a process manager: an effect of Core, or a command for a decider. */
+export const executing =
+  (core: () => Pick<CoreRuntime, 'run'>, dispatch: Dispatch): ExecuteStep =>
+  async (step, { process, subject, item, cause }) => {
+    const context = {
+      actor: `process:${process}`,
+      tenant: subject.split('/', 1)[0]!,
+      correlationId: cause.correlationId,
+      causationId: cause.event,
+      commandId: commandIdOf([process, subject, item, cause.event]),
+    };
+    if (isEffect(step)) await core().run(step, context);
+    else await dispatch(step, context);
+  };
