@@ -1,0 +1,265 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { askSocket } from '@kcm/testing/edge';
+import { Customer, type Onboarded, onboard } from '../support/customer.js';
+import type { Answer, Asked } from '../support/http.js';
+import { removeFolder, scratchFolder, Server } from '../support/server.js';
+import { blobsOf, databasesOf, eventsOf, filesOf, rowsOf } from './disk.js';
+import { dataKeyOf, type Draw, drawsIn, keyOf, openBarrier, scalarOf } from './learn.js';
+import { sharesOf, versionsIn } from './learn.js';
+import { base64Inside, formsOf, type Place, search, type Secret } from './needles.js';
+
+const SERVICE = 'billing';
+const CONTEXT = '{"customer":"c-1"}';
+const PLAINTEXT = 'a plaintext that only its owner may read';
+/** What must be told once, to whom it is told. */
+const TOLD = ['POST /v1/sys/init', 'POST /v1/sys/tokens'];
+
+/** Every HTTP answer; and the files as they lay when the server was killed. */
+const answers: Place[] = [];
+/** Bearer tokens and keystore credentials: in no file, log or event, whoever holds them. */
+const bearers: Secret[] = [];
+
+class ListeningServer extends Server {
+  override async ask(method: string, path: string, asked: Asked = {}): Promise<Answer> {
+    const answer = await super.ask(method, path, asked);
+    const bytes = Buffer.from(JSON.stringify(answer.headers) + answer.text);
+    if (!TOLD.includes(`${method} ${path}`)) answers.push({ name: `${method} ${path}`, bytes });
+    if (path === '/v1/sys/tokens')
+      bearers.push({ name: 'access token', bytes: Buffer.from(String(answer.body['token'])) });
+    const { credentials } = (asked.body ?? {}) as { credentials?: { token: string } };
+    if (credentials !== undefined)
+      bearers.push({ name: 'credential', bytes: Buffer.from(credentials.token) });
+    return answer;
+  }
+}
+
+const folder = scratchFolder('canary');
+const drawsFile = join(folder, 'draws');
+const server = new ListeningServer(folder, {
+  program: ['test/security/recording.mjs', drawsFile],
+  env: { KCM_SEAL: 'shamir', KCM_EDGE_SERVICES: SERVICE, KCM_LOG_LEVEL: 'trace' },
+});
+let customer: Customer;
+let shares: readonly string[];
+const records: { readonly tenant: string; readonly version: number; readonly bytes: Buffer }[] = [];
+let acme: Onboarded;
+
+async function unseal(): Promise<void> {
+  for (const share of shares.slice(0, 2))
+    await server.must('POST', '/v1/sys/unseal', { body: { share } });
+  await server.until('the Edge', () => server.endpoints.edgeSockets !== undefined);
+}
+
+async function edge(tenant: string, verb: string, body: object) {
+  const socket = server.endpoints.edgeSockets![SERVICE]!;
+  const answer = await askSocket(socket, 'POST', `/v1/tenants/${tenant}/${verb}`, body);
+  answers.push({ name: `edge ${verb}`, bytes: Buffer.from(JSON.stringify(answer)) });
+  return answer;
+}
+
+async function encrypt(tenant: string): Promise<string> {
+  const plaintext = Buffer.from(PLAINTEXT).toString('base64');
+  const { status, body } = await edge(tenant, 'encrypt', {
+    plaintext,
+    context: JSON.parse(CONTEXT) as object,
+  });
+  if (status !== 200) throw new Error(`encrypt: ${JSON.stringify(body)}`);
+  const ciphertext = String(body['ciphertext']);
+  records.push({
+    tenant,
+    version: Number(body['keyVersion']),
+    bytes: Buffer.from(ciphertext, 'base64'),
+  });
+  return ciphertext;
+}
+
+async function opens(tenant: string, ciphertext: string): Promise<void> {
+  const context = JSON.parse(CONTEXT) as object;
+  const { body } = await edge(tenant, 'decrypt', { ciphertext, context });
+  if (Buffer.from(String(body['plaintext']), 'base64').toString() !== PLAINTEXT)
+    throw new Error(`decrypt: ${JSON.stringify(body)}`);
+}
+
+/** The whole life of two tenants: nothing of it is looked at before it is over. */
+beforeAll(async () => {
+  await server.start();
+  const body = { shares: 3, threshold: 2 };
+  shares = (await server.must<{ shares: string[] }>('POST', '/v1/sys/init', { body })).shares;
+  const mistyped = shares[0]!.replace(/.$/, (last) => (last === 'a' ? 'b' : 'a'));
+  await server.ask('POST', '/v1/sys/unseal', {
+    token: server.operatorToken,
+    body: { share: mistyped },
+  });
+  await unseal();
+  customer = await Customer.open(join(folder, 'bank'));
+  acme = await onboard(server, customer, 'acme', SERVICE);
+  await onboard(server, customer, 'globex', SERVICE);
+  const connection = await customer.connection('acme-2');
+  const wrong = {
+    ...connection,
+    credentials: { token: `kst_${randomBytes(32).toString('base64url')}` },
+  };
+  await server.ask('POST', '/v1/tenants/acme/root-keys', { token: acme.anna, body: wrong });
+  const first = await encrypt('acme');
+  await encrypt('globex');
+  await server.must('POST', `/v1/tenants/acme/keys/${acme.l3}/rotate`, {
+    token: acme.anna,
+    body: {},
+  });
+  await server.until('the new version', async () => {
+    await encrypt('acme');
+    return records.at(-1)!.version === 2;
+  });
+  await opens('acme', first);
+  await edge('acme', 'decrypt', { ciphertext: first, context: { customer: 'another' } });
+
+  await server.kill();
+  for (const { name, bytes } of filesOf(server.dataDir, ['operator-token']))
+    answers.push({ name: `${name} as the kill left it`, bytes });
+  await server.start();
+  await unseal();
+  await encrypt('acme');
+  await opens('acme', first);
+  await customer.disable('globex');
+  await server.must('POST', '/v1/sys/seal', { body: {} });
+  await unseal();
+}, 90_000);
+
+afterAll(async () => {
+  await server.stop();
+  await customer?.close();
+  removeFolder(folder);
+});
+
+/** Everything that the product left, but for what is told once to whom it concerns. */
+function leftBehind(): readonly Place[] {
+  return [
+    ...filesOf(server.dataDir, ['operator-token']),
+    ...filesOf(folder, []).filter(({ name }) => name === 'server.log'),
+    ...answers,
+  ];
+}
+
+async function learn(draws: readonly Draw[]): Promise<readonly Secret[]> {
+  const versions = versionsIn(eventsOf(join(server.dataDir, 'ledger.db')));
+  const keys = versions.map((version) => keyOf(version, draws));
+  const l4 = records.map(({ tenant, version, bytes }) => {
+    const at = versions.findIndex(
+      (each) => each.level === 'L3' && each.tenant === tenant && each.version === String(version),
+    );
+    return dataKeyOf(bytes, versions[at]!, keys[at]!.bytes, CONTEXT);
+  });
+  return [...keys, ...l4, ...(await sharesOf(shares, draws))];
+}
+
+describe('no key byte is left anywhere', () => {
+  it('the search finds a secret in each of its forms, and at each offset of base64', () => {
+    const bytes = randomBytes(32);
+    for (const [form, needle] of formsOf(bytes)) {
+      const hidden = Buffer.concat([randomBytes(501), needle, randomBytes(77)]);
+      const found = search([{ name: 'planted', bytes }], [{ name: 'here', bytes: hidden }]);
+      expect(found).toContain(`planted (${form}) in here`);
+    }
+    for (const offset of [0, 1, 2]) {
+      const text = Buffer.concat([randomBytes(3 + offset), bytes, randomBytes(5)]).toString(
+        'base64',
+      );
+      expect(text).toContain(base64Inside(bytes, offset));
+    }
+  });
+
+  it('before and after the shred, in files, rows, logs, answers and events', async () => {
+    await server.stop();
+    const draws = drawsIn(drawsFile);
+    const secrets = [
+      ...(await learn(draws)),
+      ...draws.map(({ bytes, by }, at) => ({ name: `draw ${at} by ${by}`, bytes })),
+    ];
+    const vault = blobsOf(join(server.dataDir, 'vault.db'));
+    const ca = [...vault.keys()].find((path) => path.startsWith('sys/ca/'))!;
+    secrets.push({ name: 'CA key', bytes: scalarOf(openBarrier(ca, vault.get(ca)!, draws)) });
+    // Who holds what, and how many: a recording that missed a kind of key would prove nothing.
+    const kinds = secrets.map(({ name }) => name.replace(/[ /].*$/, ''));
+    const count = (kind: string) => kinds.filter((each) => each === kind).length;
+    expect({ l2: count('L2'), l3: count('L3'), master: count('MasterKey') }).toEqual({
+      l2: 2,
+      l3: 3,
+      master: 1,
+    });
+    expect(count('L4')).toBe(records.length);
+    const tek = 'tek/acme';
+    const erasure = blobsOf(join(server.dataDir, 'erasure.db'));
+    const tekBytes = openBarrier(tek, erasure.get(tek)!, draws);
+    expect(draws.some(({ bytes }) => bytes.equals(tekBytes))).toBe(true);
+
+    const rows = databasesOf(server.dataDir).flatMap(rowsOf);
+    expect(rows.length).toBeGreaterThan(500);
+    expect(search(secrets, [...leftBehind(), ...rows])).toEqual([]);
+    // The same search finds one that is really there.
+    const planted = secrets.find(({ name }) => name.startsWith('L3'))!;
+    writeFileSync(
+      join(server.dataDir, 'planted'),
+      `{"k":"${planted.bytes.toString('base64url')}"}`,
+    );
+    expect(search(secrets, filesOf(server.dataDir, ['operator-token']))).toEqual([
+      expect.stringMatching(/^L3 .* in planted$/),
+      expect.stringMatching(/^draw .* by hierarchy .* in planted$/),
+    ]);
+    removeFolder(join(server.dataDir, 'planted'));
+
+    const token = Buffer.from(server.operatorToken);
+    const said = [...bearers, { name: 'operator token', bytes: token }];
+    const owned = { name: 'plaintext', bytes: Buffer.from(PLAINTEXT) };
+    expect(search(said, [...leftBehind(), ...rows])).toEqual([]);
+    const kept = [
+      ...filesOf(server.dataDir),
+      ...filesOf(folder).filter(({ name }) => name === 'server.log'),
+    ];
+    expect(search([owned], kept)).toEqual([]);
+
+    await shredAcme([...vault, ...erasure].filter(([path]) => path.split('/')[1] === 'acme'));
+    await server.stop();
+    const after = databasesOf(server.dataDir).flatMap(rowsOf);
+    const all = [...secrets, ...drawsIn(drawsFile).map(({ bytes, by }) => ({ name: by, bytes }))];
+    expect(search(all, [...leftBehind(), ...after])).toEqual([]);
+  }, 60_000);
+});
+
+/** Kills and shreds, and looks at the databases while the server runs on. */
+async function shredAcme(wrapped: readonly (readonly [string, Buffer])[]): Promise<void> {
+  const stores = () =>
+    filesOf(server.dataDir).filter(({ name }) => /^(vault|erasure)\.db(-wal)?$/.test(name));
+  // A blob may lie over two pages, so it is looked for in pieces.
+  const pieces = wrapped.flatMap(([name, blob]) =>
+    Array.from({ length: Math.floor(blob.length / 16) }, (_, at) => ({
+      name: `${name}+${at}`,
+      bytes: blob.subarray(at * 16, at * 16 + 16),
+    })),
+  );
+  const found = () => {
+    const where = stores();
+    return pieces.filter(({ bytes }) => where.some((place) => place.bytes.includes(bytes)));
+  };
+  const erased = new Set(wrapped.map(([path]) => path.split('/')[0]));
+  expect(erased).toEqual(new Set(['cred', 'l2', 'l3', 'tek']));
+  expect(found().length).toBeGreaterThan(pieces.length * 0.8);
+
+  await server.start();
+  await unseal();
+  const path = '/v1/tenants/acme/revocations';
+  const { id } = await server.must<{ id: string }>('POST', path, {
+    token: acme.anna,
+    body: { kind: 'kill', scope: { all: true }, reason: { code: 'exit' } },
+  });
+  await server.must('POST', `${path}/${id}/shred`, { token: acme.boris, body: {} });
+  await server.until('the end of the shred', async () => {
+    const { stage } = await server.must('GET', `${path}/${id}`, { token: acme.auditor });
+    return stage === 'shredded';
+  });
+  expect(found().map(({ name }) => name)).toEqual([]);
+  expect(
+    (await edge('acme', 'decrypt', { ciphertext: records[0]!.bytes.toString('base64') })).status,
+  ).toBe(403);
+}
