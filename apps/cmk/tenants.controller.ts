@@ -1,6 +1,6 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands } from '@kcm/application';
-import { type CommandOf, defaultPolicy, type TenantPolicy } from '@kcm/domain';
+import { changedPolicy, type CommandOf, defaultPolicy } from '@kcm/domain';
 import { KcmError, streamOf } from '@kcm/kernel';
 import {
   Answers,
@@ -42,17 +42,6 @@ export const tenantView = z.object({
   }),
 });
 
-const merged = (base: TenantPolicy, input: PolicyInput | undefined): TenantPolicy => ({
-  leaseSeconds: input?.leaseSeconds ?? base.leaseSeconds,
-  cache: {
-    ttlSeconds: input?.cache?.ttlSeconds ?? base.cache.ttlSeconds,
-    maxUses: input?.cache?.maxUses ?? base.cache.maxUses,
-    maxAgeSeconds: input?.cache?.maxAgeSeconds ?? base.cache.maxAgeSeconds,
-    off: input?.cache?.off ?? base.cache.off,
-  },
-  allowExport: input?.allowExport ?? base.allowExport,
-});
-
 const OPERATOR = ['platform-operator'] as const;
 const READERS = ['platform-operator', 'platform-auditor', 'tenant-admin', 'auditor'] as const;
 
@@ -87,7 +76,11 @@ export class TenantsController {
     const handled = await this.commands.run(
       'tenant',
       streamOf('tenant', body.id),
-      { kind: 'RegisterTenant', homeRegion, policy: merged(defaultPolicy, body.policy) },
+      {
+        kind: 'RegisterTenant',
+        homeRegion,
+        policy: changedPolicy(defaultPolicy, body.policy ?? {}),
+      },
       { ...context, tenant: body.id },
     );
     await this.views.rename(body.id, body.name);
@@ -160,9 +153,7 @@ export class TenantsController {
     @Context() context: CommandContext,
     @Reply() reply: FastifyReply,
   ) {
-    const now = await this.views.stored(tenant, null);
-    const next = merged(now.policy, body);
-    return this.change(tenant, { kind: 'ChangePolicy', policy: next }, context, reply);
+    return this.change(tenant, { kind: 'ChangePolicy', policy: body }, context, reply);
   }
 
   private async change(

@@ -8,16 +8,26 @@ export const defaultPolicy: TenantPolicy = {
   allowExport: false,
 };
 
+type InPart<T> = { readonly [K in keyof T]?: T[K] | undefined };
 /** A policy in part. */
-export type PolicyChange = Partial<Omit<TenantPolicy, 'cache'>> & {
-  readonly cache?: Partial<CachePolicy>;
+export type PolicyChange = InPart<Omit<TenantPolicy, 'cache'>> & {
+  readonly cache?: InPart<CachePolicy> | undefined;
 };
 
-export const changedPolicy = (policy: TenantPolicy, change: PolicyChange): TenantPolicy => ({
-  ...policy,
-  ...change,
-  cache: { ...policy.cache, ...change.cache },
-});
+/** What the change leaves out stays as it is. */
+export function changedPolicy(policy: TenantPolicy, change: PolicyChange): TenantPolicy {
+  const { cache } = policy;
+  return {
+    leaseSeconds: change.leaseSeconds ?? policy.leaseSeconds,
+    cache: {
+      ttlSeconds: change.cache?.ttlSeconds ?? cache.ttlSeconds,
+      maxUses: change.cache?.maxUses ?? cache.maxUses,
+      maxAgeSeconds: change.cache?.maxAgeSeconds ?? cache.maxAgeSeconds,
+      off: change.cache?.off ?? cache.off,
+    },
+    allowExport: change.allowExport ?? policy.allowExport,
+  };
+}
 
 const BOUNDS = [
   ['leaseSeconds', LIMITS.leaseSecondsMin, LIMITS.leaseSecondsMax],
