@@ -9,7 +9,7 @@ import {
   type EventOf,
   type StateOf,
 } from '@kcm/domain';
-import type { StreamId } from '@kcm/kernel';
+import { KeyedTurns, type StreamId } from '@kcm/kernel';
 import type { CommandContext } from './command-context.js';
 import { type DeciderDeps, type Guard, type Handled, runDecider, stateOf } from './run-decider.js';
 
@@ -57,9 +57,14 @@ const registered = new Map<string, Registration>(
 /** Exactly one handler a decider; the map above makes a second one impossible. */
 export const COMMAND_HANDLERS = [...registered.values()].map((row) => row.handler);
 
-/** Typed door to the CommandBus. */
+/**
+ * Typed door to the CommandBus. Commands for one stream are decided one after the other: only
+ * another process can take a revision away, so that no number of callers wears the retries out.
+ */
 @Injectable()
 export class Commands {
+  readonly #turns = new KeyedTurns();
+
   constructor(
     @Inject(CommandBus) private readonly bus: CommandBus,
     @Inject(DECIDER_DEPS) private readonly deps: DeciderDeps,
@@ -67,9 +72,8 @@ export class Commands {
 
   /** The state of a stream as the ledger has it now, for the guard of a command on another one. */
   async state<K extends DecidedCategory>(kind: K, stream: StreamId): Promise<StateOf<K>> {
-    // The map gives each category its own decider, which the type of a union forgets.
-    const decider = decidersByCategory[kind] as unknown as Decider<never, StateOf<K>, EventOf<K>>;
-    return stateOf(this.deps, decider, stream);
+    const decider: Decider<never, unknown, DomainEvent> = decidersByCategory[kind] as never;
+    return (await stateOf(this.deps, decider, stream)) as StateOf<K>;
   }
 
   /** @throws as runDecider, which also says what a guard is */
@@ -81,6 +85,8 @@ export class Commands {
     guard?: Guard,
   ): Promise<Handled<EventOf<K>>> {
     const { commandClass } = registered.get(kind)!;
-    return this.bus.execute(new commandClass(stream, command, context, guard));
+    return this.#turns.take(stream, () =>
+      this.bus.execute(new commandClass(stream, command, context, guard)),
+    );
   }
 }
