@@ -101,7 +101,7 @@ const anchorsOf = (markdown: string): string[] =>
 
 /** What is wrong with the words after `kcm`, or null. */
 function wrongIn(line: string): string | null {
-  const [typed = ''] = line.split(/\s[<>|#…]|\s{2,}\(|\s{3,}|&&/);
+  const [typed = ''] = line.replaceAll(/\$\([^)]*\)/g, 'word').split(/\s[<>|&#…]|\s{2,}\(|\s{3,}/);
   const words = typed.trim().match(/"[^"]*"|\S+/g) ?? [];
   const program = kcmProgram();
   let command: Command = program;
