@@ -112,6 +112,5 @@ export async function createHttpApp(
     bodyParser: false,
   });
   app.useGlobalFilters(new ProblemFilter(app.get(Refusals), logger));
-  app.enableShutdownHooks([]);
   return app;
 }

@@ -1,0 +1,86 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Standalone, startStandalone } from './standalone.js';
+
+describe('Standalone', () => {
+  let folder: string;
+  let running: Standalone | null;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'kcm-sa-'));
+    running = null;
+  });
+  afterEach(async () => {
+    await running?.stop();
+    rmSync(folder, { recursive: true });
+  });
+  const start = async (more: NodeJS.ProcessEnv = {}) =>
+    (running = await startStandalone({
+      KCM_DATA_DIR: folder,
+      KCM_HTTP_PORT: '0',
+      KCM_KMIP_PORT: '0',
+      KCM_LOG_LEVEL: 'fatal',
+      ...more,
+    }));
+  const endpoints = () =>
+    JSON.parse(readFileSync(join(folder, 'endpoints.json'), 'utf8')) as Record<string, unknown>;
+
+  it('unseals itself, says where it answers, and leaves signals to its program', async () => {
+    const before = ['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal));
+    const { http } = await start();
+    const after = ['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal));
+    expect(after).toEqual(before);
+    expect(endpoints()).toMatchObject({ http, kmip: expect.any(String) as string });
+    expect((await fetch(`${http}/readyz`)).status).toBe(200);
+  });
+
+  it('stops so that nothing waits in a log beside a database, and starts again', async () => {
+    await start();
+    await running!.stop();
+    expect(existsSync(join(folder, 'endpoints.json'))).toBe(false);
+    expect(readdirSync(folder).filter((name) => /-(wal|shm|journal)$/.test(name))).toEqual([]);
+    const { http } = await start();
+    const status = (await (await fetch(`${http}/v1/sys/status`)).json()) as object;
+    expect(status).toMatchObject({ initialized: true, sealed: false, seal: 'auto' });
+  });
+
+  it('with KCM_SEAL=shamir answers sealed and has neither KMIP nor an Edge', async () => {
+    const { http } = await start({ KCM_SEAL: 'shamir' });
+    expect(endpoints()).toEqual({ http });
+    expect((await fetch(`${http}/readyz`)).status).toBe(503);
+    const tenants = await fetch(`${http}/v1/tenants`);
+    expect([tenants.status, ((await tenants.json()) as { code: string }).code]).toEqual([
+      503,
+      'sealed',
+    ]);
+  });
+
+  it('answers problem+json with a correlation id, whatever came', async () => {
+    const { http } = await start();
+    const token = readFileSync(join(folder, 'operator-token'), 'utf8').trim();
+    const authorization = `Bearer ${token}`;
+    const json = { authorization, 'content-type': 'application/json' };
+    const asked: [string, RequestInit][] = [
+      ['/nowhere', {}],
+      ['/v1/tenants/%zz', { headers: { authorization } }],
+      [`/v1/tenants/${'a'.repeat(400)}`, { headers: { authorization } }],
+      ['/v1/tenants', {}],
+      ['/v1/tenants', { method: 'DELETE', headers: { authorization } }],
+      ['/v1/tenants', { method: 'POST', headers: json, body: '{"id":' }],
+      ['/v1/tenants', { method: 'POST', headers: json, body: '{"id":"a","name":"\\ud800"}' }],
+      ['/v1/tenants', { method: 'POST', headers: json, body: '['.repeat(200_000) }],
+      ['/v1/tenants', { method: 'POST', headers: json, body: ' '.repeat(2_000_000) }],
+      ['/v1/tenants', { method: 'POST', headers: { authorization }, body: 'text' }],
+      ['/v1/tenants/none/block', { method: 'POST', headers: { ...json, 'if-match': '"0"' } }],
+    ];
+    for (const [path, init] of asked) {
+      const answer = await fetch(`${http}${path}`, init);
+      const problem = (await answer.json()) as { status: number; correlationId: string };
+      expect(answer.headers.get('content-type')).toContain('application/problem+json');
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.status).toBeLessThan(500);
+      expect(problem.status).toBe(answer.status);
+      expect(answer.headers.get('x-correlation-id')).toBe(problem.correlationId);
+    }
+  });
+});
