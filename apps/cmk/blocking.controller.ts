@@ -1,11 +1,13 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands } from '@kcm/application';
+import { operationIdOf } from '@kcm/domain';
 import { streamOf } from '@kcm/kernel';
 import { Answers, Context, Endpoint, Reply } from '@kcm/platform';
 import type { FastifyReply } from 'fastify';
 import { empty } from './schemas.js';
 import { TenantViews } from './tenant-views.js';
 import { tenantView } from './tenants.controller.js';
+import { Waiting } from './waiting.js';
 
 /** Block and unblock: the platform's own lock. It is taken on the access stream before all else. */
 @Controller()
@@ -14,6 +16,7 @@ export class BlockingController {
     @Inject(Commands) private readonly commands: Commands,
     @Inject(Answers) private readonly answers: Answers,
     @Inject(TenantViews) private readonly views: TenantViews,
+    @Inject(Waiting) private readonly waiting: Waiting,
   ) {}
 
   @Endpoint({
@@ -46,6 +49,7 @@ export class BlockingController {
       },
       context,
     );
+    await this.waiting.finished(reply, operationIdOf.lock(tenant, context.commandId));
     return this.views.one(tenant, this.answers.accepted(reply, handled), reply);
   }
 
@@ -67,6 +71,9 @@ export class BlockingController {
     await this.views.stored(tenant, null);
     const stream = streamOf('access', tenant);
     const handled = await this.commands.run('access', stream, { kind: 'Unblock' }, context);
+    const [released] = handled.events;
+    if (released?.type === 'LockReleased')
+      await this.waiting.finished(reply, operationIdOf.release(tenant, released.data.lock));
     return this.views.one(tenant, this.answers.accepted(reply, handled), reply);
   }
 }

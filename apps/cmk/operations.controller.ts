@@ -4,6 +4,7 @@ import { KcmError } from '@kcm/kernel';
 import { Endpoint, type Principal, ROLES, Token, Who } from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
 import type { OperationDoc } from '@projections/operations';
+import type { TenantDoc } from '@projections/tenants';
 import { z } from 'zod';
 
 const operationView = z.object({
@@ -41,6 +42,15 @@ export class OperationsController {
     const tenant = principal.tenant === null || principal.tenant === found.tenant;
     if (!own || !tenant) throw new KcmError('not_found', 'There is no such resource.');
     const { tenant: _, requestedBy: _by, ...operation } = found;
-    return operation;
+    return { ...operation, ...(await this.endOf(found)) };
+  }
+
+  /** No key is made for a killed tenant any more: whoever waits for one is told so. */
+  private async endOf({ tenant, kind, state }: OperationDoc) {
+    if (kind !== 'service.map' || state !== 'pending') return {};
+    const doc = await this.queries.get<TenantDoc>('tenants', tenant);
+    const kill = doc?.access.locks.find((lock) => lock.kind === 'killed');
+    if (kill === undefined) return {};
+    return { state: 'failed', code: 'tenant_killed', finishedAt: kill.since };
   }
 }

@@ -8,6 +8,8 @@ export type OperationKind =
   | 'root-key.probe'
   | 'key.rotate'
   | 'service.map'
+  | 'tenant.block'
+  | 'tenant.unblock'
   | 'revocation.lock'
   | 'revocation.release'
   | 'revocation.shred';
@@ -42,6 +44,8 @@ type Handled = Extract<
       | 'ServiceMapped'
       | 'ServiceUnmapped'
       | 'KeyCreated'
+      | 'TenantBlocked'
+      | 'TenantUnblocked'
       | 'LockTaken'
       | 'LockReleased'
       | 'RevocationLocked'
@@ -55,9 +59,16 @@ type OperationEvent = Recorded<Handled>;
 interface About {
   readonly id: string;
   readonly kind: OperationKind;
-  /** Below the tenant. */
-  readonly path: string;
+  /** Below the tenant; null: the tenant itself. */
+  readonly path: string | null;
 }
+
+/** A block is a lock like the others; what follows it is the tenant's own state. */
+const blocking = (tenant: string, lock: string, ends: boolean): About => ({
+  id: ends ? operationIdOf.release(tenant, lock) : operationIdOf.lock(tenant, lock),
+  kind: ends ? 'tenant.unblock' : 'tenant.block',
+  path: null,
+});
 
 /** Which operation an event concerns, from the event alone; null: none. */
 function aboutOf(event: OperationEvent): About | null {
@@ -90,10 +101,10 @@ function aboutOf(event: OperationEvent): About | null {
     case 'LockReleased':
     case 'RevocationLocked':
     case 'RevocationReleased': {
-      const blocked = 'kind' in event.data && event.data.kind === 'blocked';
-      if (blocked) return null;
       const lock = 'lock' in event.data ? event.data.lock : id!;
       const ends = event.type === 'LockReleased' || event.type === 'RevocationReleased';
+      const blocked = 'kind' in event.data && event.data.kind === 'blocked';
+      if (blocked) return blocking(tenant, lock, ends);
       return ends
         ? {
             id: operationIdOf.release(tenant, lock),
@@ -106,6 +117,9 @@ function aboutOf(event: OperationEvent): About | null {
             path: `revocations/${lock}`,
           };
     }
+    case 'TenantBlocked':
+    case 'TenantUnblocked':
+      return blocking(tenant, event.data.lock, event.type === 'TenantUnblocked');
     case 'RevocationShredRequested':
     case 'RevocationShredded':
       return {
@@ -145,6 +159,8 @@ function endOf(event: OperationEvent): End | null {
     case 'RootKeyConnected':
     case 'KeyRotated':
     case 'KeyCreated':
+    case 'TenantBlocked':
+    case 'TenantUnblocked':
     case 'RevocationLocked':
     case 'RevocationReleased':
     case 'RevocationShredded':
@@ -169,7 +185,7 @@ function evolve(doc: OperationDoc | null, event: OperationEvent): OperationDoc |
     tenant,
     kind: about.kind,
     state: 'pending',
-    resource: `/v1/tenants/${tenant}/${about.path}`,
+    resource: `/v1/tenants/${tenant}${about.path === null ? '' : `/${about.path}`}`,
     requestedBy: event.meta.actor,
     requestedAt: at,
     finishedAt: null,
@@ -193,6 +209,8 @@ export const operations: Projection<OperationDoc | null, OperationEvent> = {
     'ServiceMapped',
     'ServiceUnmapped',
     'KeyCreated',
+    'TenantBlocked',
+    'TenantUnblocked',
     'LockTaken',
     'LockReleased',
     'RevocationLocked',

@@ -32,6 +32,26 @@ describe('projection operations', () => {
     expect(stateAfter(story)).toBe('succeeded');
   });
 
+  it('a block and its end are done when the tenant itself follows them', () => {
+    const { access } = acmeStreams;
+    const lock = { lock: 'b1', kind: 'blocked', epoch: 1 } as const;
+    const taken = {
+      type: 'LockTaken',
+      data: { ...lock, scope: { all: true }, owner: 'platform', cause: 'operator' },
+    } as const;
+    const story = new Story().note(access, [taken]);
+    const docs = () => foldProjection(operations, story.events);
+    const block = operationIdOf.lock('acme', 'b1');
+    expect(docs()[block]).toMatchObject({ state: 'pending', resource: '/v1/tenants/acme' });
+    story.note(tenant, [{ type: 'TenantBlocked', data: { lock: 'b1' } }]);
+    expect(docs()[block]?.state).toBe('succeeded');
+    story.note(access, [{ type: 'LockReleased', data: lock }]);
+    const unblock = operationIdOf.release('acme', 'b1');
+    expect(docs()[unblock]).toMatchObject({ kind: 'tenant.unblock', state: 'pending' });
+    story.note(tenant, [{ type: 'TenantUnblocked', data: { lock: 'b1' } }]);
+    expect(docs()[unblock]?.state).toBe('succeeded');
+  });
+
   it('a service mapped again has its key already: nothing to wait for', () => {
     const story = new Story().note(tenant, [mapped]).note(l3, [created]);
     expect(stateAfter(story.note(tenant, [unmapped]).note(tenant, [mapped]))).toBe('succeeded');
