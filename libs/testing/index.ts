@@ -1,3 +1,4 @@
+export * from './figures.js';
 export * from './given.js';
 export * from './acme-story.js';
 export * from './fold-process.js';

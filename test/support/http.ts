@@ -17,7 +17,7 @@ export interface Answer {
 }
 
 const ANSWER_MS_MAX = 20_000;
-const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
 /** One request over TCP; nothing is normalised, so that odd paths arrive as they are. */
 export function ask(

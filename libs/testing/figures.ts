@@ -1,0 +1,20 @@
+/**
+ * How much the long tests do: at the gate (`npm test`), and in the long run (`npm run deep`, which
+ * sets KCM_TEST_FIGURES=deep). The tests are the same.
+ */
+const deep = process.env['KCM_TEST_FIGURES'] === 'deep';
+const figure = (gate: number, long: number): number => (deep ? long : gate);
+
+export const FIGURES = {
+  /** Kills of a process that only writes the ledger. */
+  ledgerKills: figure(25, 200),
+  /** Kills of the whole product under fifty writers. */
+  commandKills: figure(25, 200),
+  /** Kills of the whole product while a tenant comes and goes. */
+  lifeKills: figure(15, 120),
+  /** Kills of a first start. */
+  firstStartKills: figure(6, 60),
+  /** Places at which the write-ahead log is cut, and bytes of the ledger that are flipped. */
+  logCuts: figure(12, 200),
+  flippedBytes: figure(24, 400),
+} as const;
