@@ -12,6 +12,7 @@ const only = (room, allowed, comment, more = {}) => ({
   ...more,
 });
 const engines = '(ledger|read-models|vault)/sqlite';
+const drivers = 'keystores/(software|vault)';
 
 module.exports = {
   forbidden: [
@@ -34,41 +35,35 @@ module.exports = {
     only('sqlite', ['kernel'], 'shared by the sqlite adapters'),
     only(
       'custody',
-      ['kernel', 'domain', 'crypto', 'ledger', 'read-models', 'vault', 'keystores'],
+      ['kernel', 'domain', 'crypto', 'ledger', 'vault', 'keystores'],
       'holds the keys: sees the rules and the ports, no transport',
     ),
     only('edge', ['kernel', 'crypto', 'kmip'], 'the data plane runs alone on a workload machine'),
     only('evidence', ['kernel', 'crypto', 'domain'], 'a verifier needs no server'),
     only(
       'application',
-      [
-        'kernel',
-        'domain',
-        'crypto',
-        'processes',
-        'ledger',
-        'read-models',
-        'vault',
-        'keystores',
-        'evidence',
-      ],
+      ['kernel', 'domain', 'crypto', 'processes', 'ledger', 'read-models', 'vault'],
       'use cases over ports; never custody, edge or an adapter',
     ),
     only(
       'platform',
-      [
-        'kernel',
-        'domain',
-        'crypto',
-        'ledger',
-        'read-models',
-        'vault',
-        'keystores',
-        'sqlite',
-        'application',
-      ],
+      ['kernel', 'ledger', 'read-models', 'vault', 'application'],
       'what every Nest application needs',
     ),
+    {
+      name: 'sqlite-under-adapters-alone',
+      severity: 'error',
+      comment: 'a port that knows its engine has only one',
+      from: { path: '^(apps|libs|projections)/', pathNot: [spec, `^libs/(sqlite|${engines})/`] },
+      to: { path: '^libs/sqlite/' },
+    },
+    {
+      name: 'edge-is-a-kmip-client',
+      severity: 'error',
+      comment: 'the data plane carries no server that it could be attacked through',
+      from: { path: '^libs/edge/', pathNot: spec },
+      to: { path: '^libs/kmip/server/' },
+    },
     {
       name: 'evidence-verify-stands-alone',
       severity: 'error',
@@ -122,8 +117,11 @@ module.exports = {
         path: '^(apps|libs|projections)/',
         pathNot: [
           spec,
-          '^libs/(kernel|crypto|custody|kmip|testing)/',
-          '^apps/(keystore|core/tls|edge/tls)',
+          '^libs/(kernel|crypto|custody|testing)/',
+          // X.509 names of a TLS peer.
+          '^(libs/kmip/server/identity|apps/edge/tls)\\.ts$',
+          // The customer's own keystore: another product as far as trust goes.
+          '^apps/keystore/',
         ],
       },
       to: { path: '^(node:)?crypto$' },
@@ -143,6 +141,27 @@ module.exports = {
       to: { path: '^apps/', pathNot: '^apps/$1/' },
     },
     {
+      name: 'demo-not-to-apps',
+      severity: 'error',
+      comment: 'the demo starts programs, as a newcomer would',
+      from: { path: '^demo/' },
+      to: { path: '^apps/' },
+    },
+    {
+      name: 'keystore-is-the-customers',
+      severity: 'error',
+      comment: 'it must show that the product needs nothing of ours on that side',
+      from: { path: '^apps/keystore/', pathNot: spec },
+      to: { path: '^(libs|projections)/', pathNot: '^libs/kernel/' },
+    },
+    {
+      name: 'edge-app-is-lean',
+      severity: 'error',
+      comment: 'what runs on a workload machine is the data plane and its configuration',
+      from: { path: '^apps/edge/', pathNot: [spec, '^apps/edge/admin/'] },
+      to: { path: '^(libs|projections)/', pathNot: '^libs/(kernel|crypto|kmip|edge)/' },
+    },
+    {
       name: 'clients-speak-http',
       severity: 'error',
       comment: 'the CLI uses the public doors',
@@ -160,6 +179,13 @@ module.exports = {
       to: { path: `^libs/${engines}/` },
     },
     {
+      name: 'adapters-by-import',
+      severity: 'error',
+      comment: "a vendor's client is loaded where it is configured, and nowhere else",
+      from: { path: '^(apps|libs|projections)/([^/]+/[^/]+)', pathNot: spec },
+      to: { path: `^libs/(${engines}|${drivers})/`, pathNot: '^libs/$2/', dynamic: false },
+    },
+    {
       name: 'rooms-by-their-door',
       severity: 'error',
       comment: "a room's inside may change",
@@ -168,6 +194,13 @@ module.exports = {
         path: '^libs/',
         pathNot: ['^libs/$2/', '^libs/[^/]+/index\\.ts$', '^libs/[^/]+/[^/]+/index\\.ts$'],
       },
+    },
+    {
+      name: 'apps-and-projections-by-their-door',
+      severity: 'error',
+      comment: "an application's and a read model's inside may change",
+      from: { path: '^(apps|libs|projections|demo)/([^/]+)/', pathNot: spec },
+      to: { path: '^(apps|projections)/[^/]+/', pathNot: ['^$1/$2/', '^[^/]+/[^/]+/index\\.ts$'] },
     },
     {
       name: 'testing-only-from-specs',
