@@ -1,0 +1,58 @@
+import type { Api } from './api.js';
+import type { CustomerKey, Keystore } from './keystore.js';
+import { until } from './processes.js';
+import type { Region } from './region.js';
+
+/** The shortest lease that a policy may set. */
+export const LEASE_SECONDS = 10;
+/** What is promised: the lease's end and one second. */
+export const BOUND_MS = (LEASE_SECONDS + 1) * 1_000;
+
+/** One customer: its key in its own keystore, and its people on the platform. */
+export interface Tenant {
+  readonly id: string;
+  readonly path: string;
+  readonly key: CustomerKey;
+  /** Connects keys, maps services, locks. */
+  readonly anna: Api;
+  /** The second person. */
+  readonly boris: Api;
+  readonly auditor: Api;
+  /** Id of the L3 by service. */
+  readonly l3: Readonly<Record<string, string>>;
+}
+
+/** From nothing to keys that serve. `url`: where Core reaches the keystore, if not directly. */
+export async function onboard(
+  region: Region,
+  keystore: Keystore,
+  id: string,
+  services: readonly string[] = ['billing'],
+  url = keystore.url,
+): Promise<Tenant> {
+  const { operator } = region;
+  const path = `/v1/tenants/${id}`;
+  const policy = { leaseSeconds: LEASE_SECONDS };
+  await operator.command('/v1/tenants', { id, name: `${id} bank`, policy });
+  await operator.command(`${path}/activate`);
+  const [key, anna, boris, auditor] = await Promise.all([
+    keystore.create(id),
+    region.person(id, 'anna', 'tenant-admin', 'key-admin'),
+    region.person(id, 'boris', 'tenant-admin', 'key-admin'),
+    region.person(id, 'ada', 'auditor'),
+  ]);
+  await anna.command(`${path}/root-keys`, {
+    keystore: 'software',
+    reference: { url, key: id },
+    credentials: { token: key.token },
+  });
+  const l3: Record<string, string> = {};
+  for (const service of services) {
+    await anna.command(`${path}/services`, { id: service });
+    l3[service] = await until(`the key of ${id}/${service}`, 10_000, async () => {
+      const mapped = await anna.read<{ key: string | null }>(`${path}/services/${service}`);
+      return mapped.key;
+    });
+  }
+  return { id, path, key, anna, boris, auditor, l3 };
+}
