@@ -1,7 +1,10 @@
 import type { Standalone } from './standalone.js';
 
+type About = Pick<Standalone, 'http' | 'dataDir' | 'seal' | 'initialized' | 'edgeSockets'>;
+
 /** What a person reads after `npm start`: what is trial-grade, and what to type next. */
-export function welcome({ http, dataDir, seal, initialized, edgeSockets }: Standalone): string {
+export function welcome(about: About): string {
+  const { http, dataDir, seal, initialized, edgeSockets } = about;
   const trial = [
     'Trial-grade about this set-up:',
     '  - one machine: ledger, vault and erasure store share a disk, so a shred is',
@@ -13,14 +16,20 @@ export function welcome({ http, dataDir, seal, initialized, edgeSockets }: Stand
     ? ['The region is sealed. Type: npx kcm unseal --share -']
     : ['The region is not initialized. Type: npx kcm init --shares 3 --threshold 2'];
   const next = [
-    'Type next',
-    '  as a bank:               npx kcm keystore serve        (your own root key, in another shell)',
-    '                           npx kcm keystore create acme',
-    '  as a platform engineer:  npx kcm tenant create acme && npx kcm tenant activate acme',
-    '                           npx kcm rootkey connect --help',
-    '                           npx kcm encrypt --tenant acme < file',
-    '  as an auditor:           npx kcm token create --tenant acme --role auditor --subject ada',
-    '                           npx kcm audit search --tenant acme',
+    'Type next, in another shell',
+    '  as a bank:  your own root key, in a keystore of your own',
+    '    npx kcm keystore serve',
+    '    npx kcm keystore create acme                        (prints the token that opens it)',
+    '  as a platform engineer:  a tenant, its root key, a service',
+    '    npx kcm tenant create acme && npx kcm tenant activate acme',
+    '    npx kcm token create --tenant acme --role tenant-admin key-admin --subject anna > anna',
+    '    KCM_TOKEN_FILE=anna npx kcm rootkey connect --tenant acme --keystore software \\',
+    '      --reference url=http://127.0.0.1:8300 key=acme --credential token=…',
+    '    KCM_TOKEN_FILE=anna npx kcm service map default --tenant acme',
+    '    npx kcm encrypt --tenant acme < file',
+    '  as an auditor:  what happened, and who could decrypt',
+    '    npx kcm token create --tenant acme --role auditor --subject ada > ada',
+    '    KCM_TOKEN_FILE=ada npx kcm audit search --tenant acme',
   ];
   const where = [
     `OpenKCM answers on ${http}   (API: ${http}/openapi.json)`,

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { Json } from '@kcm/kernel';
 import { DriverRegistry, EgressGuard, LOOPBACK_CIDRS } from '@kcm/keystores';
 import { kcmProgram } from '../../apps/cli/kcm-program.js';
+import { welcome } from '../../apps/standalone/welcome.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const PAGES = ['README.md', ...globSync('docs/**/*.md', { cwd: ROOT })].sort();
@@ -69,11 +70,18 @@ describe('The pages', () => {
   });
 
   it.each(PAGES)('%s types commands that kcm has', (page) => {
-    const lines = [...read(page).matchAll(/^```\w*\n([\s\S]*?)^```$/gm)]
-      .flatMap(([, block]) => block!.replaceAll('\\\n', ' ').split('\n'))
-      .map((line) => /(?:^|[$|] |npx )kcm (.+)$/.exec(line)?.[1] ?? null)
-      .filter((line) => line !== null);
-    expect(lines.map((line) => wrongIn(line)).filter((wrong) => wrong !== null)).toEqual([]);
+    const blocks = [...read(page).matchAll(/^```\w*\n([\s\S]*?)^```$/gm)];
+    expect(blocks.flatMap(([, block]) => wrongCommands(block!))).toEqual([]);
+  });
+});
+
+describe('What a server says at its start', () => {
+  it.each(['auto', 'shamir'] as const)('%s: types commands that kcm has', (seal) => {
+    for (const initialized of [true, false]) {
+      const said = welcome({ http: '', dataDir: '', edgeSockets: {}, seal, initialized });
+      expect(said).toContain('npx kcm');
+      expect(wrongCommands(said)).toEqual([]);
+    }
   });
 });
 
@@ -98,6 +106,15 @@ const anchorsOf = (markdown: string): string[] =>
       .replaceAll(/[^\p{L}\p{N} -]/gu, '')
       .replaceAll(' ', '-'),
   );
+
+/** Every command of a text that kcm does not have. */
+const wrongCommands = (text: string): string[] =>
+  text
+    .replaceAll('\\\n', ' ')
+    .split(/\n|&&/)
+    .map((line) => /(?:^|[$|] |npx )kcm (.+)$/.exec(line.trim())?.[1] ?? null)
+    .map((line) => (line === null ? null : wrongIn(line)))
+    .filter((wrong) => wrong !== null);
 
 /** What is wrong with the words after `kcm`, or null. */
 function wrongIn(line: string): string | null {
