@@ -7,6 +7,7 @@ import {
   Body,
   Context,
   Endpoint,
+  lineOfText,
   listOf,
   type Paging,
   pagingQuery,
@@ -23,7 +24,7 @@ import { TenantViews } from './tenant-views.js';
 
 const registration = z.strictObject({
   id: tenantId,
-  name: z.string().min(1).max(200),
+  name: lineOfText(200),
   homeRegion: z.string().max(32).optional(),
   policy: policyInput.optional(),
 });

@@ -38,6 +38,7 @@ export class AuthGuard implements CanActivate {
     request.kcm.principal = principal;
     const params = request.params as Record<string, string>;
     authorize(principal, route, params['tenant'] ?? null);
+    request.kcm.admitted = true;
     // What cannot be an id names nothing.
     if (!Object.values(params).every((param) => ID.test(param))) {
       throw new KcmError('not_found', NOT_FOUND);

@@ -13,6 +13,8 @@ import { z } from 'zod';
 import { RANDOM } from './tokens.js';
 import { type Part, validateParts } from './validate.js';
 
+/** W3C Trace Context §3.2; any other one is as good as none. */
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const empty = z.strictObject({});
 const key = z
   .string()
@@ -78,7 +80,7 @@ export class CommandInterceptor implements NestInterceptor {
         : commandIdOf([tenant, principal?.subject ?? '', request.method, path, key]);
     const fingerprint = await this.subjects.fingerprint(tenant, (request.body ?? {}) as Json);
     if (key !== undefined) await this.reservations.reserve(commandId, fingerprint);
-    const traceparent = request.headers['traceparent'];
+    const traceparent = String(request.headers['traceparent'] ?? '');
     const ifMatch = head['if-match'];
     return {
       commandId,
@@ -87,7 +89,7 @@ export class CommandInterceptor implements NestInterceptor {
       actor: principal?.actor ?? 'anonymous',
       correlationId,
       causationId: commandId,
-      ...(typeof traceparent === 'string' ? { traceparent } : {}),
+      ...(TRACEPARENT.test(traceparent) ? { traceparent } : {}),
       ...(ifMatch === undefined ? {} : { ifRevision: Number(ifMatch.slice(1, -1)) }),
     };
   }

@@ -35,6 +35,8 @@ describe('The configuration', () => {
   it('names every wrong variable at once, those that are not built or not known too', () => {
     const errors = refused({
       KCM_REGION: 'Not A Region',
+      KCM_BIND: '0.0.0.0',
+      KCM_TLS_KEY: 'key.pem',
       KCM_HTTP_PORT: '70000',
       KCM_EDGE_SERVICES: 'ok,Not Ok',
       KCM_SEAL: 'keystore:aws',
@@ -44,6 +46,8 @@ describe('The configuration', () => {
     }).map((error) => error.split(' ')[0]);
     expect(new Set(errors)).toEqual(
       new Set([
+        'KCM_BIND',
+        'KCM_TLS_CERT',
         'KCM_EDGE_SERVICES',
         'KCM_HTTP_PORT',
         'KCM_LEDGER',

@@ -13,58 +13,62 @@ const engine = (only: string) =>
     .transform(String);
 const notBuilt = z.never('is not built in this release; remove it').optional();
 
-const schema = z
-  .object({
-    KCM_DATA_DIR: z.string().min(1).default('.kcm'),
-    KCM_REGION: z.string().regex(REGION_ID, 'must match [a-z0-9][a-z0-9-]{0,31}').default('local'),
-    KCM_BIND: z.union([z.ipv4(), z.ipv6()]).default('127.0.0.1'),
-    KCM_HTTP_PORT: port.default(8080),
-    KCM_KMIP_PORT: port.default(5696),
-    KCM_PUBLIC_URL: z.url().optional(),
-    KCM_TLS_CERT: z.string().optional(),
-    KCM_TLS_KEY: z.string().optional(),
-    KCM_TLS_CA: z.string().optional(),
-    KCM_EDGE_SERVICES: z
-      .string()
-      .default('default')
-      .transform((text) => text.split(',').map((part) => part.trim()))
-      .pipe(z.array(z.string().regex(SERVICE_ID, 'is not a service id')).min(1)),
-    KCM_EDGE_PORT: notBuilt,
-    KCM_SEAL: z.enum(['auto', 'shamir'], 'must be auto or shamir').default('auto'),
-    KCM_OIDC_ISSUERS: notBuilt,
-    KCM_EGRESS_ALLOW: z
-      .string()
-      .optional()
-      .transform((text) => (text ?? '').split(',').filter(Boolean))
-      .pipe(z.array(cidr)),
-    KCM_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
-    KCM_LEDGER: engine('sqlite:'),
-    KCM_READ_MODELS: engine('sqlite:'),
-    KCM_VAULT: engine('sqlite:'),
-    KCM_ERASURE: engine('sqlite:'),
-    KCM_DIRECTORY: engine('sqlite:'),
-    KCM_MESSAGING: engine('memory:'),
-  })
-  .check(({ value, issues }) => {
-    const wrong = (path: string, message: string) =>
-      issues.push({ code: 'custom', path: [path], message, input: value });
-    if ((value.KCM_TLS_CERT === undefined) !== (value.KCM_TLS_KEY === undefined)) {
-      wrong('KCM_TLS_CERT', 'and KCM_TLS_KEY go together');
-    }
-    const loopback = ipaddr.parse(value.KCM_BIND).range() === 'loopback';
-    if (!loopback && value.KCM_TLS_CERT === undefined) {
-      wrong('KCM_BIND', 'plain HTTP is served on loopback only; give KCM_TLS_CERT and KCM_TLS_KEY');
-    }
-    for (const service of value.KCM_EDGE_SERVICES) {
-      const path = join(value.KCM_DATA_DIR, 'edge', `${service}.sock`);
-      if (Buffer.byteLength(path) > LIMITS.socketPathBytesMax) {
-        wrong('KCM_DATA_DIR', `the socket path ${path} is over ${LIMITS.socketPathBytesMax} bytes`);
-      }
-    }
-  });
+const schema = z.object({
+  KCM_DATA_DIR: z.string().min(1).default('.kcm'),
+  KCM_REGION: z.string().regex(REGION_ID, 'must match [a-z0-9][a-z0-9-]{0,31}').default('local'),
+  KCM_BIND: z.union([z.ipv4(), z.ipv6()]).default('127.0.0.1'),
+  KCM_HTTP_PORT: port.default(8080),
+  KCM_KMIP_PORT: port.default(5696),
+  KCM_PUBLIC_URL: z.url().optional(),
+  KCM_TLS_CERT: z.string().optional(),
+  KCM_TLS_KEY: z.string().optional(),
+  KCM_TLS_CA: z.string().optional(),
+  KCM_EDGE_SERVICES: z
+    .string()
+    .default('default')
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(z.string().regex(SERVICE_ID, 'is not a service id')).min(1)),
+  KCM_EDGE_PORT: notBuilt,
+  KCM_SEAL: z.enum(['auto', 'shamir'], 'must be auto or shamir').default('auto'),
+  KCM_OIDC_ISSUERS: notBuilt,
+  KCM_EGRESS_ALLOW: z
+    .string()
+    .optional()
+    .transform((text) => (text ?? '').split(',').filter(Boolean))
+    .pipe(z.array(cidr)),
+  KCM_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
+  KCM_LEDGER: engine('sqlite:'),
+  KCM_READ_MODELS: engine('sqlite:'),
+  KCM_VAULT: engine('sqlite:'),
+  KCM_ERASURE: engine('sqlite:'),
+  KCM_DIRECTORY: engine('sqlite:'),
+  KCM_MESSAGING: engine('memory:'),
+});
 
 export type Config = z.infer<typeof schema>;
 export const Config = Symbol('Config');
+
+/** What no setting shows alone; asked of those that are right by themselves. */
+function together(config: Partial<Config>): FieldError[] {
+  const errors: FieldError[] = [];
+  const wrong = (path: string, detail: string) => errors.push({ path, code: 'custom', detail });
+  const { KCM_BIND: bind, KCM_DATA_DIR: folder } = config;
+  if ((config.KCM_TLS_CERT === undefined) !== (config.KCM_TLS_KEY === undefined)) {
+    wrong('KCM_TLS_CERT', 'and KCM_TLS_KEY go together');
+  }
+  const loopback = bind === undefined || ipaddr.parse(bind).range() === 'loopback';
+  if (!loopback && config.KCM_TLS_CERT === undefined) {
+    wrong('KCM_BIND', 'plain HTTP is served on loopback only; give KCM_TLS_CERT and KCM_TLS_KEY');
+  }
+  for (const service of config.KCM_EDGE_SERVICES ?? []) {
+    if (folder === undefined) break;
+    const path = join(folder, 'edge', `${service}.sock`);
+    if (Buffer.byteLength(path) > LIMITS.socketPathBytesMax) {
+      wrong('KCM_DATA_DIR', `the socket path ${path} is over ${LIMITS.socketPathBytesMax} bytes`);
+    }
+  }
+  return errors;
+}
 
 const known = new Set(Object.keys(schema.shape));
 /** Read by other programs of this product, or by the launcher. */
@@ -98,12 +102,18 @@ function withFiles(env: NodeJS.ProcessEnv, errors: FieldError[]): Record<string,
 /** @throws KcmError invalid_request naming every wrong variable at once */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const errors: FieldError[] = [];
-  const parsed = schema.safeParse(withFiles(env, errors));
+  const values = withFiles(env, errors);
+  const parsed = schema.safeParse(values);
   for (const issue of parsed.error?.issues ?? []) {
     const [name, ...rest] = issue.path;
     const at = rest.length > 0 ? `item ${Number(rest[0]) + 1}: ` : '';
     errors.push({ path: String(name), code: issue.code, detail: `${at}${issue.message}` });
   }
+  const wrong = new Set(errors.map((error) => error.path));
+  const right = Object.entries(schema.shape)
+    .filter(([name]) => !wrong.has(name))
+    .map(([name, setting]) => [name, setting.parse(values[name])]);
+  errors.push(...together(Object.fromEntries(right) as Partial<Config>));
   if (errors.length > 0 || !parsed.success) {
     const list = errors.map((error) => `  ${error.path}: ${error.detail}`).join('\n');
     throw new KcmError('invalid_request', `These settings are wrong:\n${list}`, { errors });

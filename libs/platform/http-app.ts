@@ -28,7 +28,7 @@ function scopeOf(given: string | string[] | undefined, random: Random): RequestS
   const correlationId =
     typeof given === 'string' && CORRELATION_ID.test(given) ? given : uuidv4(random);
   const none = { route: null, principal: null, body: null, query: null, token: null };
-  return { correlationId, ...none, command: null };
+  return { correlationId, ...none, admitted: false, command: null };
 }
 
 /** What every request gets before anything else looks at it. */
@@ -50,7 +50,7 @@ function observe(server: FastifyInstance, random: Random, logger: Logger): void 
     logger.info(
       {
         correlationId,
-        route: route === null ? null : `${route.method} ${route.path}`,
+        route: route === null ? null : `${route.method} /${route.path}`,
         actor: principal?.actor,
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime),

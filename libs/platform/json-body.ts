@@ -1,5 +1,6 @@
 import { KcmError, LIMITS } from '@kcm/kernel';
 import type { FastifyInstance } from 'fastify';
+import { isUtf8 } from 'node:buffer';
 
 /**
  * JSON bodies and no others; an empty one is as good as `{}`. What could be parsed and never be
@@ -8,9 +9,11 @@ import type { FastifyInstance } from 'fastify';
 export function acceptJsonAlone(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error');
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') return done(null, {});
-    void parse(request, String(body), (error, value) => {
+  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0) return done(null, {});
+    // Decoding would put U+FFFD for what is not UTF-8 (RFC 8259 §8.1).
+    if (!isUtf8(body as Buffer)) return done(refusal('The body is not UTF-8.'), undefined);
+    void parse(request, body.toString('utf8'), (error, value) => {
       const refused = error ? refusal('The body is not JSON.') : notIJson(value);
       done(refused, value);
     });

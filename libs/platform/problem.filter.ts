@@ -44,6 +44,14 @@ export function sendProblem(reply: FastifyReply, error: KcmError, correlationId:
   void reply.status(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
 }
 
+const READS: readonly string[] = ['GET', 'HEAD'];
+
+/** Commands, those whose body could not be read included; and whoever asks for what is not theirs. */
+function isRecorded({ method, routeOptions, kcm }: FastifyRequest): boolean {
+  if (routeOptions.url === undefined) return false;
+  return !READS.includes(method) || (kcm.principal !== null && !kcm.admitted);
+}
+
 /** Every refusal leaves as problem+json, and is recorded before it is answered. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -59,16 +67,16 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   async answer(raised: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { correlationId, principal, route } = request.kcm;
+    const { correlationId, principal } = request.kcm;
     const known = toKcmError(raised);
     const error = known ?? new KcmError('internal', 'Something failed on our side.');
     if (known === null) this.logger.error({ err: raised, correlationId }, 'unexpected failure');
-    if (route !== null && (route.command || error.code === 'forbidden')) {
+    if (isRecorded(request)) {
       await this.refusals.record({
         actor: principal?.actor ?? 'anonymous',
         tenant: principal?.tenant ?? null,
         code: error.code,
-        action: `${route.method} ${route.path}`,
+        action: `${request.method} ${request.routeOptions.url}`,
         resource: request.url.split('?', 1)[0]!.slice(0, 512),
         correlationId,
       });

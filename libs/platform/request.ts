@@ -11,6 +11,8 @@ export interface RequestScope {
   readonly correlationId: string;
   route: Route | null;
   principal: Principal | null;
+  /** Tenant and role fit the route: from here on a refusal is about what was sent. */
+  admitted: boolean;
   body: unknown;
   query: unknown;
   token: ReadToken | null;

@@ -1,5 +1,13 @@
 import { type FieldError, KcmError } from '@kcm/kernel';
-import type { z, ZodType } from 'zod';
+import { z, type ZodType } from 'zod';
+
+/** One line for people to read: a terminal or a log takes it as it is. */
+export const lineOfText = (charsMax: number) =>
+  z
+    .string()
+    .min(1)
+    .max(charsMax)
+    .regex(/^\P{Cc}*$/u, 'must not hold control characters');
 
 const pathOf = (prefix: string, path: readonly PropertyKey[]) =>
   [prefix, ...path.map(String)].filter(Boolean).join('.') || 'body';

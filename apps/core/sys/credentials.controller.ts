@@ -1,7 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { type CommandContext, Subjects } from '@kcm/application';
 import { SealService } from '@kcm/custody';
-import { type Clock, LIMITS, rfc3339, SERVICE_ID, TENANT_ID, uuidv5 } from '@kcm/kernel';
+import { type Clock, KcmError, LIMITS, rfc3339, SERVICE_ID, TENANT_ID, uuidv5 } from '@kcm/kernel';
 import {
   Answers,
   Body,
@@ -9,9 +9,11 @@ import {
   Context,
   Endpoint,
   isPlatformRole,
+  lineOfText,
   Reply,
   ROLES,
 } from '@kcm/platform';
+import { type BlobStore, Directory } from '@kcm/vault';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { RegionService } from './region-service.js';
@@ -20,7 +22,7 @@ const OPERATOR = ['platform-operator'] as const;
 const token = z
   .strictObject({
     tenant: z.string().regex(TENANT_ID).optional(),
-    subject: z.string().min(1).max(256),
+    subject: lineOfText(256),
     roles: z.array(z.enum(ROLES)).min(1).max(ROLES.length),
     ttlSeconds: z
       .number()
@@ -53,6 +55,7 @@ export class CredentialsController {
     @Inject(SealService) private readonly seals: SealService,
     @Inject(Subjects) private readonly subjects: Subjects,
     @Inject(Answers) private readonly answers: Answers,
+    @Inject(Directory) private readonly directory: BlobStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -118,12 +121,19 @@ export class CredentialsController {
   ) {
     const { authority } = this.seals.custody();
     const issued = await authority.issueFromCsr({ kind: 'workload', tenant, service }, csr, days);
-    const { san, certificate, ca, notAfter, sha256 } = issued;
+    const { san, ca, notAfter, sha256 } = issued;
+    // Public, and kept so that a repeated command answers with the certificate its event names.
+    await this.directory.put(`certificate/${sha256}`, Buffer.from(issued.certificate));
+    const record = { san, certificateSha256: sha256, notAfter };
     const handled = await this.region.record(
-      { kind: 'RecordCertificate', certificate: { san, certificateSha256: sha256, notAfter } },
+      { kind: 'RecordCertificate', certificate: record },
       context,
     );
     this.answers.accepted(reply, handled);
-    return { san, certificate, ca, notAfter };
+    const first = handled.events.find((event) => event.type === 'CertificateIssued')?.data;
+    const named = first ?? record;
+    const stored = await this.directory.get(`certificate/${named.certificateSha256}`);
+    if (stored === null) throw new KcmError('integrity', 'The certificate was not kept.');
+    return { san: named.san, certificate: stored.toString(), ca, notAfter: named.notAfter };
   }
 }
