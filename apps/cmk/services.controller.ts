@@ -45,6 +45,7 @@ export class ServicesController {
       streamOf('tenant', tenant),
       { kind: 'MapService', service: id },
       context,
+      () => this.refuseKilled(tenant),
     );
     const token = this.answers.accepted(reply, handled);
     void reply.header('Location', `/v1/tenants/${tenant}/services/${id}`);
@@ -116,6 +117,12 @@ export class ServicesController {
       context,
     );
     this.answers.accepted(reply, handled);
+  }
+
+  /** No key will ever be made for it again. @throws KcmError tenant_killed */
+  private async refuseKilled(tenant: string): Promise<void> {
+    const { status } = await this.commands.state('access', streamOf('access', tenant));
+    if (status === 'killed') throw new KcmError('tenant_killed', 'The tenant has been killed.');
   }
 
   private async hasL2(tenant: string, token: ReadToken | null): Promise<boolean> {

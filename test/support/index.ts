@@ -1,5 +1,6 @@
 export * from './api.js';
-export * from './edge.js';
+export * from './edge-client.js';
+export * from './edge-process.js';
 export * from './keystore.js';
 export * from './processes.js';
 export * from './proxy.js';

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { Api } from './api.js';
-import { EdgeClient } from './edge.js';
+import { EdgeClient } from './edge-client.js';
 import { type Ended, type Env, runToEnd, type Stage } from './processes.js';
 import { type Endpoints, Server } from './server.js';
 

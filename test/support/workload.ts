@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EdgeClient, Sample } from './edge.js';
+import type { EdgeClient, Sample } from './edge-client.js';
 import { type Stage, until } from './processes.js';
 
 const PAUSE_MS = 40;

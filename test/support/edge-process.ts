@@ -1,0 +1,67 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { EdgeClient } from './edge-client.js';
+import type { Program, Stage } from './processes.js';
+import { Proxy } from './proxy.js';
+import type { Region } from './region.js';
+
+/** An Edge as a process of its own (apps/edge), its wire to Core through a proxy. */
+export class EdgeProcess {
+  readonly data: string;
+  #program: Program | null = null;
+
+  private constructor(
+    private readonly stage: Stage,
+    readonly id: string,
+    private readonly services: readonly string[],
+    readonly wire: Proxy,
+  ) {
+    this.data = stage.path(id);
+  }
+
+  /** Enrols it as the operator does and starts it. */
+  static async start(
+    stage: Stage,
+    region: Region,
+    id: string,
+    services: readonly string[],
+  ): Promise<EdgeProcess> {
+    mkdirSync(stage.path('identities'), { recursive: true });
+    const out = stage.path('identities', id);
+    const words = ['edge', 'enrol', id, '--services', services.join(','), '--out', out];
+    const enrolled = await region.kcm(...words);
+    if (enrolled.code !== 0) throw new Error(`kcm edge enrol failed: ${enrolled.stderr}`);
+    const wire = await Proxy.listen(stage, () => region.kmip);
+    const edge = new EdgeProcess(stage, id, services, wire);
+    await edge.restart();
+    return edge;
+  }
+
+  get program(): Program {
+    return this.#program!;
+  }
+
+  /** Resolves when it is connected to Core. */
+  async restart(): Promise<void> {
+    await this.#program?.stop();
+    const identity = this.stage.path('identities', this.id);
+    const program = this.stage.start(`edge ${this.id}`, 'edge', {
+      KCM_DATA_DIR: this.data,
+      KCM_EDGE_SERVICES: this.services.join(','),
+      KCM_CORE: this.wire.address,
+      KCM_TLS_CERT: join(identity, 'client.pem'),
+      KCM_TLS_KEY: join(identity, 'client-key.pem'),
+      KCM_TLS_CA: join(identity, 'ca.pem'),
+    });
+    this.#program = program;
+    const client = this.client(this.services[0]!);
+    await program.until('its way to Core', async () => {
+      const status = await client.status().catch(() => null);
+      return status?.core?.connected === true || null;
+    });
+  }
+
+  client(service: string): EdgeClient {
+    return new EdgeClient(this.stage, join(this.data, 'edge', `${service}.sock`));
+  }
+}
