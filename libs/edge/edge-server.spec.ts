@@ -182,10 +182,27 @@ describe('The Edge server', () => {
     },
   );
 
-  it('takes the largest body there may be', async () => {
+  it('takes the largest body there may be, and opens what came of it', async () => {
     const room = LIMITS.edgeBodyBytesMax - '{"plaintext":""}'.length;
     const plaintext = 'A'.repeat(room - (room % 4));
-    expect(statuses(await raw(post('encrypt', { plaintext })))).toEqual([200]);
+    const answer = await raw(post('encrypt', { plaintext }));
+    expect(statuses(answer)).toEqual([200]);
+    const [, ciphertext] = /"ciphertext":"([^"]+)"/.exec(answer)!;
+    expect(await raw(post('decrypt', { ciphertext }))).toContain(`{"plaintext":"${plaintext}"}`);
+  });
+
+  it('opens in one batch what one batch of the largest size encrypted', async () => {
+    const count = LIMITS.edgeBatchItemsMax;
+    const each = Math.floor(LIMITS.edgeBodyBytesMax / count) - '{"plaintext":""},'.length - 4;
+    const items = Array.from({ length: count }, () => ({
+      plaintext: 'A'.repeat(each - (each % 4)),
+    }));
+    const answer = await raw(post('encrypt-batch', { items }));
+    const sealed = [...answer.matchAll(/"ciphertext":"([^"]+)"/g)];
+    const opened = await raw(
+      post('decrypt-batch', { items: sealed.map(([, ciphertext]) => ({ ciphertext })) }),
+    );
+    expect(opened.endsWith(JSON.stringify({ items }))).toBe(true);
   });
 
   it('never crashes, hangs or answers 5xx, whatever arrives', async () => {

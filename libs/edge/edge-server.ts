@@ -9,7 +9,8 @@ import { malformed, titleOf, type Answer } from './problem.js';
 const SWEEP_MS = 1_000;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 /** Read ahead of the request being answered at most: then the socket is paused. */
-const READ_AHEAD_BYTES_MAX = LIMITS.edgeBodyBytesMax + LIMITS.edgeHeaderBytesMax;
+const READ_AHEAD_BYTES_MAX =
+  LIMITS.edgeBodyBytesMax + LIMITS.edgeCiphertextBytesExtra + LIMITS.edgeHeaderBytesMax;
 
 export interface ServerLimits {
   readonly connectionsMax: number;

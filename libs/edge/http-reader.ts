@@ -116,6 +116,7 @@ export class HttpReader {
   }
 }
 
+const CIPHERTEXT_TARGET = /\/decrypt(-batch)?$/;
 const EMPTY = Buffer.alloc(0);
 const bad = (detail: string): Malformed => ({ status: 400, detail });
 
@@ -138,7 +139,7 @@ function parseHead(text: string): Head | Malformed {
     headers.set(name, before === undefined ? field[2]! : `${before}, ${field[2]!}`);
   }
   if (!headers.has('host')) return bad('The header field host is missing.');
-  const body = bodyOf(headers, method);
+  const body = bodyOf(headers, method, target);
   if (typeof body !== 'number') return body;
   const expect = headers.get('expect');
   if (expect !== undefined && expect.toLowerCase() !== '100-continue')
@@ -148,7 +149,11 @@ function parseHead(text: string): Head | Malformed {
   return { method, target, headers, keepAlive, bodyBytes: body, continueSent };
 }
 
-function bodyOf(headers: ReadonlyMap<string, string>, method: string): number | Malformed {
+function bodyOf(
+  headers: ReadonlyMap<string, string>,
+  method: string,
+  target: string,
+): number | Malformed {
   if (headers.has('transfer-encoding'))
     return { status: 411, detail: 'Send a Content-Length; transfer codings are not accepted.' };
   const length = headers.get('content-length');
@@ -156,7 +161,8 @@ function bodyOf(headers: ReadonlyMap<string, string>, method: string): number | 
     return method === 'POST' ? { status: 411, detail: 'Content-Length is missing.' } : 0;
   if (!DIGITS.test(length)) return bad('Content-Length is not a number.');
   const bytes = Number(length);
-  if (bytes > LIMITS.edgeBodyBytesMax)
-    return { status: 413, detail: `The body is larger than ${LIMITS.edgeBodyBytesMax} bytes.` };
+  const extra = CIPHERTEXT_TARGET.test(target) ? LIMITS.edgeCiphertextBytesExtra : 0;
+  const max = LIMITS.edgeBodyBytesMax + extra;
+  if (bytes > max) return { status: 413, detail: `The body is larger than ${max} bytes.` };
   return bytes;
 }

@@ -6,6 +6,8 @@ export const LIMITS = {
   httpBodyBytesMax: 1024 * 1024,
   httpBodyDepthMax: 32,
   edgeBodyBytesMax: 1024 * 1024,
+  /** A body of ciphertext may be so much larger: what one request encrypted, one must decrypt. */
+  edgeCiphertextBytesExtra: 64 * 1024,
   edgeHeaderBytesMax: 16 * 1024,
   edgeBatchItemsMax: 256,
   edgeContextBytesMax: 8 * 1024,
