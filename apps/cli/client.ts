@@ -1,6 +1,12 @@
 import { Refused, type ProblemBody, Unreachable } from './failures.js';
 import type { Settings } from './settings.js';
 
+interface Answer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+}
 type Query = { readonly [name: string]: string | number | undefined };
 
 /** The HTTP API as the CLI uses it. @throws Refused · Unreachable · UsageError */
@@ -43,43 +49,45 @@ export class Client {
 
   /** A route that needs no token. */
   async open<T>(path: string): Promise<T> {
-    return this.#read<T>(await this.#fetch('GET', path, {}, undefined));
+    return this.#read<T>(await this.#fetch('GET', path, undefined, () => ({})));
   }
 
   async #send<T>(method: string, path: string, body: object | undefined): Promise<T> {
-    const headers = { authorization: `Bearer ${this.settings.token()}` };
-    return this.#read<T>(await this.#fetch(method, path, headers, body));
+    const token = () => ({ authorization: `Bearer ${this.settings.token()}` });
+    return this.#read<T>(await this.#fetch(method, path, body, token));
   }
 
   async #fetch(
     method: string,
     path: string,
-    headers: Record<string, string>,
     body: object | undefined,
-  ): Promise<Response> {
+    token: () => Record<string, string>,
+  ): Promise<Answer> {
+    // The address first: where no server runs, a token that is missing is not what is wrong.
     const url = `${this.settings.url()}${path}`;
+    const headers = token();
     try {
-      return await fetch(url, {
+      const response = await fetch(url, {
         method,
         headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
+      const type = response.headers.get('content-type') ?? '';
+      return { ok: response.ok, status: response.status, type, text: await response.text() };
     } catch (error) {
-      throw new Unreachable(this.settings.url(), error);
+      throw Unreachable.at(this.settings.url(), error);
     }
   }
 
-  async #read<T>(response: Response): Promise<T> {
-    const text = await response.text();
-    const type = response.headers.get('content-type') ?? '';
-    if (!response.ok) {
+  #read<T>({ ok, status, type, text }: Answer): T {
+    if (!ok) {
       throw new Refused(
         type.includes('json')
           ? (JSON.parse(text) as ProblemBody)
-          : { code: 'unexpected', detail: `The server answered ${response.status}.` },
+          : { code: 'unexpected', detail: `The server answered ${status}.` },
       );
     }
-    if (response.status === 202) this.waiting = true;
+    if (status === 202) this.waiting = true;
     return (type.includes('json') && text !== '' ? JSON.parse(text) : text) as T;
   }
 }

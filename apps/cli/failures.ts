@@ -4,10 +4,11 @@ export const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3, waiting: 4 
 /** The words of the call are off; the message says what to do next. */
 export class UsageError extends Error {}
 
+/** Nobody answers there: not started, stopped, or cut off in the middle of an answer. */
 export class Unreachable extends Error {
-  constructor(where: string, cause: unknown) {
+  static at(where: string, cause: unknown): Unreachable {
     const code = (cause as { cause?: { code?: string } }).cause?.code ?? 'no answer';
-    super(`${where} cannot be reached (${code}). Is it running?`);
+    return new Unreachable(`${where} cannot be reached (${code}). Is it running?`);
   }
 }
 

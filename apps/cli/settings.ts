@@ -1,13 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsageError } from './failures.js';
+import { Unreachable, UsageError } from './failures.js';
 
 /** Where the server is and who we are, from the environment and the data folder. */
 export interface Settings {
   readonly dataDir: string;
-  /** @throws UsageError with what to do next */
+  /** @throws Unreachable with what to do next */
   url(): string;
+  /** @throws UsageError with what to do next */
   token(): string;
+  /** @throws Unreachable */
   edgeSocket(service: string): string;
   caFile(): string;
 }
@@ -29,7 +31,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     url() {
       const url = env['KCM_URL'] ?? endpoints().http;
       if (url !== undefined) return url.replace(/\/$/, '');
-      throw new UsageError(
+      throw new Unreachable(
         `No server is running on ${dataDir}. Start it with \`npm start\`, or set KCM_URL or KCM_DATA_DIR.`,
       );
     },
@@ -44,7 +46,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     edgeSocket(service) {
       const path = endpoints().edgeSockets?.[service] ?? join(dataDir, 'edge', `${service}.sock`);
       if (existsSync(path)) return path;
-      throw new UsageError(`No Edge serves ${service} here: there is no socket ${path}.`);
+      throw new Unreachable(`No Edge serves ${service} here: there is no socket ${path}.`);
     },
     caFile: () => join(dataDir, 'ca.pem'),
   };

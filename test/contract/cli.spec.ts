@@ -4,8 +4,13 @@ import { join } from 'node:path';
 const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'apps', 'cli', 'main.js');
 const NOWHERE = { KCM_DATA_DIR: '/nowhere', KCM_TOKEN: 'none' };
 
-/** What kcm says on stderr when its standard input comes `afterMs` after its start. */
-function kcmFed(args: readonly string[], input: string, afterMs: number): Promise<string> {
+interface Ended {
+  readonly code: number | null;
+  readonly said: string;
+}
+
+/** Exit code, and what kcm says on stderr, when its standard input comes `afterMs` after its start. */
+function kcmFed(args: readonly string[], input: string, afterMs = 0): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, ...NOWHERE };
     const child = spawn(process.execPath, [MAIN, ...args], {
@@ -15,7 +20,7 @@ function kcmFed(args: readonly string[], input: string, afterMs: number): Promis
     let said = '';
     child.stderr.on('data', (chunk) => (said += String(chunk)));
     child.on('error', reject);
-    child.on('close', () => resolve(said));
+    child.on('close', (code) => resolve({ code, said }));
     child.stdin.on('error', () => undefined);
     setTimeout(() => child.stdin.end(input), afterMs);
   });
@@ -29,7 +34,34 @@ describe('kcm', () => {
   ])(
     '%s waits for what is slow to come on standard input',
     async (...args) => {
-      expect(await kcmFed(args, 'late', 800)).toMatch(/No server is running|No Edge serves/);
+      const { said } = await kcmFed(args, 'late', 800);
+      expect(said).toMatch(/No server is running|No Edge serves/);
+    },
+    20_000,
+  );
+
+  it.each([
+    ['status'],
+    ['tenant', 'list'],
+    ['encrypt', '--tenant', 'acme'],
+    ['keystore', 'disable', 'acme', '--data', '/nowhere'],
+  ])(
+    '%s ends with 3 where nothing runs',
+    async (...args) => {
+      expect((await kcmFed(args, '')).code).toBe(3);
+    },
+    20_000,
+  );
+
+  it.each([
+    ['tenant', 'create'],
+    ['tenant', 'create', 'acme', '--lease-seconds', 'soon'],
+    ['audit', 'search', '--tenant', 'acme', '--limit', 'all'],
+    ['keystore', 'delete', 'acme', '--days', '-1'],
+  ])(
+    '%s ends with 2 when its words are wrong',
+    async (...args) => {
+      expect((await kcmFed(args, '')).code).toBe(2);
     },
     20_000,
   );

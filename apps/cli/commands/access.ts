@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { certificateRequest } from '../certificate-request.js';
 import { UsageError } from '../failures.js';
 import { declare } from '../program.js';
+import { wholeNumber } from '../whole-number.js';
 
 interface Issued {
   readonly certificate: string;
@@ -77,7 +78,7 @@ export function accessCommands(program: Command): void {
         tenant,
         service,
         csr,
-        ...(days === undefined ? {} : { days: Number(days) }),
+        ...(days === undefined ? {} : { days: wholeNumber(days) }),
       });
       return writeIdentity(out, issued, privateKey);
     },

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { print } from '../output.js';
 import { declare, type Run } from '../program.js';
+import { wholeNumber } from '../whole-number.js';
 import { tenantPath } from './tenants.js';
 
 interface Search {
@@ -37,7 +38,7 @@ function search({ client }: Run, options: Search, from = options.from): Promise<
   const { to, actor, action, outcome, correlationId } = options;
   const path = options.tenant === undefined ? '/v1/audit' : tenantPath(options.tenant, 'audit');
   const query = { from, to, actor, action, outcome, correlationId };
-  return client.list<Item>(path, query, Number(options.limit ?? 100));
+  return client.list<Item>(path, query, wholeNumber(options.limit ?? '100'));
 }
 
 export function auditCommands(program: Command): void {

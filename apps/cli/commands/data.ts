@@ -22,13 +22,14 @@ function callEdge(socketPath: string, path: string, body: object): Promise<Recor
     const call = request({ socketPath, path, method: 'POST', headers }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', (cause) => reject(Unreachable.at(socketPath, { cause })));
       answer.on('end', () => {
         const parsed = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, string>;
         if (answer.statusCode === 200) resolve(parsed);
         else reject(new Refused(parsed as unknown as ProblemBody));
       });
     });
-    call.on('error', (cause) => reject(new Unreachable(socketPath, { cause })));
+    call.on('error', (cause) => reject(Unreachable.at(socketPath, { cause })));
     call.end(payload);
   });
 }

@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Refused, Unreachable, UsageError } from '../failures.js';
+import { Refused, Unreachable } from '../failures.js';
 import { declare } from '../program.js';
+import { wholeNumber } from '../whole-number.js';
 
 interface Where {
   readonly data: string;
@@ -19,24 +20,26 @@ async function administer({ data }: Where, path: string, body: object): Promise<
   const endpoint = join(data, 'endpoint.json');
   const tokenFile = join(data, 'admin-token');
   if (!existsSync(endpoint) || !existsSync(tokenFile)) {
-    throw new UsageError(
+    throw new Unreachable(
       `No keystore runs on ${data}. Start it: kcm keystore serve --data ${data}`,
     );
   }
   const { url } = JSON.parse(readFileSync(endpoint, 'utf8')) as { url: string };
   const authorization = `Bearer ${readFileSync(tokenFile, 'utf8').trim()}`;
-  let response: Response;
+  let ok: boolean;
+  let answer: Record<string, string>;
   try {
-    response = await fetch(`${url}${path}`, {
+    const response = await fetch(`${url}${path}`, {
       method: 'POST',
       headers: { authorization, 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
+    ok = response.ok;
+    answer = (await response.json()) as Record<string, string>;
   } catch (error) {
-    throw new Unreachable(url, error);
+    throw Unreachable.at(url, error);
   }
-  const answer = (await response.json()) as Record<string, string>;
-  if (response.ok) return { url, ...answer };
+  if (ok) return { url, ...answer };
   throw new Refused({ code: answer['error'] ?? 'refused', detail: answer['detail'] ?? '' });
 }
 
@@ -98,7 +101,7 @@ export function keystoreCommands(program: Command): void {
     (_run, where, key) =>
       administer(where, `/admin/keys/${encodeURIComponent(key)}/delete`, {
         ...(where.now ? { immediate: true } : {}),
-        ...(where.days === undefined ? {} : { days: Number(where.days) }),
+        ...(where.days === undefined ? {} : { days: wholeNumber(where.days) }),
       }),
   );
 }

@@ -2,12 +2,7 @@ import type { Command } from 'commander';
 import { UsageError } from '../failures.js';
 import { declare } from '../program.js';
 import { readStdin } from '../stdin.js';
-
-const integer = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value)) throw new UsageError(`${text} is not a whole number.`);
-  return value;
-};
+import { wholeNumber } from '../whole-number.js';
 
 /** '-' reads standard input, so that a share need not stand in the shell's history. */
 const shareOf = async (text: string): Promise<string> =>
@@ -33,7 +28,10 @@ export function sysCommands(program: Command): void {
         .requiredOption('--shares <n>', 'how many shares')
         .requiredOption('--threshold <k>', 'how many of them unseal'),
     ({ client }, { shares, threshold }) =>
-      client.post('/v1/sys/init', { shares: integer(shares), threshold: integer(threshold) }),
+      client.post('/v1/sys/init', {
+        shares: wholeNumber(shares),
+        threshold: wholeNumber(threshold),
+      }),
   );
   declare<{ share?: string; reset?: boolean }>(
     program,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../failures.js';
 import { declare } from '../program.js';
+import { wholeNumber } from '../whole-number.js';
 
 export const tenantPath = (tenant: string, ...rest: string[]): string =>
   ['/v1/tenants', encodeURIComponent(tenant), ...rest.map(encodeURIComponent)].join('/');
@@ -21,7 +22,7 @@ const withPolicy = (c: Command): Command =>
     .option('--cache-off', 'a fresh data key for every operation');
 
 function policyOf(options: PolicyOptions): object {
-  const number = (text: string | undefined) => (text === undefined ? undefined : Number(text));
+  const number = (text: string | undefined) => (text === undefined ? undefined : wholeNumber(text));
   const cache = {
     ttlSeconds: number(options.cacheTtlSeconds),
     maxUses: number(options.cacheMaxUses),
