@@ -31,5 +31,7 @@ const config: Config = {
   setupFiles: ['reflect-metadata'],
   workerIdleMemoryLimit: '1GB',
   maxWorkers: 2,
+  // A guard against a hang, not a measure: two cores may be busy with other things.
+  testTimeout: 30_000,
 };
 export default config;

@@ -1,7 +1,7 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands, Queries } from '@kcm/application';
 import type { CommandOf } from '@kcm/domain';
-import { sealCredentials, sha256Hex } from '@kcm/crypto';
+import { credentialsPath, sealCredentials, sha256Hex } from '@kcm/crypto';
 import { KcmError, streamOf, uuidv5 } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
 import {
@@ -113,7 +113,7 @@ export class RootKeysController {
       .run('rootkeys', streamOf('rootkeys', tenant), command, context)
       .catch(async (error: unknown) => {
         const undecided = error instanceof KcmError && error.code === 'ledger_unavailable';
-        if (kept.fresh && !undecided) await this.vault.erase(`cred/${tenant}/${rootKeyId}`);
+        if (kept.fresh && !undecided) await this.vault.erase(credentialsPath(tenant, rootKeyId));
         throw error;
       });
     const token = this.answers.accepted(reply, handled);
@@ -207,7 +207,7 @@ export class RootKeysController {
     credentials: z.infer<typeof object> | undefined,
   ): Promise<{ digest: string | null; fresh: boolean }> {
     if (credentials === undefined) return { digest: null, fresh: false };
-    const path = `cred/${tenant}/${rootKeyId}`;
+    const path = credentialsPath(tenant, rootKeyId);
     const recipient = Buffer.from(this.regionKeys.keys().transport, 'base64url');
     const sealed = await sealCredentials(recipient, tenant, rootKeyId, credentials);
     const fresh = await this.vault.putIfAbsent(path, sealed);

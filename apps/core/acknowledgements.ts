@@ -1,7 +1,7 @@
 import { type CoreView, holderName } from '@kcm/custody';
 import { locksOf } from '@kcm/domain';
-import { type Clock, commandIdOf, KcmError, streamOf } from '@kcm/kernel';
-import { type AckStatement, parseKeyVersionUid } from '@kcm/kmip';
+import { type Clock, commandIdOf, KcmError, streamOf, parseKeyVersionUid } from '@kcm/kernel';
+import type { AckStatement } from '@kcm/kmip';
 import type { Dispatch } from './effects/index.js';
 import type { Signed } from './kmip/statements.js';
 

@@ -7,9 +7,16 @@ import {
   type SealService,
 } from '@kcm/custody';
 import { type AccessState, locksOf, type ShredWord } from '@kcm/domain';
-import { type Clock, KeyedTurns, LIMITS, type Random, systemScheduler } from '@kcm/kernel';
+import {
+  type Clock,
+  KeyedTurns,
+  LIMITS,
+  type Random,
+  systemScheduler,
+  keyVersionUid,
+} from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
-import { type KcmAccess, keyVersionUid } from '@kcm/kmip';
+import type { KcmAccess } from '@kcm/kmip';
 import type { ServerCredentials } from '@kcm/kmip/server';
 import type { EventCatalog } from '@kcm/ledger';
 import { type Engines, VERSION } from '@kcm/platform';
@@ -230,7 +237,7 @@ export class CoreRuntime {
     const { service, current } = state;
     if (current < 2) return;
     const { term, epoch } = this.deps.view.access(tenant);
-    const uid = (version: number) => keyVersionUid(tenant, key, version);
+    const uid = (version: number) => keyVersionUid({ tenant, key, version });
     const versions = { replaced: uid(current - 1), replacement: uid(current) };
     void this.#front?.rotated({ tenant, service, ...versions, term, epoch });
   }

@@ -27,7 +27,7 @@ export interface KeyRecord {
   readonly tokens: readonly AccessToken[];
 }
 
-export const KEY_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const KEY_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const DAY_MS = 86_400_000;
 export const DELETION_DAYS = { min: 1, default: 7, max: 30 } as const;
 

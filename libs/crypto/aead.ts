@@ -2,9 +2,8 @@ import { createCipheriv, createDecipheriv, KeyObject } from 'node:crypto';
 import { DecryptionFailed, type Random } from '@kcm/kernel';
 import { Secret } from './secret.js';
 
-export const AEAD_KEY_BYTES = 32;
-export const AEAD_IV_BYTES = 12;
-export const AEAD_TAG_BYTES = 16;
+const AEAD_IV_BYTES = 12;
+const AEAD_TAG_BYTES = 16;
 /** What `aeadSeal` adds to a plaintext, in bytes. */
 export const AEAD_OVERHEAD_BYTES = AEAD_IV_BYTES + AEAD_TAG_BYTES;
 

@@ -1,9 +1,4 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { systemRandom, type Random } from '@kcm/kernel';
 import { sha256Hex } from './digest.js';
 import { Secret } from './secret.js';
@@ -52,7 +47,3 @@ export function ed25519RawOf(key: KeyObject): Buffer {
 
 /** Key id: the first 16 hex digits of SHA-256 over the raw public key. */
 export const kidOf = (publicRaw: Uint8Array): string => sha256Hex(publicRaw).slice(0, 16);
-
-/** An EC key pair on P-256 (ES256: an Edge's statements and certificate). */
-export const generateP256 = (): { privateKey: KeyObject; publicKey: KeyObject } =>
-  generateKeyPairSync('ec', { namedCurve: 'P-256' });

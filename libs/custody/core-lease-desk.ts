@@ -1,12 +1,21 @@
 import type { Secret } from '@kcm/crypto';
 import type { ExistingKey, Grant, KeyState, KeyVersion } from '@kcm/domain';
-import { type Clock, type Code, type LeaseClock, type Random, rfc3339, uuidv4 } from '@kcm/kernel';
+import {
+  type Clock,
+  type Code,
+  type LeaseClock,
+  type Random,
+  rfc3339,
+  uuidv4,
+  keyVersionUid,
+  parseKeyVersionUid,
+} from '@kcm/kernel';
 import { closedBy, tenantClosedBy } from './access-gate.js';
 import type { CoreView } from './core-view.js';
 import { type GrantBook, holderName } from './grant-book.js';
 import type { Hierarchy } from './hierarchy.js';
 import type { CallJournal } from './journal.js';
-import { type KeyIdentity, parseUid, uidOf } from './key-identity.js';
+import type { KeyIdentity } from './key-identity.js';
 import type { KeyMemory } from './key-memory.js';
 import type { LeaseAuthority } from './lease-authority.js';
 import type {
@@ -53,7 +62,7 @@ export class CoreLeaseDesk implements LeaseDesk {
     if (closed !== null) return this.#refusals.recorded(holder, of, refusalOf(closed));
     for (const [key, state] of this.deps.view.keys(tenant))
       if (isServed(state) && state.level === 'L3' && state.service === service)
-        return { ok: true, uid: uidOf({ tenant, key, version: state.current }) };
+        return { ok: true, uid: keyVersionUid({ tenant, key, version: state.current }) };
     return this.#refusals.recorded(holder, of, refusalOf('not_found'));
   }
 
@@ -65,7 +74,7 @@ export class CoreLeaseDesk implements LeaseDesk {
   ): Promise<L3Lease | LeaseRefusal> {
     const asked = this.#find(holder, uid);
     if ('ok' in asked) {
-      const { tenant = null, key = null } = parseUid(uid) ?? {};
+      const { tenant = null, key = null } = parseKeyVersionUid(uid) ?? {};
       return this.#refusals.recorded(holder, { tenant, key, service: null }, asked);
     }
     const { identity, service, version } = asked;
@@ -153,7 +162,7 @@ export class CoreLeaseDesk implements LeaseDesk {
     const now = this.#version(asked.identity);
     if (now === null) return refusalOf('not_found');
     const { term, epoch } = this.deps.view.access(tenant);
-    const at = (other: number) => uidOf({ tenant, key, version: other });
+    const at = (other: number) => keyVersionUid({ tenant, key, version: other });
     return {
       ok: true,
       uid,
@@ -199,7 +208,7 @@ export class CoreLeaseDesk implements LeaseDesk {
 
   /** The key version behind a uid, if this holder may ask for it; what it may not is not_found. */
   #find(holder: Holder, uid: string): Asked | LeaseRefusal {
-    const identity = parseUid(uid);
+    const identity = parseKeyVersionUid(uid);
     const found = identity === null ? null : this.#version(identity);
     const service = found?.key.service ?? null;
     if (identity === null || found === null || service === null) return refusalOf('not_found');

@@ -1,32 +1,11 @@
 import { lp } from '@kcm/crypto';
-import { TENANT_ID, uuidv5 } from '@kcm/kernel';
+import { type KeyVersionId, uuidv5 } from '@kcm/kernel';
 
-/** One version of one key. */
-export interface KeyIdentity {
-  readonly tenant: string;
-  readonly key: string;
-  readonly version: number;
-}
+export type KeyIdentity = KeyVersionId;
 /** What a key version hangs from: a root key and its version, or an L2 and its version. */
 export interface Parent {
   readonly id: string;
   readonly version: string;
-}
-
-const KEY_ID = /^[A-Za-z0-9_-]{1,80}$/;
-const VERSION = /^[1-9][0-9]{0,8}$/;
-
-/** KMIP unique identifier: `{tenant}/{key id}/{version}`. */
-export const uidOf = ({ tenant, key, version }: KeyIdentity): string =>
-  `${tenant}/${key}/${version}`;
-
-/** null for anything that `uidOf` cannot have made. */
-export function parseUid(uid: string): KeyIdentity | null {
-  const [tenant, key, version, ...more] = uid.split('/');
-  if (tenant === undefined || key === undefined || version === undefined || more.length > 0)
-    return null;
-  if (!TENANT_ID.test(tenant) || !KEY_ID.test(key) || !VERSION.test(version)) return null;
-  return { tenant, key, version: Number(version) };
 }
 
 /** Deterministic, so that onboarding can be repeated: one L2 a tenant, one L3 a tenant × service. */
@@ -64,5 +43,3 @@ export const blobPath = (
 ): string => `${level}/${tenant}/${key}/${version}/${digest}`;
 
 export const tekPath = (tenant: string): string => `tek/${tenant}`;
-export const credentialsPath = (tenant: string, rootKeyId: string): string =>
-  `cred/${tenant}/${rootKeyId}`;

@@ -1,7 +1,7 @@
 import { defaultPolicy } from '@kcm/domain';
-import { streamOf } from '@kcm/kernel';
+import { streamOf, keyVersionUid } from '@kcm/kernel';
 import { CustodyWorld, settled } from '@kcm/testing';
-import { l2KeyId, l3KeyId, uidOf } from './key-identity.js';
+import { l2KeyId, l3KeyId } from './key-identity.js';
 import { KeyService } from './key-service.js';
 import { providerOf } from './keystore-calls.js';
 import type { Holder, L3Lease, LeaseRefusal } from './lease-desk.js';
@@ -9,7 +9,7 @@ import { ownTrace } from './record-act.js';
 
 const HOLDER: Holder = { edge: 'e1', boot: 'boot-e1' };
 const uid = (tenant: string, version = 1) =>
-  uidOf({ tenant, key: l3KeyId(tenant, 'billing'), version });
+  keyVersionUid({ tenant, key: l3KeyId(tenant, 'billing'), version });
 
 class Region extends CustodyWorld {
   keys = new KeyService(this.parts('boot-1'));
@@ -477,7 +477,12 @@ describe('who may ask', () => {
       desk.lease(payroll, uid('bank'), 'grant', null),
       desk.lease(payroll, uid('nobody'), 'grant', null),
       desk.lease(HOLDER, uid('acme', 2), 'grant', null),
-      desk.lease(HOLDER, uidOf({ tenant: 'acme', key: l2KeyId('acme'), version: 1 }), 'grant', 1),
+      desk.lease(
+        HOLDER,
+        keyVersionUid({ tenant: 'acme', key: l2KeyId('acme'), version: 1 }),
+        'grant',
+        1,
+      ),
       desk.lease(HOLDER, '../etc/passwd', 'grant', null),
       desk.lease({ edge: 'e9', boot: 'b' }, uid('acme'), 'grant', null),
       desk.locate(payroll, 'acme', 'billing'),

@@ -13,7 +13,7 @@ import type { Keyring } from './keyring.js';
 import { CertificateAuthority } from './pki.js';
 import { disposeRegionSecrets, type RegionSecrets } from './region-secrets.js';
 
-export const RECEIPT_TYPE = 'kcm-receipt+jws';
+const RECEIPT_TYPE = 'kcm-receipt+jws';
 
 /**
  * What an unsealed region can do. Ends with the seal: then every member throws KcmError sealed, for

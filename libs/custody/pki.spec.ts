@@ -3,9 +3,8 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { generateCsr, Secret } from '@kcm/crypto';
-import { systemClock, systemRandom } from '@kcm/kernel';
+import { systemClock, systemRandom, certificateUri, type CertificateIdentity } from '@kcm/kernel';
 import * as x509 from '@peculiar/x509';
-import { identityOf, uriOf, type CertificateIdentity } from './certificate-identity.js';
 import { CertificateAuthority, createAuthority, type IssuedWithKey } from './pki.js';
 
 const EDGE: CertificateIdentity = { kind: 'edge', region: 'eu', edge: 'edge-1' };
@@ -47,7 +46,7 @@ describe('The region’s authority', () => {
     expect(certificate.ca).toBe(false);
     expect(issued.sha256).toBe(createHash('sha256').update(certificate.raw).digest('hex'));
     expect(Date.parse(issued.notAfter)).toBe(certificate.validToDate.getTime());
-    expect(issued).toMatchObject({ san: uriOf(EDGE), ca: ca.certificate });
+    expect(issued).toMatchObject({ san: certificateUri(EDGE), ca: ca.certificate });
   });
 
   it('ignores the names and the uses that a request asks for', async () => {
@@ -174,32 +173,6 @@ describe('Certificates over mTLS', () => {
     } finally {
       server.close();
     }
-  });
-});
-
-describe('A certificate’s name', () => {
-  it('is read exactly as it is written', () => {
-    const identities: CertificateIdentity[] = [
-      EDGE,
-      { kind: 'workload', tenant: 'Acme_1', service: 'billing' },
-      { kind: 'core', region: 'eu' },
-    ];
-    for (const identity of identities) expect(identityOf(uriOf(identity))).toEqual(identity);
-  });
-
-  it.each([
-    '',
-    'kcm://tenant/acme',
-    'kcm://tenant/acme/service/',
-    'kcm://tenant/acme/service/a/b',
-    'kcm://tenant/../service/a',
-    'KCM://tenant/acme/service/a',
-    'kcm://tenant/acme/edge/a',
-    'kcm://region/EU/edge/a',
-    'https://tenant/acme/service/a',
-    'kcm://region/eu/core/x',
-  ])('%j is none', (uri) => {
-    expect(identityOf(uri)).toBeNull();
   });
 });
 

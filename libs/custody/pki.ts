@@ -2,9 +2,18 @@ import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 import { pemSecret, sha256Hex, type Secret } from '@kcm/crypto';
-import { KcmError, LIMITS, never, rfc3339, type Clock, type Random } from '@kcm/kernel';
+import {
+  KcmError,
+  LIMITS,
+  never,
+  rfc3339,
+  type Clock,
+  type Random,
+  certificateUri,
+  isCertificateIdentity,
+  type CertificateIdentity,
+} from '@kcm/kernel';
 import * as x509 from '@peculiar/x509';
-import { uriOf, validIdentity, type CertificateIdentity } from './certificate-identity.js';
 
 export interface IssuedCertificate {
   readonly san: string;
@@ -130,10 +139,11 @@ export class CertificateAuthority {
     use: 'client' | 'server',
     names: readonly x509.JsonGeneralName[],
   ): Promise<IssuedCertificate> {
-    if (!validIdentity(identity)) throw invalid('identity', 'The certificate’s name is not valid.');
+    if (!isCertificateIdentity(identity))
+      throw invalid('identity', 'The certificate’s name is not valid.');
     if (!Number.isInteger(days) || days < 1 || days > LIMITS.certificateDaysMax)
       throw invalid('days', `A certificate lasts 1 to ${LIMITS.certificateDaysMax} days.`);
-    const san = uriOf(identity);
+    const san = certificateUri(identity);
     const now = this.clock.wallMs();
     const end = Math.min(now + days * DAY_MS, this.#certificate.notAfter.getTime());
     const eku =

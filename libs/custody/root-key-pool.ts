@@ -1,9 +1,8 @@
-import { sha256Hex } from '@kcm/crypto';
+import { credentialsPath, sha256Hex } from '@kcm/crypto';
 import type { RootKeyEntry } from '@kcm/domain';
 import { KcmError, type Json } from '@kcm/kernel';
 import type { KeystoreDriver, RootKey } from '@kcm/keystores';
 import type { BlobStore } from '@kcm/vault';
-import { credentialsPath } from './key-identity.js';
 
 export interface RootKeyPoolDeps {
   /** By the name of the keystore. @throws KcmError invalid_request for an unknown name */

@@ -69,7 +69,7 @@ export const EVENT_TYPES = Object.keys(EVENTS) as readonly EventType[];
 const isEventType = (type: string): type is EventType => Object.hasOwn(EVENTS, type);
 
 /** Narrows a stored event by its name; its data is what the writer of that name wrote. */
-export const isKnown = (event: RecordedEvent): event is Recorded => isEventType(event.type);
+const isKnown = (event: RecordedEvent): event is Recorded => isEventType(event.type);
 
 /** The ledger port's EventCatalog: nothing but version 1 exists, so nothing is changed. */
 export const eventCatalog = {

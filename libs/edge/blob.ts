@@ -14,8 +14,8 @@ import { DecryptionFailed } from '@kcm/kernel';
  * Nothing in it is trusted: the tenant and service come from the caller, the key id and version only
  * say which key to ask Core for, and all of them are authenticated again as computed, not as read.
  */
-export const BLOB_FORMAT = 1;
-export const BLOB_ALGORITHM = 1;
+const BLOB_FORMAT = 1;
+const BLOB_ALGORITHM = 1;
 export const SALT_BYTES = 16;
 const SEALED_BYTES_MIN = 12 + 16;
 const KEY_ID = /^[a-z0-9][a-z0-9-]{0,63}$/;

@@ -10,6 +10,7 @@ import {
   uuidv4,
   type Clock,
   type Random,
+  certificateUri,
 } from '@kcm/kernel';
 import { Acknowledger } from './acknowledger.js';
 import { EdgeApi, type EdgeHealth } from './api.js';
@@ -228,7 +229,7 @@ class Edge implements RunningEdge {
         ca,
         // Every Core's certificate has this name; which Core it is stands in the URI.
         serverName: 'localhost',
-        serverUri: `kcm://region/${region}/core`,
+        serverUri: certificateUri({ kind: 'core', region }),
       },
       signingKey: privateKeyFromPem(privateKey),
     };

@@ -1,12 +1,11 @@
 import { aeskwUnwrap, Secret } from '@kcm/crypto';
-import { CODES, type Code } from '@kcm/kernel';
+import { CODES, type Code, parseKeyVersionUid } from '@kcm/kernel';
 import {
   Attributes,
   isKcmAccess,
   KCM,
   KmipFailure,
   LinkType,
-  parseKeyVersionUid,
   readWrappedKeyPlaintext,
   ResultReason,
   State,

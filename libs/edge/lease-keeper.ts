@@ -14,7 +14,7 @@ import { LeaseBook } from './lease-book.js';
 import { lockedOut, readOnly, refusalOf, RefusalMemo, tooMany } from './lease-refusals.js';
 
 /** Protect operations asked for with each lease. */
-export const ALLOCATION = 1_000_000;
+const ALLOCATION = 1_000_000;
 const RENEW_BATCH_MAX = 60;
 const RETRY = { baseMs: 200, capMs: 5_000 };
 const ATTEMPTS_MAX = 3;

@@ -1,6 +1,6 @@
 import { sha256Hex } from '@kcm/crypto';
-import { KeyService, l2KeyId, l3KeyId, uidOf } from '@kcm/custody';
-import { commandIdOf, KcmError, KeyedTurns, streamOf } from '@kcm/kernel';
+import { KeyService, l2KeyId, l3KeyId } from '@kcm/custody';
+import { commandIdOf, KcmError, KeyedTurns, streamOf, keyVersionUid } from '@kcm/kernel';
 import { CustodyWorld, settled } from '@kcm/testing';
 import { type EffectDeps, type KeyEffect, runKeyEffect } from './index.js';
 
@@ -61,7 +61,7 @@ class Core extends CustodyWorld {
     await this.effect({ ...L3, tenant });
   }
   lease(version = 1) {
-    const uid = uidOf({ tenant: 'acme', key: l3KeyId('acme', 'billing'), version });
+    const uid = keyVersionUid({ tenant: 'acme', key: l3KeyId('acme', 'billing'), version });
     return this.keys.desk.lease({ edge: 'e1', boot: 'b' }, uid, 'grant', null);
   }
   async kill(): Promise<void> {

@@ -1,6 +1,6 @@
 import { verifyJws, type KeyObject } from '@kcm/crypto';
-import { CODES } from '@kcm/kernel';
-import { parseKeyVersionUid, type AckStatement, type UsageStatement } from '@kcm/kmip';
+import { CODES, parseKeyVersionUid } from '@kcm/kernel';
+import type { AckStatement, UsageStatement } from '@kcm/kmip';
 import { z } from 'zod';
 import { invalid } from './refusals.js';
 

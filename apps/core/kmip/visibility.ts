@@ -1,5 +1,5 @@
 import type { CoreView } from '@kcm/custody';
-import { keyVersionUid, parseKeyVersionUid } from '@kcm/kmip';
+import { keyVersionUid, parseKeyVersionUid } from '@kcm/kernel';
 
 /**
  * Whether the uid is a tenant key (L2) of a tenant that this Edge serves: it may know that it is.
@@ -30,7 +30,7 @@ export function notifiedUid(
   for (const [id, key] of view.keys(tenant)) {
     if (key.status === 'absent') continue;
     const meant = service === null ? key.level === 'L2' : key.service === service;
-    if (meant) return keyVersionUid(tenant, id, key.current);
+    if (meant) return keyVersionUid({ tenant, key: id, version: key.current });
   }
   return null;
 }

@@ -17,7 +17,7 @@ export const LOCK_OWNERS: { readonly [K in LockKind]: LockOwner } = {
 export const locksOf = (state: AccessState): readonly Lock[] =>
   state.status === 'open' ? [] : state.locks;
 
-export const sameScope = (a: Scope, b: Scope): boolean =>
+const sameScope = (a: Scope, b: Scope): boolean =>
   'all' in a ? 'all' in b : 'service' in b && a.service === b.service;
 
 const ownerFitsKind: AccessRule = {

@@ -98,24 +98,3 @@ export function parseServiceKeyName(name: string): { tenant: string; service: st
   if (tenant === undefined || !TENANT_ID.test(tenant)) return null;
   return { tenant, service };
 }
-
-/**
- * Unique identifier of one version of a key (a tenant key's is the anchor of its notifications).
- */
-export const keyVersionUid = (tenant: string, key: string, version: number): string =>
-  `${tenant}/${key}/${version}`;
-
-const KEY_ID = /^l[23]-[0-9a-f]{12}$/;
-const VERSION = /^[1-9][0-9]{0,8}$/;
-
-/** The reverse of {@link keyVersionUid}, or null. */
-export function parseKeyVersionUid(
-  uid: string,
-): { readonly tenant: string; readonly key: string; readonly version: number } | null {
-  const parts = uid.split('/');
-  const [tenant, key, version] = parts;
-  if (parts.length !== 3 || tenant === undefined || !TENANT_ID.test(tenant)) return null;
-  if (key === undefined || !KEY_ID.test(key)) return null;
-  if (version === undefined || !VERSION.test(version)) return null;
-  return { tenant, key, version: Number(version) };
-}

@@ -34,7 +34,7 @@ export const leaseWrapping = (kwk: string): KeyWrappingSpecification => ({
   attributeNames: WRAPPED_ATTRIBUTES,
 });
 
-export const identityAttributes = (identity: KeyIdentity): Attribute[] => [
+const identityAttributes = (identity: KeyIdentity): Attribute[] => [
   attribute.text('Unique Identifier', identity.uid),
   attribute.text('Object Group', identity.tenant),
   attribute.integer(KCM.version, identity.version),

@@ -1,4 +1,5 @@
-import { EDGE_ID, never, REGION_ID, SERVICE_ID, TENANT_ID } from '@kcm/kernel';
+import { never } from './brand.js';
+import { EDGE_ID, REGION_ID, SERVICE_ID, TENANT_ID } from './ids.js';
 
 /** Whom a certificate speaks for; its SAN URI is the only authority. */
 export type CertificateIdentity =
@@ -6,7 +7,8 @@ export type CertificateIdentity =
   | { readonly kind: 'edge'; readonly region: string; readonly edge: string }
   | { readonly kind: 'core'; readonly region: string };
 
-export function uriOf(identity: CertificateIdentity): string {
+/** `kcm://…` of its subject alternative names. */
+export function certificateUri(identity: CertificateIdentity): string {
   switch (identity.kind) {
     case 'workload':
       return `kcm://tenant/${identity.tenant}/service/${identity.service}`;
@@ -19,13 +21,15 @@ export function uriOf(identity: CertificateIdentity): string {
   }
 }
 
-/** Null unless the text is exactly what `uriOf` writes for valid ids. */
-export function identityOf(uri: string): CertificateIdentity | null {
+/** Null unless the text is exactly what `certificateUri` writes for valid ids. */
+export function parseCertificateUri(uri: string): CertificateIdentity | null {
   const identity = parse(uri.split('/'));
-  return identity !== null && validIdentity(identity) && uriOf(identity) === uri ? identity : null;
+  const valid = identity !== null && isCertificateIdentity(identity);
+  return valid && certificateUri(identity) === uri ? identity : null;
 }
 
-export function validIdentity(identity: CertificateIdentity): boolean {
+/** Whether its ids are ids. */
+export function isCertificateIdentity(identity: CertificateIdentity): boolean {
   switch (identity.kind) {
     case 'workload':
       return TENANT_ID.test(identity.tenant) && SERVICE_ID.test(identity.service);
