@@ -41,8 +41,12 @@ export class EdgeProcess {
     return this.#program!;
   }
 
-  /** Resolves when it is connected to Core. */
-  async restart(): Promise<void> {
+  stop(): Promise<void> {
+    return this.program.stop();
+  }
+
+  /** A new boot. Resolves when it is connected to Core, or (`alone`) when it answers at all. */
+  async restart(alone = false): Promise<void> {
     await this.#program?.stop();
     const identity = this.stage.path('identities', this.id);
     const program = this.stage.start(`edge ${this.id}`, 'edge', {
@@ -57,7 +61,7 @@ export class EdgeProcess {
     const client = this.client(this.services[0]!);
     await program.until('its way to Core', async () => {
       const status = await client.status().catch(() => null);
-      return status?.core?.connected === true || null;
+      return (alone ? status !== null : status?.core?.connected === true) || null;
     });
   }
 
