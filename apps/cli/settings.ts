@@ -20,7 +20,7 @@ interface Endpoints {
 }
 
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
-  const dataDir = env['KCM_DATA_DIR'] ?? '.kcm';
+  const dataDir = env['KCM_DATA_DIR'] || '.kcm';
   const endpoints = (): Endpoints => {
     const file = join(dataDir, 'endpoints.json');
     if (!existsSync(file)) return {};
@@ -29,7 +29,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   return {
     dataDir,
     url() {
-      const url = env['KCM_URL'] ?? endpoints().http;
+      const url = env['KCM_URL'] || endpoints().http;
       if (url !== undefined) return url.replace(/\/$/, '');
       throw new Unreachable(
         `No server is running on ${dataDir}. Start it with \`npm start\`, or set KCM_URL or KCM_DATA_DIR.`,
@@ -37,7 +37,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     },
     token() {
       if (env['KCM_TOKEN']) return env['KCM_TOKEN'];
-      const file = env['KCM_TOKEN_FILE'] ?? join(dataDir, 'operator-token');
+      const file = env['KCM_TOKEN_FILE'] || join(dataDir, 'operator-token');
       if (existsSync(file)) return readFileSync(file, 'utf8').trim();
       throw new UsageError(
         `There is no token: set KCM_TOKEN or KCM_TOKEN_FILE (the operator's lies in ${file}).`,
