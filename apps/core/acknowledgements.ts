@@ -20,7 +20,8 @@ export class Acknowledgements {
   ) {}
 
   /** Resolves when it is recorded. @throws KcmError wrong_state: come again · the ledger's errors */
-  async record({ edge, boot, statement, jws }: Signed<AckStatement>): Promise<void> {
+  async record(word: Signed<AckStatement>): Promise<void> {
+    const { statement } = word;
     const tenant = parseKeyVersionUid(statement.uid)!.tenant;
     const held = locksOf(this.view.access(tenant)).filter((lock) => lock.kind !== 'blocked');
     if (held.length === 0) {
@@ -29,16 +30,13 @@ export class Acknowledgements {
       if (age > WAITS_MS || this.view.access(tenant).epoch > statement.epoch) return;
       throw comeAgain();
     }
-    for (const { lock } of held) await this.#record(tenant, lock, edge, boot, statement, jws);
+    for (const { lock } of held) await this.#record(tenant, lock, word);
   }
 
   async #record(
     tenant: string,
     revocation: string,
-    edge: string,
-    boot: string,
-    statement: AckStatement,
-    jws: string,
+    { edge, boot, statement, jws, certificateSha256 }: Signed<AckStatement>,
   ): Promise<void> {
     const known = this.view.revocations(tenant).get(revocation);
     if (known === undefined || known.status === 'absent') throw comeAgain();
@@ -57,6 +55,7 @@ export class Acknowledgements {
             refusedAt,
             erasedAt: erasedAt === 'dropped-unconfirmed' ? null : erasedAt,
             statement: jws,
+            certificateSha256,
           },
         },
       },

@@ -16,7 +16,7 @@ export interface ReceiptSurroundings {
   readonly revocation: string;
   readonly ledger: string;
   readonly issuedAt: string;
-  /** PEM by holder, where the holder is enrolled here. */
+  /** PEM by statement, of the certificate that verifies it, where it is known. */
   readonly certificates: ReadonlyMap<string, string>;
   /** The keystore of the probed root key. */
   readonly keystore: { readonly name: string; readonly logField: string } | null;
@@ -44,7 +44,7 @@ function holdersOf(
   const spoke = new Set<string>();
   const speakers = acknowledged.flatMap(({ data }): ReceiptHolder[] => {
     const { holder: id, boot, refusedAt, erasedAt, statement } = data;
-    const certificate = certificates.get(id);
+    const certificate = certificates.get(statement);
     if (certificate === undefined) return [];
     spoke.add(id);
     return [

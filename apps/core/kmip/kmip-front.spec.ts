@@ -498,7 +498,9 @@ describe('what an Edge states', () => {
       });
     const signed = sign({ ...ack });
     await state(KCM.ack, signed);
-    expect(core.acks).toEqual([{ edge: 'e1', boot: BOOT, statement: ack, jws: signed }]);
+    const certificateSha256 = core.enrolled;
+    const word = { edge: 'e1', boot: BOOT, statement: ack, jws: signed, certificateSha256 };
+    expect(core.acks).toEqual([word]);
     await client.call('AddAttribute', {
       uniqueIdentifier: kwkUid,
       attribute: attribute.text(KCM.usage, sign(usage as unknown as Json)),

@@ -81,14 +81,14 @@ async function record(
   parts: Pick<KmipFrontParts, 'onAcknowledgement' | 'onUsage'>,
   boot: Boot,
   stated: Attribute,
-  { publicKey }: Peer,
+  peer: Peer,
 ): Promise<ResponseOf<'AddAttribute'>> {
   if (stated.value.type !== 'textString') throw invalid(`${stated.name} must be a text string`);
   const jws = stated.value.value;
   try {
     if (stated.name === KCM.ack)
-      await parts.onAcknowledgement(readAcknowledgement(jws, publicKey, boot));
-    else if (stated.name === KCM.usage) await parts.onUsage(readUsage(jws, publicKey, boot));
+      await parts.onAcknowledgement(readAcknowledgement(jws, peer, boot));
+    else if (stated.name === KCM.usage) await parts.onUsage(readUsage(jws, peer, boot));
     else throw invalid('this attribute cannot be set');
   } catch (error) {
     throw thrown(error);

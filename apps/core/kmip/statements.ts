@@ -1,6 +1,7 @@
-import { verifyJws, type KeyObject } from '@kcm/crypto';
+import { verifyJws } from '@kcm/crypto';
 import { CODES, parseKeyVersionUid } from '@kcm/kernel';
 import type { AckStatement, UsageStatement } from '@kcm/kmip';
+import type { Peer } from '@kcm/kmip/server';
 import { z } from 'zod';
 import { invalid } from './refusals.js';
 
@@ -11,7 +12,11 @@ export interface Signed<T> {
   readonly statement: T;
   /** Compact JWS. */
   readonly jws: string;
+  /** SHA-256 (hex) of the certificate whose key signed it. */
+  readonly certificateSha256: string;
 }
+
+type Signer = Pick<Peer, 'publicKey' | 'certificateSha256'>;
 
 const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 const time = z.iso.datetime();
@@ -46,36 +51,36 @@ const usage: z.ZodType<UsageStatement> = z.strictObject({
     .min(1),
 });
 
-/** @throws KmipFailure(InvalidField) unless it is one, signed by this key, of this boot */
+/** @throws KmipFailure(InvalidField) unless it is one, signed by this peer, of this boot */
 export const readAcknowledgement = (
   jws: string,
-  key: KeyObject,
+  signer: Signer,
   who: { readonly edge: string; readonly boot: string },
-): Signed<AckStatement> => read(acknowledgement, jws, key, who);
+): Signed<AckStatement> => read(acknowledgement, jws, signer, who);
 
 /** @throws KmipFailure(InvalidField) as above */
 export const readUsage = (
   jws: string,
-  key: KeyObject,
+  signer: Signer,
   who: { readonly edge: string; readonly boot: string },
-): Signed<UsageStatement> => read(usage, jws, key, who);
+): Signed<UsageStatement> => read(usage, jws, signer, who);
 
 function read<T extends { readonly boot: string }>(
   shape: z.ZodType<T>,
   jws: string,
-  key: KeyObject,
+  { publicKey, certificateSha256 }: Signer,
   { edge, boot }: { readonly edge: string; readonly boot: string },
 ): Signed<T> {
   let payload: unknown;
   try {
-    payload = verifyJws(jws, key).payload;
+    payload = verifyJws(jws, publicKey).payload;
   } catch {
     throw invalid('the statement is not signed by this Edge');
   }
   const parsed = shape.safeParse(payload);
   if (!parsed.success) throw invalid('the statement has not the agreed form');
   if (parsed.data.boot !== boot) throw invalid('the statement is of another boot');
-  return { edge, boot, statement: parsed.data, jws };
+  return { edge, boot, statement: parsed.data, jws, certificateSha256 };
 }
 
 function withoutAbsent(refused: Partial<Record<string, number | undefined>>) {

@@ -69,7 +69,7 @@ export async function issueReceipt(
   );
 }
 
-/** The certificate of each holder that spoke, as it was enrolled. */
+/** By statement: the certificate that its holder had when it spoke. */
 async function certificatesOf(
   { effects, directory }: ReceiptDeps,
   events: readonly Recorded<RevocationEvent>[],
@@ -77,10 +77,12 @@ async function certificatesOf(
   const found = new Map<string, string>();
   for (const event of events) {
     if (event.type !== 'RevocationAcknowledged') continue;
-    const edge = effects.view.edge(event.data.holder.replace(/^edge:/, ''));
-    if (edge.status !== 'enrolled') continue;
-    const pem = await directory.get(`certificate/${edge.certificateSha256}`);
-    if (pem !== null) found.set(event.data.holder, leafOf(pem.toString('utf8')));
+    const { holder, statement, certificateSha256 } = event.data;
+    const edge = effects.view.edge(holder.replace(/^edge:/, ''));
+    const enrolled = edge.status === 'enrolled' ? edge.certificateSha256 : null;
+    const sha256 = certificateSha256 ?? enrolled;
+    const pem = sha256 === null ? null : await directory.get(`certificate/${sha256}`);
+    if (pem !== null) found.set(statement, leafOf(pem.toString('utf8')));
   }
   return found;
 }

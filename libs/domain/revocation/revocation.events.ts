@@ -40,6 +40,8 @@ export type RevocationEvent =
         readonly erasedAt: string | null;
         /** The holder's signed statement, compact JWS (leases.md step 7). */
         readonly statement: string;
+        /** SHA-256 (hex) of the certificate that verifies it: a holder's next one does not. */
+        readonly certificateSha256?: string;
       }
     >
   | DomainEvent<'RevocationReleased', { readonly releasedBy: string }>
