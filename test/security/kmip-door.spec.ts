@@ -1,0 +1,434 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { generateCsr } from '@kcm/crypto';
+import {
+  attribute,
+  BatchErrorContinuation,
+  encodeRequest,
+  KCM,
+  KMIP_1_4,
+  KMIP_PROTOCOL,
+  KmipFailure,
+  LEASE_ATTRIBUTES,
+  leaseWrapping,
+  type OperationName,
+  plainAesKey,
+  requestItem,
+  type RequestOf,
+  ResultReason,
+  RevocationReasonCode,
+  serviceKeyName,
+  State,
+  type TypedRequest,
+  UsageMask,
+} from '@kcm/kmip';
+import { KmipClient, KmipUnavailable } from '@kcm/kmip/client';
+import { TestAuthority } from '@kcm/testing/tls';
+import { Customer, type Onboarded, onboard } from '../support/customer.js';
+import { say, Seeded, seedOf } from '../support/seeded.js';
+import { removeFolder, scratchFolder, Server } from '../support/server.js';
+import { blobsOf } from './disk.js';
+import { drawsIn, openBarrier } from './learn.js';
+import { type Identity, mint, type Wanted } from './mint.js';
+
+const folder = scratchFolder('kmip-door');
+const drawsFile = join(folder, 'draws');
+const server = new Server(folder, {
+  program: ['test/security/recording.mjs', drawsFile],
+  env: { KCM_EDGE_SERVICES: 'billing' },
+});
+let customer: Customer;
+let acme: Onboarded;
+let ca: string;
+let caKey: Buffer;
+let l2: string;
+
+beforeAll(async () => {
+  await server.start();
+  customer = await Customer.open(join(folder, 'bank'));
+  acme = await onboard(server, customer, 'acme', 'billing');
+  ca = readFileSync(join(server.dataDir, 'ca.pem'), 'utf8');
+  const vault = blobsOf(join(server.dataDir, 'vault.db'));
+  const path = [...vault.keys()].find((each) => each.startsWith('sys/ca/'))!;
+  caKey = openBarrier(path, vault.get(path)!, drawsIn(drawsFile));
+  const keys = await server.must<{ items: { id: string; level: string }[] }>(
+    'GET',
+    '/v1/tenants/acme/keys',
+    { token: acme.auditor },
+  );
+  l2 = keys.items.find(({ level }) => level === 'L2')!.id;
+}, 60_000);
+
+afterAll(async () => {
+  await server.stop();
+  await customer.close();
+  removeFolder(folder);
+});
+
+const address = () => {
+  const [host = '', port = ''] = server.endpoints.kmip!.split(':');
+  return { host, port: Number(port) };
+};
+const connection = (identity: Identity) => ({ ...address(), ca, ...identity, timeoutMs: 3_000 });
+const open = (identity: Identity) => KmipClient.connect(connection(identity));
+const minted = (wanted: Wanted) => mint(ca, caKey, wanted);
+
+/** Over the HTTP door, as the operator does. */
+async function enrolled(id: string, services: readonly string[]): Promise<Identity> {
+  const { csr, privateKey } = await generateCsr(id);
+  const { certificate } = await server.must<{ certificate: string }>('POST', '/v1/edges', {
+    body: { id, services, csr },
+  });
+  return { certificate, privateKey: privateKey.use((pem) => pem.toString('utf8')) };
+}
+
+async function workload(tenant: string, service: string): Promise<Identity> {
+  const { csr, privateKey } = await generateCsr(service);
+  const { certificate } = await server.must<{ certificate: string }>(
+    'POST',
+    '/v1/sys/certificates',
+    {
+      body: { tenant, service, csr },
+    },
+  );
+  return { certificate, privateKey: privateKey.use((pem) => pem.toString('utf8')) };
+}
+
+const registration = (): RequestOf<'Register'> => ({
+  attributes: [
+    attribute.integer('Cryptographic Usage Mask', UsageMask.WrapKey),
+    attribute.date('Activation Date', 0),
+    attribute.text(KCM.boot, randomUUID()),
+  ],
+  object: plainAesKey(randomBytes(32)),
+});
+
+/** A client with its own key registered, as an Edge is after its start. */
+async function asEdge(identity: Identity): Promise<{ client: KmipClient; kwk: string }> {
+  const client = await open(identity);
+  const { uniqueIdentifier } = await client.call('Register', registration());
+  return { client, kwk: uniqueIdentifier };
+}
+
+const lease = (kwk: string) =>
+  [
+    {
+      operation: 'Locate',
+      payload: {
+        maximumItems: 2,
+        attributes: [
+          attribute.objectName(serviceKeyName('acme', 'billing')),
+          attribute.enumeration('State', State.Active),
+        ],
+      },
+    },
+    { operation: 'ObtainLease', payload: {} },
+    { operation: 'GetUsageAllocation', payload: { count: 10n } },
+    { operation: 'GetAttributes', payload: { attributeNames: LEASE_ATTRIBUTES } },
+    { operation: 'Get', payload: { keyWrappingSpecification: leaseWrapping(kwk) } },
+  ] as const;
+
+const reasonName = ({ reason }: KmipFailure): string =>
+  Object.entries(ResultReason).find(([, number]) => number === reason)?.[0] ?? String(reason);
+
+/** Everything of one object that somebody might try. */
+const attempts = (uid: string, kwk: string) =>
+  [
+    { operation: 'ObtainLease', payload: { uniqueIdentifier: uid } },
+    { operation: 'GetUsageAllocation', payload: { uniqueIdentifier: uid, count: 1n } },
+    { operation: 'GetAttributes', payload: { uniqueIdentifier: uid, attributeNames: [] } },
+    { operation: 'GetAttributeList', payload: { uniqueIdentifier: uid } },
+    { operation: 'Get', payload: { uniqueIdentifier: uid } },
+    {
+      operation: 'Get',
+      payload: { uniqueIdentifier: uid, keyWrappingSpecification: leaseWrapping(kwk) },
+    },
+    {
+      operation: 'AddAttribute',
+      payload: { uniqueIdentifier: uid, attribute: attribute.text(KCM.ack, 'x') },
+    },
+    {
+      operation: 'Revoke',
+      payload: { uniqueIdentifier: uid, reason: { code: RevocationReasonCode.KeyCompromise } },
+    },
+    { operation: 'Destroy', payload: { uniqueIdentifier: uid } },
+  ] as const;
+
+/** What each attempt came to, told apart by what a client sees. */
+async function outcomes(client: KmipClient, uid: string, kwk: string): Promise<readonly string[]> {
+  const { results } = await client.batch(attempts(uid, kwk), {
+    continuation: BatchErrorContinuation.Continue,
+  });
+  return results.map((result) =>
+    result.ok ? 'done' : `${reasonName(result.failure)} ${result.failure.message}`,
+  );
+}
+
+describe('who is nobody is refused before a word is exchanged', () => {
+  /** Whether a connection gets one answer to the first question of any client. */
+  async function served(identity: Partial<Identity>, protocol = KMIP_PROTOCOL): Promise<boolean> {
+    const hello = encodeRequest({
+      header: { version: KMIP_1_4 },
+      items: [requestItem('DiscoverVersions', { versions: [] })],
+    });
+    return new Promise((resolve) => {
+      const socket = connect({
+        ...address(),
+        ca,
+        ...(identity.certificate === undefined ? {} : { cert: identity.certificate }),
+        ...(identity.privateKey === undefined ? {} : { key: identity.privateKey }),
+        ALPNProtocols: [protocol],
+        checkServerIdentity: () => undefined,
+      });
+      const done = (answer: boolean) => {
+        clearTimeout(timer);
+        socket.destroy();
+        resolve(answer);
+      };
+      // Neither an answer nor the end of the connection is a failure of this test.
+      const timer = setTimeout(() => done(true), 5_000);
+      socket.on('data', () => done(true));
+      socket.on('error', () => done(false));
+      socket.on('close', () => done(false));
+      socket.write(hello);
+    });
+  }
+  const here = { uris: ['kcm://tenant/acme/service/billing'] };
+
+  it('a certificate of this region is let in (so that the refusals below mean something)', async () => {
+    expect(await served(await minted(here))).toBe(true);
+    expect(await served(await workload('acme', 'billing'))).toBe(true);
+  });
+
+  it.each<[string, () => Promise<Partial<Identity>> | Partial<Identity>]>([
+    ['no certificate', () => ({})],
+    ['another authority', async () => (await TestAuthority.create()).workload('acme', 'billing')],
+    [
+      'another authority of the same name',
+      async () => (await TestAuthority.create('OpenKCM region local')).edge('standalone'),
+    ],
+    ['expired', () => minted({ ...here, endsInHours: -1 })],
+    ["a server's", () => minted({ ...here, use: 'server' })],
+    ['no name of ours', () => minted({ uris: ['https://acme.example'] })],
+    ['no name', () => minted({ uris: [] })],
+    ['two names', () => minted({ uris: [...here.uris, 'kcm://tenant/globex/service/billing'] })],
+    ["Core's own name", () => minted({ uris: ['kcm://region/local/core'] })],
+    ['a name that is none', () => minted({ uris: ['kcm://tenant/acme/service/billing/admin'] })],
+    [
+      'an Edge of another region',
+      () => minted({ uris: ['kcm://region/elsewhere/edge/standalone'] }),
+    ],
+    ['an Edge that was never enrolled', () => minted({ uris: ['kcm://region/local/edge/ghost'] })],
+    [
+      'an enrolled Edge, with another certificate',
+      () => minted({ uris: ['kcm://region/local/edge/standalone'] }),
+    ],
+  ])('%s', async (_name, make) => {
+    const identity = await make();
+    expect(await served(identity)).toBe(false);
+    expect(await served(identity, 'kcm-push/1')).toBe(false);
+  });
+
+  it('a workload gets no push connection', async () => {
+    expect(await served(await workload('acme', 'billing'), 'kcm-push/1')).toBe(false);
+  });
+});
+
+describe('an Edge that is revoked', () => {
+  const turnedAway = (identity: Identity): Promise<boolean> =>
+    open(identity)
+      .then((client) => client.call('Query', { functions: [] }))
+      .then(
+        () => false,
+        (error: unknown) => error instanceof KmipUnavailable,
+      );
+
+  it('is cut off where it stands and not let in again, with any certificate that it had', async () => {
+    const first = await enrolled('e-gone', ['billing']);
+    const { client } = await asEdge(first);
+    const second = await enrolled('e-gone', ['billing']);
+    // Enrolled anew: its old certificate is nobody's, and its connection ends.
+    await client.closed;
+    expect(await turnedAway(first)).toBe(true);
+    const { client: standing, kwk } = await asEdge(second);
+    const { results } = await standing.batch(lease(kwk));
+    expect(results.map(({ ok }) => ok)).toEqual([true, true, true, true, true]);
+    await server.must('POST', '/v1/edges/e-gone/revoke');
+    await standing.closed;
+    for (const identity of [first, second]) expect(await turnedAway(identity)).toBe(true);
+  });
+});
+
+describe("a workload's certificate", () => {
+  it('leases nothing, gets nothing and cannot tell what exists', async () => {
+    const client = await open(await workload('acme', 'billing'));
+    const nothing = await outcomes(client, 'acme/l3-000000000000/1', 'none');
+    expect(new Set(nothing)).toEqual(new Set(['PermissionDenied forbidden']));
+    for (const uid of [`acme/${acme.l3}/1`, `acme/${l2}/1`])
+      expect(await outcomes(client, uid, 'none')).toEqual(nothing);
+    await expect(client.call('Register', registration())).rejects.toMatchObject({
+      reason: ResultReason.PermissionDenied,
+    });
+    const [located] = lease('none');
+    await expect(client.call('Locate', located.payload)).rejects.toMatchObject({
+      reason: ResultReason.PermissionDenied,
+    });
+    await client.close();
+  });
+});
+
+describe("an Edge's certificate", () => {
+  it('of other services cannot tell a key of this one from none', async () => {
+    const { client, kwk } = await asEdge(await enrolled('e-mail', ['mail']));
+    const nothing = await outcomes(client, 'acme/l3-000000000000/1', kwk);
+    expect(nothing).not.toContain('done');
+    for (const uid of [
+      `acme/${acme.l3}/1`,
+      `acme/${l2}/1`,
+      'nobody/l3-000000000000/1',
+      '',
+      '../..',
+    ])
+      expect(await outcomes(client, uid, kwk)).toEqual(nothing);
+    const found = await client.call('Locate', lease(kwk)[0].payload);
+    expect(found.uniqueIdentifiers).toEqual([]);
+    await client.close();
+  });
+
+  it('gets an L3 by a lease and wrapped for itself, and an L2 never', async () => {
+    const { client, kwk } = await asEdge(await enrolled('e-mine', ['billing']));
+    const uid = `acme/${acme.l3}/1`;
+    expect(await outcomes(client, `acme/${l2}/1`, kwk)).not.toContain('done');
+    const refused = async <O extends OperationName>(operation: O, payload: RequestOf<O>) => {
+      const obtain = { operation: 'ObtainLease', payload: { uniqueIdentifier: uid } } as const;
+      const requests: readonly TypedRequest[] = [obtain, { operation, payload } as TypedRequest];
+      const { results } = await client.batch(requests);
+      const [leased, last] = results;
+      expect(leased!.ok).toBe(true);
+      return last!.ok ? 'done' : reasonName(last!.failure);
+    };
+    const target = { uniqueIdentifier: uid };
+    expect(await refused('Get', target)).toBe('Sensitive');
+    const elsewhere = leaseWrapping('00000000-0000-4000-8000-000000000000');
+    expect(await refused('Get', { ...target, keyWrappingSpecification: elsewhere })).toBe(
+      'ItemNotFound',
+    );
+    const mine = leaseWrapping(kwk);
+    expect(await refused('Get', { ...target, keyWrappingSpecification: mine })).toBe('done');
+    // Without a lease in the same message there is none to take it by.
+    await expect(client.call('Get', { ...target, keyWrappingSpecification: mine })).rejects.toThrow(
+      KmipFailure,
+    );
+    await client.close();
+  });
+});
+
+describe('malformed messages', () => {
+  const MESSAGES = 2_000;
+  const AT_ONCE = 16;
+  /** A length that was made larger keeps the server waiting for more; nobody waits for it here. */
+  const PATIENCE_MS = 25;
+
+  function mutated(message: Buffer, draws: Seeded): Buffer {
+    let bytes = Buffer.from(message);
+    for (let left = draws.between(1, 4); left > 0; left -= 1) {
+      const at = draws.between(0, Math.max(bytes.length - 1, 0));
+      switch (draws.between(0, 5)) {
+        case 0:
+          bytes[at] = draws.between(0, 255);
+          break;
+        case 1:
+          bytes[at]! ^= 1 << draws.between(0, 7);
+          break;
+        case 2:
+          bytes = bytes.subarray(0, at);
+          break;
+        case 3:
+          bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + draws.between(1, 16))]);
+          break;
+        case 4:
+          bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(draws.between(0, at))]);
+          break;
+        default:
+          // Whole fields of a header: types and lengths lie at multiples of eight.
+          bytes.writeUInt32BE(
+            draws.between(0, 2 ** 32 - 1),
+            (at & ~7) % Math.max(bytes.length - 8, 1),
+          );
+      }
+      if (bytes.length < 16) bytes = Buffer.from(message);
+    }
+    return bytes;
+  }
+
+  const messageOf = (items: readonly ReturnType<typeof requestItem>[]): Buffer =>
+    encodeRequest({
+      header: { version: KMIP_1_4, clientCorrelationValue: 'c-1', batchOrder: true },
+      items: items.map((item, at) => ({ ...item, uniqueBatchItemId: Buffer.from([at]) })),
+    });
+
+  it(`${MESSAGES} of them: the server stands, and a good client goes on`, async () => {
+    const seed = seedOf();
+    say(`KCM_TEST_SEED=${seed}`);
+    const draws = new Seeded(seed);
+    const uid = `acme/${acme.l3}/1`;
+    const good = await asEdge(await enrolled('e-good', ['billing']));
+    const bad = await enrolled('e-bad', ['billing']);
+    const messages = [
+      messageOf([requestItem('DiscoverVersions', { versions: [KMIP_1_4] })]),
+      messageOf([requestItem('Register', registration())]),
+      messageOf(
+        attempts(uid, 'kwk').map(({ operation, payload }) =>
+          requestItem(operation, payload as never),
+        ),
+      ),
+      messageOf(
+        lease('kwk').map(({ operation, payload }) => requestItem(operation, payload as never)),
+      ),
+    ];
+    let answered = 0;
+    let closed = 0;
+    const throwAway = (bytes: Buffer) =>
+      new Promise<void>((resolve) => {
+        const socket = connect({
+          ...address(),
+          ca,
+          cert: bad.certificate,
+          key: bad.privateKey,
+          ALPNProtocols: [KMIP_PROTOCOL],
+          checkServerIdentity: () => undefined,
+        });
+        let timer: NodeJS.Timeout | undefined;
+        socket.on('secureConnect', () => {
+          socket.write(bytes);
+          timer = setTimeout(() => socket.destroy(), PATIENCE_MS);
+        });
+        socket.once('data', () => {
+          answered += 1;
+          socket.destroy();
+        });
+        socket.on('end', () => (closed += 1));
+        socket.on('error', () => undefined);
+        socket.on('close', () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    for (let sent = 0; sent < MESSAGES; sent += AT_ONCE) {
+      const batch = Array.from({ length: AT_ONCE }, () => mutated(draws.pick(messages), draws));
+      await Promise.all(batch.map(throwAway));
+      if (sent % 160 === 0) {
+        const { results } = await good.client.batch(lease(good.kwk));
+        expect(results.map(({ ok }) => ok)).toEqual([true, true, true, true, true]);
+      }
+    }
+    expect(answered).toBeGreaterThan(MESSAGES / 4);
+    expect(answered + closed).toBeLessThanOrEqual(MESSAGES);
+    await good.client.close();
+    expect(server.running).toBe(true);
+    expect((await server.ask('GET', '/livez')).status).toBe(200);
+    expect(readFileSync(server.log, 'utf8')).not.toMatch(/"level":(50|60)/);
+  }, 60_000);
+});
