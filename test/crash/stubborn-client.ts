@@ -57,12 +57,19 @@ export class StubbornClient {
     return (await this.#until(who, 'GET', path, null, {})).body as T;
   }
 
+  /** An answer that is not JSON; null while it is refused with `notYet`. */
+  async text(who: Caller, path: string, notYet: string | null = null): Promise<string | null> {
+    const answer = await this.#until(who, 'GET', path, null, {}, notYet);
+    return answer.status < 300 ? answer.text : null;
+  }
+
   async #until(
     { token }: Caller,
     method: string,
     path: string,
     body: object | null,
     headers: Readonly<Record<string, string>>,
+    expected: string | null = null,
   ): Promise<Answer> {
     for (let attempt = 0; ; attempt += 1) {
       if (attempt > 0) this.repeated += 1;
@@ -72,7 +79,7 @@ export class StubbornClient {
         ...(body === null ? {} : { body }),
       });
       if (answer === null) await sleep(10);
-      else if (answer.status < 300) return answer;
+      else if (answer.status < 300 || answer.body['code'] === expected) return answer;
       else if (TRY_AGAIN.has(String(answer.body['code']))) await sleep(20);
       else throw new Error(`${this.name}: ${method} ${path}: ${answer.status} ${answer.text}`);
     }
