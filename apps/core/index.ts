@@ -4,4 +4,4 @@ export * from './core-runtime.js';
 export type { CoreStep, Dispatch } from './effects/index.js';
 export { RegionAuthenticator } from './sys/authenticator.js';
 export { operatorToken } from './sys/operator-token.js';
-export { RegionService } from './sys/region-service.js';
+export { type RegionHooks, RegionService } from './sys/region-service.js';

@@ -1,10 +1,9 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { eventCatalog, type RegionKeys } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
-import type { OpenCustody } from '@kcm/custody';
 import { createHttpApp, EnginesModule, Health, PlatformModule } from '@kcm/platform';
 import { CmkModule } from '../cmk/index.js';
-import { CoreModule, operatorToken, RegionAuthenticator } from '../core/index.js';
+import { CoreModule, operatorToken, RegionAuthenticator, type RegionHooks } from '../core/index.js';
 import type { Composition, Ground } from './composition.js';
 import { watchHealth } from './health.js';
 import { StandaloneModule } from './standalone.module.js';
@@ -13,7 +12,7 @@ import { StandaloneModule } from './standalone.module.js';
 export function createApplication(
   ground: Ground,
   parts: Composition,
-  onUnsealed: (custody: OpenCustody) => Promise<void>,
+  hooks: RegionHooks,
 ): Promise<NestFastifyApplication> {
   const { config, engines, clock, random, logger } = ground;
   const { region, boot, states: view, seals, subjects, refusals, reservations } = parts;
@@ -45,7 +44,7 @@ export function createApplication(
       seals,
       view,
       authenticator: new RegionAuthenticator(region, view, isOperator, subjects, clock),
-      hooks: { onUnsealed, onSealed: () => parts.core.sealed() },
+      hooks,
       onLost: (error) => logger.error({ err: error }, 'the seal was not recorded'),
     }),
     CmkModule.register({

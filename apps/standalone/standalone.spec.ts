@@ -34,6 +34,15 @@ describe('Standalone', () => {
     expect((await fetch(`${http}/readyz`)).status).toBe(200);
   });
 
+  it('names no door that a seal has closed', async () => {
+    const { http } = await start();
+    const token = readFileSync(join(folder, 'operator-token'), 'utf8').trim();
+    const headers = { authorization: `Bearer ${token}` };
+    const sealed = await fetch(`${http}/v1/sys/seal`, { method: 'POST', headers });
+    expect(sealed.status).toBe(200);
+    expect(endpoints()).toEqual({ http });
+  });
+
   it('stops so that nothing waits in a log beside a database, and starts again', async () => {
     await start();
     await running!.stop();

@@ -61,9 +61,10 @@ export class Standalone {
     await states.ready();
     runner.start();
     await core.begin();
-    this.#app = await createApplication(this.ground, this.#parts, (custody) =>
-      this.#unsealed(custody),
-    );
+    this.#app = await createApplication(this.ground, this.#parts, {
+      onUnsealed: (custody) => this.#unsealed(custody),
+      onSealed: () => this.#sealed(),
+    });
     // Steps of processes are commands too: the bus must be there before the first one runs.
     await this.#app.init();
     host.start();
@@ -119,6 +120,12 @@ export class Standalone {
       kmip: `${this.ground.config.KCM_BIND}:${core.kmipPort}`,
       edgeSockets: edge.sockets,
     });
+  }
+
+  /** What is closed is not named: HTTP answers on. */
+  #sealed(): void {
+    this.#parts.core.sealed();
+    if (this.#stopping === null) this.#endpoints.write({ http: this.#http });
   }
 
   async #tidy(): Promise<void> {

@@ -22,7 +22,7 @@ const schema = z.object({
   KCM_PUBLIC_URL: z.url().optional(),
   KCM_TLS_CERT: z.string().optional(),
   KCM_TLS_KEY: z.string().optional(),
-  KCM_TLS_CA: z.string().optional(),
+  KCM_TLS_CA: notBuilt,
   KCM_EDGE_SERVICES: z
     .string()
     .default('default')
