@@ -1,5 +1,6 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { writePrivately } from '@kcm/platform';
 
 export interface Endpoints {
   readonly http: string;
@@ -18,8 +19,7 @@ export class EndpointsFile {
   }
 
   write(endpoints: Endpoints): void {
-    writeFileSync(`${this.#path}.new`, `${JSON.stringify(endpoints)}\n`, { mode: 0o600 });
-    renameSync(`${this.#path}.new`, this.#path);
+    writePrivately(this.#path, `${JSON.stringify(endpoints)}\n`);
   }
 
   remove(): void {

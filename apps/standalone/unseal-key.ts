@@ -1,13 +1,13 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KcmError } from '@kcm/kernel';
+import { writePrivately } from '@kcm/platform';
 
 const pathOf = (dataDir: string) => join(dataDir, 'unseal-key');
 
 /** KCM_SEAL=auto keeps the one share beside the data: trial-grade, and said to be so. */
 export function keepUnsealKey(dataDir: string, share: string): void {
-  writeFileSync(pathOf(dataDir), `${share}\n`, { mode: 0o600 });
-  chmodSync(pathOf(dataDir), 0o600);
+  writePrivately(pathOf(dataDir), `${share}\n`);
 }
 
 /** @throws KcmError sealed when the file is gone */

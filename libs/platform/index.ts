@@ -11,6 +11,7 @@ export * from './logger.js';
 export * from './openapi.js';
 export * from './platform.module.js';
 export * from './principal.js';
+export * from './private-file.js';
 export * from './problem.js';
 export * from './request.js';
 export * from './routes.js';

@@ -1,7 +1,8 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { constantTimeEqual, sha256Hex } from '@kcm/crypto';
 import type { Random } from '@kcm/kernel';
+import { writePrivately } from '@kcm/platform';
 
 /** Whether a bearer is the operator's token; valid while sealed too. */
 export type OperatorTokenCheck = (bearer: string) => boolean;
@@ -12,12 +13,11 @@ export type OperatorTokenCheck = (bearer: string) => boolean;
  */
 export function operatorToken(dataDir: string, random: Random): OperatorTokenCheck {
   const digestFile = join(dataDir, 'operator-token.sha256');
-  if (!existsSync(digestFile)) {
+  // An empty digest is of nobody's token: a first start was killed while it wrote.
+  if (!existsSync(digestFile) || readFileSync(digestFile, 'utf8').trim() === '') {
     const token = random.bytes(32).toString('base64url');
-    const tokenFile = join(dataDir, 'operator-token');
-    writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
-    chmodSync(tokenFile, 0o600);
-    writeFileSync(digestFile, `${sha256Hex(Buffer.from(token))}\n`, { mode: 0o600 });
+    writePrivately(join(dataDir, 'operator-token'), `${token}\n`);
+    writePrivately(digestFile, `${sha256Hex(Buffer.from(token))}\n`);
   }
   const digest = Buffer.from(readFileSync(digestFile, 'utf8').trim());
   return (bearer) => constantTimeEqual(Buffer.from(sha256Hex(Buffer.from(bearer))), digest);
