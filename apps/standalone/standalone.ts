@@ -122,10 +122,11 @@ export class Standalone {
     });
   }
 
-  /** What is closed is not named: HTTP answers on. */
+  /** Core's door closes; the Edge goes on to the end of its leases. */
   #sealed(): void {
-    this.#parts.core.sealed();
-    if (this.#stopping === null) this.#endpoints.write({ http: this.#http });
+    const { core, edge } = this.#parts;
+    core.sealed();
+    this.#endpoints.write({ http: this.#http, edgeSockets: edge.sockets });
   }
 
   async #tidy(): Promise<void> {
