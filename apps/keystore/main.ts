@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { stopOnSignal } from '@kcm/kernel';
 import { startKeystore } from './index.js';
 
 const USAGE = 'usage: node dist/apps/keystore/main.js --data DIR [--port N]\n';
@@ -29,14 +30,7 @@ try {
     `Keystore of a customer, for trials: keys lie unencrypted in ${options.folder}.\n`,
   );
   process.stdout.write(`${keystore.url}\n`);
-  const stop = (): void => {
-    keystore.close().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
-  };
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  stopOnSignal(() => keystore.close());
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error);
   process.stderr.write(`The keystore did not start: ${reason}\n`);

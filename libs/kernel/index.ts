@@ -13,5 +13,6 @@ export * from './lease-clock.js';
 export * from './limits.js';
 export * from './random.js';
 export * from './scheduler.js';
+export * from './stop-signals.js';
 export * from './streams.js';
 export * from './turns.js';
