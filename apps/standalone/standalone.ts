@@ -1,10 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Commands } from '@kcm/application';
+import { assertLedgerWhole, Commands, processProjection } from '@kcm/application';
 import type { OpenCustody } from '@kcm/custody';
 import { type Clock, type Random, systemClock, systemRandom } from '@kcm/kernel';
 import { createLogger, openEngines, readConfig } from '@kcm/platform';
+import { processes } from '@kcm/processes';
+import { projections } from '@projections/all';
 import { RegionService } from '../core/index.js';
 import { createApplication } from './application.js';
 import { compose, type Composition, type Ground } from './composition.js';
@@ -59,6 +61,7 @@ export class Standalone {
     const { states, runner, core, host, reservations } = this.#parts;
     states.start();
     await states.ready();
+    await this.#assertWhole();
     runner.start();
     await core.begin();
     this.#app = await createApplication(this.ground, this.#parts, {
@@ -74,6 +77,12 @@ export class Standalone {
     this.#tidying = setInterval(() => void this.#tidy(), TIDY_MS).unref();
     if (config.KCM_SEAL === 'auto') await this.#unsealItself();
     else this.#endpoints.write({ http: this.#http });
+  }
+
+  #assertWhole(): Promise<void> {
+    const { ledger, readModels } = this.ground.engines;
+    const folds = [...projections, ...processes.map(processProjection)];
+    return assertLedgerWhole(ledger, readModels, folds);
   }
 
   /** Resolves when nothing of it runs any more; what was acknowledged is stored. */

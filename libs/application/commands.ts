@@ -72,8 +72,9 @@ export class Commands {
 
   /** The state of a stream as the ledger has it now, for the guard of a command on another one. */
   async state<K extends DecidedCategory>(kind: K, stream: StreamId): Promise<StateOf<K>> {
-    const decider: Decider<never, unknown, DomainEvent> = decidersByCategory[kind] as never;
-    return (await stateOf(this.deps, decider, stream)) as StateOf<K>;
+    // The map gives each category its own decider, which the type of a union forgets.
+    const decider = decidersByCategory[kind] as unknown as Decider<never, StateOf<K>, EventOf<K>>;
+    return stateOf(this.deps, decider, stream);
   }
 
   /** @throws as runDecider, which also says what a guard is */

@@ -11,5 +11,6 @@ export * from './process-host.js';
 export * from './projection-runner.js';
 export * from './running-projection.js';
 export * from './stream-states.js';
+export * from './whole-ledger.js';
 export { FoldFailed } from './fold-batch.js';
 export type { Cause, ExecuteStep, ItemRef, StandingItem } from './todo-runner.js';

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Server, type ServerOptions } from '../support/server.js';
 
@@ -9,6 +10,7 @@ export class MortalServer {
   #opened: () => void = () => {};
 
   constructor(folder: string, options: ServerOptions = {}) {
+    mkdirSync(folder, { recursive: true });
     this.server = new Server(folder, {
       ...options,
       env: { KCM_LOG_LEVEL: 'warn', ...options.env },
