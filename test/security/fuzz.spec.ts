@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
+import { FIGURES } from '@kcm/testing/figures';
 import { Customer, onboard } from '../support/customer.js';
 import { removeFolder, scratchFolder, Server } from '../support/server.js';
 import { say, seedOf } from '../support/seeded.js';
 import { type FuzzedRequest, operationsOf, requests } from './fuzz.js';
 
-const REQUESTS = 1_500;
+const REQUESTS = FIGURES.httpRequests;
 const AT_ONCE = 8;
 /** Those that are declared to say "not now"; every other 5xx is a failure of ours. */
 const NOT_NOW: readonly unknown[] = [
