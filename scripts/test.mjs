@@ -1,4 +1,5 @@
-// npm test: every tier, one closing line. `unit` is the fast part, `check` the static part.
+// npm test: every tier, one closing line. `unit` is the fast part, `check` the static part; `deep`
+// is every tier with the long figures of libs/testing/figures.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { ensureBuild, ensurePackages, env24, node24, root } from './lib/setup.mj
 import { say } from './lib/say.mjs';
 
 const mode = process.argv[2] ?? 'all';
+const deep = mode === 'deep';
 const results = [];
 const scratch = mkdtempSync(join(tmpdir(), 'kcm-test-'));
 
@@ -14,6 +16,7 @@ function hasSource(dir) {
   if (!existsSync(join(root, dir))) return false;
   return readdirSync(join(root, dir), { recursive: true }).some((name) => name.endsWith('.ts'));
 }
+const DEEP_TEST_MS_MAX = 1_800_000;
 const rooms = ['apps', 'libs', 'projections', 'demo', 'test'];
 
 function exec(args, env = {}) {
@@ -48,15 +51,19 @@ async function jest(name, paths, extra = []) {
     '--expose-gc',
     '--disable-warning=ExperimentalWarning',
   ];
-  const code = await exec([
-    ...flags,
-    'node_modules/jest/bin/jest.js',
-    '--json',
-    `--outputFile=${out}`,
-    '--testPathPatterns',
-    ...paths,
-    ...extra,
-  ]);
+  const code = await exec(
+    [
+      ...flags,
+      'node_modules/jest/bin/jest.js',
+      '--json',
+      `--outputFile=${out}`,
+      ...(deep ? [`--testTimeout=${DEEP_TEST_MS_MAX}`] : []),
+      '--testPathPatterns',
+      ...paths,
+      ...extra,
+    ],
+    deep ? { KCM_TEST_FIGURES: 'deep' } : {},
+  );
   const report = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')) : null;
   const failed = report ? report.numFailedTests + report.numRuntimeErrorTestSuites : 1;
   const pending = report ? report.numPendingTests + report.numTodoTests : 0;
@@ -71,7 +78,7 @@ async function jest(name, paths, extra = []) {
 
 await ensurePackages();
 const dirs = rooms.filter(hasSource);
-if (mode !== 'unit') {
+if (mode !== 'unit' && !deep) {
   await check('types', [
     'node_modules/typescript-native/bin/tsc',
     '--noEmit',
@@ -90,9 +97,8 @@ if (mode !== 'unit') {
     '.',
   ]);
 }
-if (mode === 'all' || mode === 'unit')
-  await jest('unit', ['^.*/(apps|libs|projections|demo)/.*\\.spec\\.ts$']);
-if (mode === 'all') {
+if (mode !== 'check') await jest('unit', ['^.*/(apps|libs|projections|demo)/.*\\.spec\\.ts$']);
+if (mode === 'all' || deep) {
   await ensureBuild();
   for (const tier of ['contract', 'services', 'crash', 'security', 'e2e']) {
     if (hasSource(`test/${tier}`))

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LeaseClock, LIMITS, systemClock, systemRandom } from '@kcm/kernel';
 import { askSocket, FakeCore } from '@kcm/testing/edge';
+import { FIGURES } from '@kcm/testing/figures';
 import * as fc from 'fast-check';
 import { EdgeApi } from './api.js';
 import { DataPlane } from './data-plane.js';
@@ -242,7 +243,7 @@ describe('The Edge server', () => {
         const answer = await raw(sent);
         for (const status of statuses(answer)) expect(status === 505 || status < 500).toBe(true);
       }),
-      { numRuns: 10_000, seed: 4711 },
+      { numRuns: FIGURES.edgeMutations, seed: 4711 },
     );
     expect(await serving()).toBe(true);
   });

@@ -1,6 +1,7 @@
 import { Deadline, LeaseClock, systemRandom, type Random } from '@kcm/kernel';
 import { Secret } from '@kcm/crypto';
 import { CACHED, SimClock } from '@kcm/testing/edge';
+import { FIGURES } from '@kcm/testing/figures';
 import { parseBlob, SALT_BYTES } from './blob.js';
 import type { CachePolicy, Lease } from './core-port.js';
 import { GcWitness } from './gc-witness.js';
@@ -23,7 +24,12 @@ const witness = new GcWitness();
 
 function handle(
   identity: Identity = OURS,
-  more: { policy?: CachePolicy; invocationsMax?: number; random?: Random } = {},
+  more: {
+    policy?: CachePolicy;
+    invocationsMax?: number;
+    random?: Random;
+    deadline?: Deadline;
+  } = {},
 ): L3Handle {
   const lease: Lease = {
     ok: true,
@@ -43,7 +49,7 @@ function handle(
     lease,
     identity.tenant,
     identity.service,
-    new Deadline(leases, leases.reading(), 60_000),
+    more.deadline ?? new Deadline(leases, leases.reading(), 60_000),
     {
       random: more.random ?? new PooledRandom(systemRandom),
       witness,
@@ -111,10 +117,10 @@ describe('A record', () => {
 });
 
 describe('Salts and nonces', () => {
-  it('never repeat over 100,000 records and 50 restarts', () => {
+  it(`never repeat over ${FIGURES.edgeBoots} restarts of 2,000 records each`, () => {
     const seen = new Set<string>();
     const salts = new Set<string>();
-    for (let boot = 0; boot < 50; boot += 1) {
+    for (let boot = 0; boot < FIGURES.edgeBoots; boot += 1) {
       const fresh = handle();
       for (let n = 0; n < 2_000; n += 1) {
         const record = fresh.seal(Buffer.alloc(1), null);
@@ -123,8 +129,8 @@ describe('Salts and nonces', () => {
       }
       salts.add(saltOf(fresh.seal(Buffer.alloc(1), null)));
     }
-    expect(seen.size).toBe(100_000);
-    expect(salts.size).toBe(50);
+    expect(seen.size).toBe(FIGURES.edgeBoots * 2_000);
+    expect(salts.size).toBe(FIGURES.edgeBoots);
   });
 
   it('take a new salt by themselves at the limit of invocations', () => {
@@ -185,6 +191,24 @@ describe('The cache policy', () => {
     clock.advance(200);
     leases.tick();
     expect(saltOf(resting.seal(PLAIN, null))).not.toBe(first);
+  });
+});
+
+describe('The end of the lease', () => {
+  it('while the cipher runs gives nothing out, neither record nor plaintext', () => {
+    const record = parseBlob(handle().seal(PLAIN, null));
+    for (const use of ['seal', 'open'] as const) {
+      let looks = 0;
+      const ends = {
+        get live() {
+          return (looks += 1) === 1;
+        },
+      } as Deadline;
+      const ours = handle(OURS, { deadline: ends });
+      const act = () => (use === 'seal' ? ours.seal(PLAIN, null) : ours.open(record, null));
+      expect(act).toThrow(refusedAs('lease_expired'));
+      expect(looks).toBe(2);
+    }
   });
 });
 

@@ -1,4 +1,3 @@
-export * from './figures.js';
 export * from './given.js';
 export * from './acme-story.js';
 export * from './fold-process.js';

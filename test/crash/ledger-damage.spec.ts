@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RecordedEvent } from '@kcm/kernel';
-import { FIGURES } from '@kcm/testing';
+import { FIGURES } from '@kcm/testing/figures';
 import { say, Seeded, seedOf } from '../support/seeded.js';
 import { removeFolder, scratchFolder } from '../support/server.js';
 import { eventsOf } from './ledger-audit.js';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecordedEvent } from '@kcm/kernel';
-import { FIGURES } from '@kcm/testing';
+import { FIGURES } from '@kcm/testing/figures';
 import { Customer } from '../support/customer.js';
 import { say, Seeded, seedOf } from '../support/seeded.js';
 import { removeFolder, scratchFolder } from '../support/server.js';

@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { FIGURES } from '@kcm/testing/figures';
 import {
   attribute,
   Attributes,
@@ -266,7 +267,7 @@ describe('KMIP messages', () => {
           expect(error).toBeInstanceOf(KmipFailure);
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: FIGURES.kmipMutations },
     );
   });
 

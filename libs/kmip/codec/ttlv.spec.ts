@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { FIGURES } from '@kcm/testing/figures';
 import { decodeItem, encodeItem, item, ITEM_TYPES, sizeOf, TtlvError, type Item } from './index.js';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/[\s|]/g, ''), 'hex');
@@ -179,7 +180,7 @@ describe('TTLV', () => {
         // A Big Integer may carry more sign words than needed; everything else is canonical.
         if (!hasBigInteger(decoded)) expect(encodeItem(decoded).equals(bytes)).toBe(true);
       }),
-      { numRuns: 10_000 },
+      { numRuns: FIGURES.ttlvMutations },
     );
   });
 

@@ -17,4 +17,12 @@ export const FIGURES = {
   /** Places at which the write-ahead log is cut, and bytes of the ledger that are flipped. */
   logCuts: figure(12, 200),
   flippedBytes: figure(24, 400),
+  /** Mutated TTLV items, KMIP messages, and bytes sent to an Edge's socket. */
+  ttlvMutations: figure(10_000, 1_000_000),
+  kmipMutations: figure(2_000, 200_000),
+  edgeMutations: figure(10_000, 200_000),
+  /** Random requests to the HTTP door. */
+  httpRequests: figure(1_500, 50_000),
+  /** Boots of an Edge whose salts and nonces must all differ, each with 2 000 records. */
+  edgeBoots: figure(50, 500),
 } as const;
