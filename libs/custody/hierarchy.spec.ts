@@ -190,6 +190,30 @@ describe('L3 under an L2', () => {
     }
   });
 
+  it('Recorded: the same key wrapped anew opens nothing under the digest of before', async () => {
+    const { path, l2, l3, version, parent } = await service();
+    const random = {
+      bytes: (length: number) => l3.use((key) => Buffer.from(key.subarray(0, length))),
+    };
+    const again = new MemoryBlobs();
+    const barriers = new Barrier('local', Keyring.create(systemRandom), systemRandom);
+    const store = new BarrieredStore(again, () => barriers);
+    const made = await new Hierarchy(store, store, random).createL3(L3, 'billing', parent, l2);
+    expect(made.version.commitment).toBe(version.commitment);
+    expect(made.version.digest).not.toBe(version.digest);
+    const other = (await store.get(`l3/acme/l3-a/1/${made.version.digest}`))!;
+    await store.put(path, other);
+    const opened = new Hierarchy(store, store, systemRandom).openL3(L3, 'billing', version, l2);
+    await expect(opened).rejects.toBeInstanceOf(DecryptionFailed);
+  });
+
+  it('Committed: a key other than the recorded one is refused, though its blob is whole', async () => {
+    const { hierarchy, l2, version } = await service();
+    const recorded = { ...version, commitment: 'ab'.repeat(version.commitment.length / 2) };
+    const opened = hierarchy.openL3(L3, 'billing', recorded, l2);
+    await expect(opened).rejects.toBeInstanceOf(DecryptionFailed);
+  });
+
   it('MoveIntegrity: another service, version, parent or L2 opens nothing', async () => {
     const { hierarchy, create, l2, version } = await service();
     const refused = (attempt: Promise<Secret>) =>

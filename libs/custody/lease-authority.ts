@@ -205,11 +205,6 @@ export class LeaseAuthority {
     const { view, memory, leaseClock, recorder, random } = this.deps;
     const { tenant } = tracked;
     const { callId, providerRequestId, sent, value } = called;
-    const before = tracked.denied?.sent;
-    if (before && sent.monotonic <= before.monotonic) {
-      value.dispose();
-      return denied(tracked.denied!.code, tracked.denied!.callId);
-    }
     const access = view.access(tenant);
     const { rootKeyId, status } = target.rootKey;
     this.#suspicion.proved(providerOf(target.rootKey), tenant);
@@ -235,13 +230,13 @@ export class LeaseAuthority {
   }
 
   #refused(tracked: TrackedTenant, target: ProofTarget, refusal: CallRefused): ProofRefusal {
-    const { cause, code, callId, sent, providerRequestId } = refusal;
+    const { cause, code, callId, providerRequestId } = refusal;
     const { recorder, view, clock, random } = this.deps;
     const { tenant } = tracked;
     const { rootKeyId } = target.rootKey;
     const seen = callId === null ? null : { rootKeyId, callId, providerRequestId };
     if (cause === 'denied' && seen !== null && !this.#suspected(tenant, target)) {
-      this.#close(tracked, { code, callId, sent });
+      this.#close(tracked, { code, callId });
       recorder.denied(tenant, seen, code);
       this.#rounds.soon(tracked);
       return denied(code, callId);

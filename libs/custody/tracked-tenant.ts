@@ -1,4 +1,4 @@
-import type { Code, Reading } from '@kcm/kernel';
+import type { Code } from '@kcm/kernel';
 import type { CallPurpose } from './journal.js';
 import type { Proof, ProofResult } from './proof.js';
 
@@ -15,7 +15,6 @@ export class TrackedTenant {
   denied: {
     readonly code: Code;
     readonly callId: string | null;
-    readonly sent: Reading | null;
   } | null = null;
   /** Probes since the denial, for the back-off. */
   probes = 0;

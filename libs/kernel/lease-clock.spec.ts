@@ -51,6 +51,17 @@ describe('A lease clock', () => {
     expect(deadline.live).toBe(false);
   });
 
+  it('adds up sleeps too short to be a gap, though the wall clock hides each', () => {
+    const deadline = lease(10_000);
+    for (let sleep = 0; sleep < 12; sleep += 1) {
+      clock.suspend(900);
+      clock.setWall(-900);
+      leases.tick();
+    }
+    expect(leases.gaps).toBe(0);
+    expect(deadline.live).toBe(false);
+  });
+
   it('blocks use after a gap of the ticker until a newer request was answered', () => {
     const deadline = lease(300_000);
     clock.advance(1_001);

@@ -24,13 +24,11 @@ const BY_STATUS: { readonly [status: number]: [Code, string] } = {
 
 export function toKcmError(error: unknown): KcmError | null {
   if (error instanceof KcmError) return error;
-  const code = (error as { code?: unknown }).code;
+  // Anything can be thrown, nothing at all included.
+  const { code, statusCode } = Object(error) as { code?: unknown; statusCode?: unknown };
   const known = typeof code === 'string' ? FASTIFY[code] : undefined;
   if (known) return new KcmError(...known);
-  const status =
-    error instanceof HttpException
-      ? error.getStatus()
-      : (error as { statusCode?: unknown }).statusCode;
+  const status = error instanceof HttpException ? error.getStatus() : statusCode;
   const mapped = typeof status === 'number' ? BY_STATUS[status] : undefined;
   return mapped ? new KcmError(...mapped) : null;
 }

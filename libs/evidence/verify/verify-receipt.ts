@@ -1,5 +1,5 @@
 import { ed25519PublicFromRaw, kidOf, verifyIssuedBy, verifyJws } from '@kcm/crypto';
-import { KcmError } from '@kcm/kernel';
+import { certificateUri, KcmError } from '@kcm/kernel';
 import type { Receipt, ReceiptHolder, Trust } from './receipt.js';
 import { receiptSchema, trustSchema } from './schema.js';
 
@@ -72,7 +72,8 @@ function checkHolder(holder: ReceiptHolder, { revocation }: Receipt, trust: Trus
       refuse(`${id} is silent, and its last grant does not end within the bound.`);
     return;
   }
-  const uri = `kcm://region/${trust.region}/edge/${id.replace(/^edge:/, '')}`;
+  const edge = id.replace(/^edge:/, '');
+  const uri = certificateUri({ kind: 'edge', region: trust.region, edge });
   const signer = verifyIssuedBy(certificate, trust.ca, uri);
   const said = verifyJws(statement, signer).payload as { readonly [name: string]: unknown };
   const quoted =
