@@ -91,7 +91,7 @@ describe('People of the customer end access', () => {
     beforeAll(async () => {
       [whole, partly] = await Promise.all([
         onboard(region, keystore, 'whole'),
-        onboard(region, keystore, 'partly', ['billing', 'archive']),
+        onboard(region, keystore, 'partly', { services: ['billing', 'archive'] }),
       ]);
     });
 
@@ -165,6 +165,7 @@ describe('People of the customer end access', () => {
     let workload: Workload;
     let taken: RevocationView;
     let path: string;
+    let held: Tenant;
 
     beforeAll(async () => {
       acme = await onboard(region, keystore, 'acme');
@@ -251,13 +252,26 @@ describe('People of the customer end access', () => {
     };
 
     it('a restart, the key enabled all along: nothing opens', async () => {
+      held = await onboard(region, keystore, 'held', { leaseSeconds: 60 });
+      await edge.client('billing').sample('held', 'a record under a long lease');
       await region.stop();
       await region.start();
-      await until('the neighbour', 20_000, async () =>
-        (await edge.client('billing').opens(opensStill)) === true ? true : null,
-      );
+      await edge.connected();
+      expect(await edge.client('billing').opens(opensStill)).toBe(true);
       await nothingOpens(edge.client('billing'));
       expect(keystore.calls(acme.key).at(-1)?.outcome).toBe('ok');
+    });
+
+    it('an Edge is told of a lock on what an earlier boot of Core granted to it', async () => {
+      const taken = await lock(held.anna, held, 'suspend');
+      // It made no request since the restart: its word answers a notice.
+      const { holders } = await until('the word of the Edge', 10_000, async () => {
+        const seen = await held.auditor.read<RevocationView>(
+          `${held.path}/revocations/${taken.id}`,
+        );
+        return seen.holders.some(({ refusedAt }) => refusedAt !== null) ? seen : null;
+      });
+      expect(holders).toMatchObject([{ id: 'edge:edge-1', erasedAt: expect.any(String) }]);
     });
 
     it('read models rebuilt from the first event equal the live ones, and nothing opens', async () => {

@@ -65,8 +65,8 @@ describe('The customer takes its root key away at its own keystore', () => {
     readonly opens: Promise<void>;
   }
 
-  const enter = async (id: string, url?: string): Promise<Scene> => {
-    const tenant = await onboard(region, keystore, id, ['billing'], url);
+  const enter = async (id: string, url = keystore.url): Promise<Scene> => {
+    const tenant = await onboard(region, keystore, id, { url });
     const client = edge.client('billing');
     const sample = await client.sample(id, `a record of ${id}`);
     return { tenant, workload: new Workload(stage, client, sample) };

@@ -53,7 +53,8 @@ describe('Nothing is answered later than one lease and a second after the last p
 
   const play = async (id: string, edge: EdgeProcess, cutEdge: boolean): Promise<Played> => {
     const line = await Proxy.listen(stage, () => keystore.address);
-    const tenant = await onboard(region, keystore, id, ['billing'], `http://${line.address}`);
+    const url = `http://${line.address}`;
+    const tenant = await onboard(region, keystore, id, { url });
     const inside = region.edge('billing');
     const sample = await inside.sample(id, `a record of ${id}`);
     line.cut();

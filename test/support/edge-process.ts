@@ -58,10 +58,17 @@ export class EdgeProcess {
       KCM_TLS_CA: join(identity, 'ca.pem'),
     });
     this.#program = program;
+    if (!alone) return this.connected();
     const client = this.client(this.services[0]!);
-    await program.until('its way to Core', async () => {
+    await program.until('its socket', () => client.status().catch(() => null));
+  }
+
+  /** Resolves when it has Core at the other end of its wire, for requests and for notices. */
+  async connected(): Promise<void> {
+    const client = this.client(this.services[0]!);
+    await this.program.until('its way to Core', async () => {
       const status = await client.status().catch(() => null);
-      return (alone ? status !== null : status?.core?.connected === true) || null;
+      return status?.core?.connected === true || null;
     });
   }
 

@@ -22,17 +22,24 @@ export interface Tenant {
   readonly l3: Readonly<Record<string, string>>;
 }
 
-/** From nothing to keys that serve. `url`: where Core reaches the keystore, if not directly. */
+export interface Onboarding {
+  readonly services?: readonly string[];
+  /** Where Core reaches the keystore, if not directly. */
+  readonly url?: string;
+  readonly leaseSeconds?: number;
+}
+
+/** From nothing to keys that serve. */
 export async function onboard(
   region: Region,
   keystore: Keystore,
   id: string,
-  services: readonly string[] = ['billing'],
-  url = keystore.url,
+  options: Onboarding = {},
 ): Promise<Tenant> {
+  const { services = ['billing'], url = keystore.url, leaseSeconds = LEASE_SECONDS } = options;
   const { operator } = region;
   const path = `/v1/tenants/${id}`;
-  const policy = { leaseSeconds: LEASE_SECONDS };
+  const policy = { leaseSeconds };
   await operator.command('/v1/tenants', { id, name: `${id} bank`, policy });
   await operator.command(`${path}/activate`);
   const [key, anna, boris, auditor] = await Promise.all([
