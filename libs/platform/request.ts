@@ -44,7 +44,6 @@ export const Context = scoped((scope) => {
   if (scope.command === null) throw new Error('the route is not declared a command');
   return scope.command;
 });
-/** Not a decorator of ours: Nest awaits what those give, and a FastifyReply is a thenable. */
 /**
  * The reply, to set headers and status on; the handler's value is what is sent. (A reply is thenable:
  * as a parameter of our own making Nest would wait for its end.)

@@ -1,7 +1,7 @@
 import type { EdgeEvent, Recorded } from '@kcm/domain';
 import { parseStream, type Revision } from '@kcm/kernel';
 import type { Projection } from '@kcm/read-models';
-import { docKey } from '../doc-key.js';
+import { docKey, ownerAndId } from '../doc-key.js';
 
 export interface EdgeDoc {
   readonly id: string;
@@ -26,8 +26,8 @@ export const edges: Projection<EdgeDoc, Recorded<EdgeEvent>> = {
     return [docKey(owner, id ?? '')];
   },
   initial: (key) => ({
-    id: key.slice(key.indexOf('/') + 1),
-    region: key.slice(0, key.indexOf('/')),
+    id: ownerAndId(key).id,
+    region: ownerAndId(key).owner,
     state: 'enrolled',
     services: [],
     certificateSha256: '',

@@ -1,7 +1,7 @@
 import type { ReceiptKind, Recorded, RevocationEvent, RevocationKind, Scope } from '@kcm/domain';
 import { never, parseStream, type Revision } from '@kcm/kernel';
 import type { Projection } from '@kcm/read-models';
-import { docKey } from '../doc-key.js';
+import { docKey, ownerAndId } from '../doc-key.js';
 
 type Said<T extends RevocationEvent['type']> = Extract<RevocationEvent, { type: T }>['data'];
 
@@ -104,8 +104,8 @@ export const revocations: Projection<RevocationDoc, RevocationRecorded> = {
     return [docKey(owner, id ?? '')];
   },
   initial: (key) => ({
-    tenant: key.slice(0, key.indexOf('/')),
-    id: key.slice(key.indexOf('/') + 1),
+    tenant: ownerAndId(key).owner,
+    id: ownerAndId(key).id,
     kind: 'suspend',
     scope: { all: true },
     cause: '',

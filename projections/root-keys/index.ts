@@ -1,7 +1,7 @@
 import type { Recorded, Reference, RootKeysEvent } from '@kcm/domain';
 import { never, parseStream, type Code, type Revision, type Step } from '@kcm/kernel';
 import type { Projection } from '@kcm/read-models';
-import { docKey } from '../doc-key.js';
+import { docKey, ownerAndId } from '../doc-key.js';
 
 interface CallRef {
   readonly at: string;
@@ -105,8 +105,8 @@ export const rootKeys: Projection<RootKeyDoc, RootKeyRecorded> = {
   ],
   keys: (event) => [docKey(parseStream(event.stream).owner, event.data.rootKeyId)],
   initial: (key) => ({
-    tenant: key.slice(0, key.indexOf('/')),
-    id: key.slice(key.indexOf('/') + 1),
+    tenant: ownerAndId(key).owner,
+    id: ownerAndId(key).id,
     keystore: '',
     reference: {},
     mode: 'hyok',

@@ -1,7 +1,7 @@
 import type { KeyEvent, KeyLevel, Recorded } from '@kcm/domain';
 import { never, parseStream, type Revision } from '@kcm/kernel';
 import type { Projection } from '@kcm/read-models';
-import { docKey } from '../doc-key.js';
+import { docKey, ownerAndId } from '../doc-key.js';
 
 export interface KeyVersionDoc {
   readonly version: number;
@@ -39,6 +39,13 @@ function evolve(before: KeyDoc, event: KeyRecorded): KeyDoc {
       const added = { version, state: 'active', createdAt, wrappedBy } as const;
       return { ...doc, versions: [...doc.versions, added] };
     }
+    case 'KeyVersionRewrapped': {
+      const { version, wrappedBy } = event.data;
+      const versions = doc.versions.map((each) =>
+        each.version === version ? { ...each, wrappedBy } : each,
+      );
+      return { ...doc, versions };
+    }
     case 'KeyRotationRequested':
       return { ...doc, state: 'rotating' };
     case 'KeyRotated':
@@ -63,6 +70,7 @@ export const tenantKeys: Projection<KeyDoc, KeyRecorded> = {
   handles: [
     'KeyCreated',
     'KeyVersionWrapped',
+    'KeyVersionRewrapped',
     'KeyRotationRequested',
     'KeyRotated',
     'KeyRotationRefused',
@@ -75,8 +83,8 @@ export const tenantKeys: Projection<KeyDoc, KeyRecorded> = {
     return [docKey(owner, id ?? '')];
   },
   initial: (key) => ({
-    tenant: key.slice(0, key.indexOf('/')),
-    id: key.slice(key.indexOf('/') + 1),
+    tenant: ownerAndId(key).owner,
+    id: ownerAndId(key).id,
     level: 'L3',
     service: null,
     parent: '',
