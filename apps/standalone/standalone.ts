@@ -4,13 +4,14 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { assertLedgerWhole, Commands, processProjection } from '@kcm/application';
 import type { OpenCustody } from '@kcm/custody';
 import { type Clock, type Random, systemClock, systemRandom } from '@kcm/kernel';
-import { createLogger, openEngines, readConfig } from '@kcm/platform';
+import { createLogger, Health, openEngines, readConfig } from '@kcm/platform';
 import { processes } from '@kcm/processes';
 import { projections } from '@projections/all';
 import { RegionService } from '../core/index.js';
 import { createApplication } from './application.js';
 import { compose, type Composition, type Ground } from './composition.js';
 import { EndpointsFile } from './endpoints.js';
+import { assertLedgerIsTheirs, findLosses } from './stores.js';
 import { keepUnsealKey, readUnsealKey } from './unseal-key.js';
 
 /** What the composition of a test may put in the place of the machine. */
@@ -68,6 +69,8 @@ export class Standalone {
       onUnsealed: (custody) => this.#unsealed(custody),
       onSealed: () => this.#sealed(),
     });
+    const losses = await findLosses(this.ground.engines);
+    this.#app.get(Health).add(() => losses);
     // Steps of processes are commands too: the bus must be there before the first one runs.
     await this.#app.init();
     host.start();
@@ -79,10 +82,12 @@ export class Standalone {
     else this.#endpoints.write({ http: this.#http });
   }
 
-  #assertWhole(): Promise<void> {
-    const { ledger, readModels } = this.ground.engines;
+  async #assertWhole(): Promise<void> {
+    const { engines } = this.ground;
+    const { ledger, readModels } = engines;
+    if (!this.initialized) await assertLedgerIsTheirs(engines);
     const folds = [...projections, ...processes.map(processProjection)];
-    return assertLedgerWhole(ledger, readModels, folds);
+    await assertLedgerWhole(ledger, readModels, folds);
   }
 
   /** Resolves when nothing of it runs any more; what was acknowledged is stored. */

@@ -21,10 +21,15 @@ describe('a ledger and what was made from it', () => {
     await expect(check(null, at('001'))).rejects.toMatchObject({ code: 'integrity' });
   });
 
-  it('what lags, what was never made and what is of another ledger is no reason', async () => {
+  it('one that something else was made from is refused, and both are named', async () => {
+    const other = { code: 'integrity', message: expect.stringMatching(/tenants.*other.*memory/) };
+    await expect(check('007', at('004', 'other'))).rejects.toMatchObject(other);
+    await expect(check(null, at('004', 'other'))).rejects.toMatchObject(other);
+  });
+
+  it('what lags and what was never made is no reason', async () => {
     await check('007', at('007'));
     await check('007', at('004'));
     await check(null, null);
-    await check('004', at('007', 'another'));
   });
 });

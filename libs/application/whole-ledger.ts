@@ -4,8 +4,9 @@ import type { Projection, ReadModelWriter } from '@kcm/read-models';
 
 /**
  * A ledger that ends before what was read from it has lost events. Going on would give their
- * positions to others, which the read models would then never see.
- * @throws KcmError integrity naming the read model that knows more
+ * positions to others, which the read models would then never see; and what was made from another
+ * ledger would be served as if it were of this one.
+ * @throws KcmError integrity naming the read model
  */
 export async function assertLedgerWhole(
   ledger: Ledger,
@@ -15,7 +16,15 @@ export async function assertLedgerWhole(
   const head = await ledger.head();
   for (const { name, version } of projections) {
     const known = await writer.checkpoint(name, version);
-    if (known === null || known.ledger !== ledger.id) continue;
+    if (known === null) continue;
+    if (known.ledger !== ledger.id) {
+      throw new KcmError(
+        'integrity',
+        `The read model ${name} was made from another ledger (${known.ledger}) than this one ` +
+          `(${ledger.id}). Put the right ledger back; if this is the right one, remove the read ` +
+          'models: they are made again.',
+      );
+    }
     if (head !== null && known.position <= head) continue;
     throw new KcmError(
       'integrity',

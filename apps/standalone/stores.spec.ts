@@ -1,0 +1,35 @@
+import { MemoryBlobs } from '@kcm/testing';
+import { assertLedgerIsTheirs, findLosses } from './stores.js';
+
+const stores = () => ({
+  vault: new MemoryBlobs(),
+  erasure: new MemoryBlobs(),
+  directory: new MemoryBlobs(),
+});
+const bytes = Buffer.from('x');
+
+describe('The stores beside a ledger', () => {
+  it('that knows of no region may hold what a start that was cut off left, but no tenant’s key', async () => {
+    const { vault } = stores();
+    await vault.put('sys/keyring/1', bytes);
+    await assertLedgerIsTheirs({ vault });
+    await vault.put('l2/acme/l2-1/1/d1', bytes);
+    await expect(assertLedgerIsTheirs({ vault })).rejects.toMatchObject({ code: 'integrity' });
+  });
+
+  it('are told by name and number when they lack what a tenant’s key needs', async () => {
+    const all = stores();
+    for (const tenant of ['acme', 'globex']) {
+      await all.vault.put(`l2/${tenant}/l2-1/1/d1`, bytes);
+      await all.erasure.put(`tek/${tenant}`, bytes);
+      await all.directory.put(`name/${tenant}`, bytes);
+    }
+    expect(await findLosses(all)).toEqual([]);
+    await all.erasure.erase('tek/acme');
+    await all.directory.erase('name');
+    expect(await findLosses(all)).toMatchObject([
+      { part: 'erasure-store', level: 'degraded', detail: expect.stringMatching(/^1 of 2 /) },
+      { part: 'directory', level: 'degraded', detail: expect.stringMatching(/^2 of 2 /) },
+    ]);
+  });
+});

@@ -1,0 +1,43 @@
+import { KcmError } from '@kcm/kernel';
+import type { Engines, Finding } from '@kcm/platform';
+
+type Stores = Pick<Engines, 'vault' | 'erasure' | 'directory'>;
+
+/**
+ * A ledger without a region beside a vault with tenants' keys has been lost. Starting would make a
+ * new region, whose unseal key takes the place of the one that the old ledger needs.
+ * @throws KcmError integrity
+ */
+export async function assertLedgerIsTheirs({ vault }: Pick<Stores, 'vault'>): Promise<void> {
+  if ((await vault.list('l2')).length === 0) return;
+  throw new KcmError(
+    'integrity',
+    'The vault holds keys of tenants, and the ledger knows of no region: ledger.db is gone, or is ' +
+      'not the one that belongs here. Put it back, with its -wal file if there is one.',
+  );
+}
+
+/** What the other stores lack for the tenants whose keys the vault holds. */
+export async function findLosses({ vault, erasure, directory }: Stores): Promise<Finding[]> {
+  const tenants = new Set((await vault.list('l2')).map((path) => path.split('/')[1]!));
+  const lacking = async (store: Stores['erasure'], under: string): Promise<number> => {
+    const there = new Set((await store.list(under)).map((path) => path.split('/')[1]!));
+    return [...tenants].filter((tenant) => !there.has(tenant)).length;
+  };
+  const losses: Finding[] = [];
+  const say = (part: string, count: number, detail: string) => {
+    if (count > 0)
+      losses.push({ part, level: 'degraded', detail: `${count} of ${tenants.size} ${detail}` });
+  };
+  say(
+    'erasure-store',
+    await lacking(erasure, 'tek'),
+    'tenants with keys have no erasure key and do not open: is this the erasure.db that belongs here?',
+  );
+  say(
+    'directory',
+    await lacking(directory, 'name'),
+    'tenants with keys have no name: people are not recognised. Is this the directory.db that belongs here?',
+  );
+  return losses;
+}
