@@ -3,7 +3,9 @@ import * as x509 from '@peculiar/x509';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
-/** A key made here (PKCS #8 PEM) and a PKCS #10 request for it: the key never leaves this machine. */
+/**
+ * A key made here (PKCS #8 PEM) and a PKCS #10 request for it: the key never leaves this machine.
+ */
 export async function certificateRequest(
   commonName: string,
 ): Promise<{ readonly privateKey: string; readonly csr: string }> {

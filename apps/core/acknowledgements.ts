@@ -19,7 +19,9 @@ export class Acknowledgements {
     private readonly clock: Clock,
   ) {}
 
-  /** Resolves when it is recorded. @throws KcmError wrong_state: come again · the ledger's errors */
+  /**
+   * Resolves when it is recorded. @throws KcmError wrong_state: come again · the ledger's errors
+   */
   async record(word: Signed<AckStatement>): Promise<void> {
     const { statement } = word;
     const tenant = parseKeyVersionUid(statement.uid)!.tenant;

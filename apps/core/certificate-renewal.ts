@@ -1,6 +1,8 @@
 import type { Clock, Scheduler } from '@kcm/kernel';
 
-/** Timers cannot be set months ahead, and a machine may sleep: the wall clock is looked at hourly. */
+/**
+ * Timers cannot be set months ahead, and a machine may sleep: the wall clock is looked at hourly.
+ */
 const LOOK_MS = 60 * 60_000;
 /** Of a certificate's time: what is left is long enough for somebody to mend what fails. */
 const RENEW_AT = 2 / 3;

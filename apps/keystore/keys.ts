@@ -60,7 +60,9 @@ export class Keys {
     return records;
   }
 
-  /** By id, else by name: the key in use, else the one deleted last. @throws Refusal key_not_found */
+  /**
+   * By id, else by name: the key in use, else the one deleted last. @throws Refusal key_not_found
+   */
   async find(ref: string): Promise<KeyRecord> {
     const all = await this.all();
     const named = all.filter(({ name }) => name === ref);

@@ -19,7 +19,9 @@ export interface FeedConsumer {
   passed(position: Position): Promise<void>;
   caughtUp(): Promise<void>;
 }
-/** `waiting`: the ledger or the store cannot be reached, it is tried again. `failed`: never again. */
+/**
+ * `waiting`: the ledger or the store cannot be reached, it is tried again. `failed`: never again.
+ */
 export type FeedState = 'starting' | 'catchingUp' | 'live' | 'waiting' | 'failed' | 'stopped';
 
 export interface FeedLoopDeps {

@@ -51,8 +51,8 @@ export const processProjection = (process: Process): Projection<ProcessDoc> => (
 
 /**
  * Folds process managers like projections and executes what stands on their lists. Nothing is run
- * before the lists are as of now: a step that was done before a restart is not done again unless the
- * process was killed between the step and its event.
+ * before the lists are as of now: a step that was done before a restart is not done again unless
+ * the process was killed between the step and its event.
  */
 export class ProcessHost {
   readonly #hosted: readonly HostedProcess[];

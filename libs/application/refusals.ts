@@ -54,7 +54,10 @@ export class Refusals {
     this.#writer = new StreamWriter(ledger, stream, scheduler, () => {});
   }
 
-  /** Resolves once it is recorded or counted, or after 2 s; never throws: the refusal is answered all the same. */
+  /**
+   * Resolves once it is recorded or counted, or after 2 s; never throws: the refusal is answered
+   * all the same.
+   */
   async record(refusal: Refusal): Promise<void> {
     const principal = `${refusal.tenant ?? ''}/${refusal.actor}`;
     const window = await this.#windowOf(principal);

@@ -97,9 +97,9 @@ function replay<E extends DomainEvent>(
 }
 
 /**
- * The one handling path: load the stream, decide, append with the revision that was read. A conflict
- * is decided anew at most LIMITS.conflictRetriesMax times; an unknown outcome is repeated with the
- * same expected revision and ids, so that nothing is stored twice.
+ * The one handling path: load the stream, decide, append with the revision that was read. A
+ * conflict is decided anew at most LIMITS.conflictRetriesMax times; an unknown outcome is repeated
+ * with the same expected revision and ids, so that nothing is stored twice.
  * @param guard what the command rests on outside its stream: asked unless it was handled before
  * @throws KcmError with the decider's code · revision_conflict · precondition_failed
  *  · idempotency_key_reused · what the guard throws · the ledger's errors

@@ -41,7 +41,9 @@ interface Reaching {
   reject(error: unknown): void;
 }
 
-/** Live states of one category: by owner (tenant, region), then by id (null: the owner's only one). */
+/**
+ * Live states of one category: by owner (tenant, region), then by id (null: the owner's only one).
+ */
 class States<S, E extends DomainEvent> {
   readonly #states = new Map<string, Map<string | null, S>>();
 
@@ -65,10 +67,10 @@ class States<S, E extends DomainEvent> {
 }
 
 /**
- * Live states of the lifecycle streams, folded from the ledger in memory by the deciders themselves.
- * Answers only when it has caught up, and never again after an event that it could not fold: a state
- * that may be too old would grant access that was taken away. (While the ledger cannot be reached it
- * answers what it knows: nothing can have been recorded since.)
+ * Live states of the lifecycle streams, folded from the ledger in memory by the deciders
+ * themselves. Answers only when it has caught up, and never again after an event that it could not
+ * fold: a state that may be too old would grant access that was taken away. (While the ledger
+ * cannot be reached it answers what it knows: nothing can have been recorded since.)
  */
 export class StreamStates {
   readonly #tenant = new States(tenantDecider);

@@ -52,8 +52,8 @@ const SLEEP_MS_MAX = 30_000;
 
 /**
  * Executes the standing items of one process: single flight per (subject, item), each again with
- * full jitter until an event takes it off, at most `concurrencyMax` at a time, in the order in which
- * they became due.
+ * full jitter until an event takes it off, at most `concurrencyMax` at a time, in the order in
+ * which they became due.
  */
 export class TodoRunner {
   readonly #entries = new Map<string, Entry>();

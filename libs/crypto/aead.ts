@@ -31,8 +31,8 @@ export function aeadSeal(
 }
 
 /**
- * `aeadSeal` behind a header that is not encrypted: header ‖ iv ‖ ciphertext ‖ tag, written into one
- * buffer, which is what a caller on a hot path saves by it.
+ * `aeadSeal` behind a header that is not encrypted: header ‖ iv ‖ ciphertext ‖ tag, written into
+ * one buffer, which is what a caller on a hot path saves by it.
  */
 export function aeadSealAfter(
   header: Uint8Array,

@@ -13,8 +13,9 @@ export const credentialsPath = (tenant: string, rootKeyId: string): string =>
   `cred/${tenant}/${rootKeyId}`;
 
 /**
- * Seals a root key's credentials on arrival to the region's transport key (raw X25519), so that only
- * Core reads them. The answer goes to the vault as it is, its SHA-256 into the event. The plaintext is the canonical JSON of the credentials.
+ * Seals a root key's credentials on arrival to the region's transport key (raw X25519), so that
+ * only Core reads them. The answer goes to the vault as it is, its SHA-256 into the event. The
+ * plaintext is the canonical JSON of the credentials.
  */
 export async function sealCredentials(
   transport: Uint8Array,

@@ -10,7 +10,9 @@ export interface CertificateRequest {
   readonly privateKey: Secret;
 }
 
-/** A new P-256 key and the request for its certificate; the authority sets the names it believes. */
+/**
+ * A new P-256 key and the request for its certificate; the authority sets the names it believes.
+ */
 export async function generateCsr(commonName: string): Promise<CertificateRequest> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);

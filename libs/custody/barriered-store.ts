@@ -22,7 +22,9 @@ export class BarrieredStore implements BlobStore {
     return this.inner.putIfAbsent(key, this.barrier().seal(key, bytes));
   }
 
-  /** @throws KcmError sealed; integrity (naming the key) when what is stored was changed or moved */
+  /**
+   * @throws KcmError sealed; integrity (naming the key) when what is stored was changed or moved
+   */
   async get(key: string): Promise<Buffer | null> {
     this.barrier();
     const blob = await this.inner.get(key);

@@ -3,9 +3,9 @@ import { DecryptionFailed } from '@kcm/kernel';
 const LENGTH_BYTES = 4;
 
 /**
- * A stored blob says what it is: its header (format, algorithm, identity, parent and versions), then
- * the body. The header is the AAD of the body and is never trusted: a reader rebuilds it from the
- * identity that was asked for and compares.
+ * A stored blob says what it is: its header (format, algorithm, identity, parent and versions),
+ * then the body. The header is the AAD of the body and is never trusted: a reader rebuilds it from
+ * the identity that was asked for and compares.
  */
 export function packBlob(header: Uint8Array, body: Uint8Array): Buffer {
   const length = Buffer.alloc(LENGTH_BYTES);

@@ -71,8 +71,8 @@ export class Hierarchy {
   }
 
   /**
-   * Only by a live unwrap of the customer's root key. What is wrong with the blob itself is answered
-   * as `integrity`. The caller disposes the value.
+   * Only by a live unwrap of the customer's root key. What is wrong with the blob itself is
+   * answered as `integrity`. The caller disposes the value.
    * @throws KcmError sealed · the stores' errors
    */
   async openL2(identity: KeyIdentity, recorded: Recorded, unwrap: Unwrap): Promise<Called<Secret>> {
@@ -94,7 +94,9 @@ export class Hierarchy {
     };
   }
 
-  /** A new L3 under an opened L2. The caller disposes `l3`. @throws KcmError sealed · the vault's */
+  /**
+   * A new L3 under an opened L2. The caller disposes `l3`. @throws KcmError sealed · the vault's
+   */
   async createL3(
     identity: KeyIdentity,
     service: string,

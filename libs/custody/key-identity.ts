@@ -8,7 +8,9 @@ export interface Parent {
   readonly version: string;
 }
 
-/** Deterministic, so that onboarding can be repeated: one L2 a tenant, one L3 a tenant × service. */
+/**
+ * Deterministic, so that onboarding can be repeated: one L2 a tenant, one L3 a tenant × service.
+ */
 export const l2KeyId = (tenant: string): string => keyId('l2', tenant);
 export const l3KeyId = (tenant: string, service: string): string =>
   keyId('l3', `${tenant}/${service}`);

@@ -17,7 +17,9 @@ import type { Trace } from './record-act.js';
 import { TokenBucket } from './token-bucket.js';
 
 type AnswerTo<T, Ok extends boolean> = Extract<Answer<T>, { ok: Ok }>;
-/** An answer with the call that gave it. A refusal without a call id was decided before any call. */
+/**
+ * An answer with the call that gave it. A refusal without a call id was decided before any call.
+ */
 export type Called<T> =
   (AnswerTo<T, true> & { readonly callId: string; readonly sent: Reading }) | CallRefused;
 export type CallRefused = AnswerTo<never, false> & {

@@ -44,9 +44,9 @@ export interface LeaseAuthorityDeps extends UnwrapDeps {
 export type ClosedListener = (tenant: string, code: Code) => void;
 
 /**
- * A lease is proof with an end (architecture §2). Proof is a successful unwrap of the customer's root
- * key, and counts from the time at which Core sent it; only a new one moves a deadline. It starts
- * closed (sealed).
+ * A lease is proof with an end (architecture §2). Proof is a successful unwrap of the customer's
+ * root key, and counts from the time at which Core sent it; only a new one moves a deadline. It
+ * starts closed (sealed).
  */
 export class LeaseAuthority {
   #tenants = new Map<string, TrackedTenant>();

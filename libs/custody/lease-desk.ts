@@ -40,18 +40,25 @@ export interface LeasedPolicy {
   readonly maxAgeSeconds: number;
   readonly off: boolean;
 }
-/** What the KMIP front of Core asks; every grant is recorded in the ledger before it is answered. */
+/**
+ * What the KMIP front of Core asks; every grant is recorded in the ledger before it is answered.
+ */
 export interface LeaseDesk {
   /** Unique identifier of the current version of (tenant, service), if this Edge may use it. */
   locate(holder: Holder, tenant: string, service: string): Promise<L3Ref | LeaseRefusal>;
-  /** Grants or renews; proves L1 if the proof is too old. `allocation`: protect operations asked for. */
+  /**
+   * Grants or renews; proves L1 if the proof is too old. `allocation`: protect operations asked
+   * for.
+   */
   lease(
     holder: Holder,
     uid: string,
     kind: 'grant' | 'renew',
     allocation: number | null,
   ): Promise<L3Lease | LeaseRefusal>;
-  /** The key under a live lease of this holder; borrowed: the caller neither keeps nor disposes it. */
+  /**
+   * The key under a live lease of this holder; borrowed: the caller neither keeps nor disposes it.
+   */
   material(holder: Holder, uid: string): Secret | LeaseRefusal;
   policy(tenant: string): LeasedPolicy;
   /** Who holds an unexpired grant on a tenant (or one service of it), with the last end. */

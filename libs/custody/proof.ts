@@ -59,7 +59,9 @@ export interface ProofTarget {
   readonly rootKey: Extract<RootKeyEntry, { resolved: string }>;
 }
 
-/** `version` null: the current one. null: no such L2, destroyed, or its root key is not connected. */
+/**
+ * `version` null: the current one. null: no such L2, destroyed, or its root key is not connected.
+ */
 export function proofTarget(
   view: CoreView,
   tenant: string,

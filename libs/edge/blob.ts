@@ -11,8 +11,9 @@ import { DecryptionFailed } from '@kcm/kernel';
  *   7+n    salt of the data key, 16 bytes
  *   23+n   IV (12) ‖ ciphertext ‖ tag (16)
  *
- * Nothing in it is trusted: the tenant and service come from the caller, the key id and version only
- * say which key to ask Core for, and all of them are authenticated again as computed, not as read.
+ * Nothing in it is trusted: the tenant and service come from the caller, the key id and version
+ * only say which key to ask Core for, and all of them are authenticated again as computed, not as
+ * read.
  */
 const BLOB_FORMAT = 1;
 const BLOB_ALGORITHM = 1;

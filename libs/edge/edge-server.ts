@@ -188,7 +188,8 @@ class Connection {
     const headers = [...answer.headers, ['X-Correlation-Id', id] as const];
     this.#closing = true;
     this.socket.end(bytesOf({ ...answer, headers }, true, false));
-    // Reading on, unread bytes would turn the close into a reset that eats the answer; not for long.
+    // Reading on, unread bytes would turn the close into a reset that eats the answer; not for
+    // long.
     setTimeout(() => this.socket.destroy(), SWEEP_MS).unref();
   }
 }

@@ -104,8 +104,8 @@ export function edgeSockets(
 }
 
 /**
- * One boot of an Edge: nothing of it is on disk, so that a restart is cold. Listens at once; Core is
- * reached, and reached again, in the background. @throws KcmError when a socket cannot be had
+ * One boot of an Edge: nothing of it is on disk, so that a restart is cold. Listens at once; Core
+ * is reached, and reached again, in the background. @throws KcmError when a socket cannot be had
  */
 export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   const edge = new Edge(options);

@@ -8,9 +8,9 @@ const ROUNDS_MAX = 20;
 const ROUND_MS = 10;
 
 /**
- * The bytes of a KeyObject stay in memory until it is garbage-collected, so "erased" may only be said
- * after the collector was seen to take every handle. Needs `--expose-gc`; without it the word is
- * "dropped-unconfirmed".
+ * The bytes of a KeyObject stay in memory until it is garbage-collected, so "erased" may only be
+ * said after the collector was seen to take every handle. Needs `--expose-gc`; without it the word
+ * is "dropped-unconfirmed".
  */
 export class GcWitness {
   readonly #registry = new FinalizationRegistry<Witnessed>((group) => {

@@ -1,6 +1,8 @@
 import { LIMITS } from '@kcm/kernel';
 
-/** A whole request, HTTP/1.1 with a Content-Length body (RFC 9112), as the data plane accepts it. */
+/**
+ * A whole request, HTTP/1.1 with a Content-Length body (RFC 9112), as the data plane accepts it.
+ */
 export interface HttpRequest {
   readonly method: string;
   /** Origin-form, query included. */

@@ -258,7 +258,8 @@ export class KmipCore implements CorePort {
         this.#session = null;
         if (this.#stopped) return;
         this.parts.onConnection(false, 'the connection was lost');
-        // One that ends at once (a clone of this machine, a revoked Edge) is not asked again at once.
+        // One that ends at once (a clone of this machine, a revoked Edge) is not asked again at
+        // once.
         if (this.parts.wallMs() - since > SHORT_SESSION_MS) continue;
       } else this.parts.onConnection(false, why);
       const { baseMs, capMs } = RECONNECT;

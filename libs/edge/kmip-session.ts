@@ -27,7 +27,8 @@ export interface SessionParts {
 }
 
 /**
- * One pair of connections to Core with this boot's key-wrapping key registered (leases.md steps 0–2,
+ * One pair of connections to Core with this boot's key-wrapping key registered (leases.md steps
+ * 0–2,
  * 11). It ends as a whole: when one connection is lost the other is closed, so that Core, asked to
  * register the same boot again, finds no live push connection and takes it for what it is.
  */

@@ -42,7 +42,9 @@ interface Ask {
   readonly uid: string | null;
 }
 
-/** All leases of one Edge: gets, renews, fences and drops them. Single flight per thing asked for. */
+/**
+ * All leases of one Edge: gets, renews, fences and drops them. Single flight per thing asked for.
+ */
 export class LeaseKeeper {
   readonly #book = new LeaseBook();
   readonly #fence = new Fence();
@@ -93,7 +95,9 @@ export class LeaseKeeper {
     return held?.live ? held : this.#openOther({ tenant, service, uid }, key);
   }
 
-  /** Any live handle of (tenant, service). @throws KcmError not_found for a tenant not served here */
+  /**
+   * Any live handle of (tenant, service). @throws KcmError not_found for a tenant not served here
+   */
   knowing(tenant: string, service: string): L3Handle | Promise<L3Handle> {
     const held = this.#book.current(service, tenant);
     return held?.live ? held : this.#fetchCurrent(tenant, service);

@@ -34,7 +34,9 @@ export function readWork(fields: Fields, name: ByteField): Work {
   return work;
 }
 
-/** `{items: [{…}]}`; an item that is wrong becomes its own refusal. @throws KcmError invalid_request */
+/**
+ * `{items: [{…}]}`; an item that is wrong becomes its own refusal. @throws KcmError invalid_request
+ */
 export function readBatch(fields: Fields, name: ByteField): readonly (Work | KcmError)[] {
   const errors: FieldError[] = [];
   for (const key of Object.keys(fields)) if (key !== 'items') errors.push(unknown(key));

@@ -1,7 +1,10 @@
 import { uptime } from 'node:os';
 import { performance } from 'node:perf_hooks';
 
-/** The three clocks a lease is held against. All in milliseconds; only differences of one clock mean anything. */
+/**
+ * The three clocks a lease is held against. All in milliseconds; only differences of one clock mean
+ * anything.
+ */
 export interface Clock {
   /** Wall clock, Unix epoch. May jump either way. */
   wallMs(): number;

@@ -20,7 +20,9 @@ export interface EventMeta {
   readonly traceparent?: string;
 }
 
-/** What an event may say: JSON only, so that a Secret or a Buffer does not fit (see the type test). */
+/**
+ * What an event may say: JSON only, so that a Secret or a Buffer does not fit (see the type test).
+ */
 export type EventData = { readonly [key: string]: Json | undefined };
 
 export interface NewEvent<T extends string = string, D = EventData> {

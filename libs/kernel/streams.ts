@@ -35,7 +35,9 @@ export function streamOf(category: Category, owner: string, id?: string): Stream
   return (id === undefined ? `${category}-${owner}` : `${category}-${owner}.${id}`) as StreamId;
 }
 
-/** The first `-` ends the category, the first `.` the owner. @throws RangeError on any other form */
+/**
+ * The first `-` ends the category, the first `.` the owner. @throws RangeError on any other form
+ */
 export function parseStream(stream: string): ParsedStream {
   const dash = stream.indexOf('-');
   const category = stream.slice(0, dash) as Category;

@@ -58,7 +58,8 @@ export class Exchange {
     try {
       return await this.#once(request, addresses);
     } catch (error) {
-      // The other side had closed the idle connection just as it was taken up again (RFC 9112 §9.5).
+      // The other side had closed the idle connection just as it was taken up again (RFC 9112
+      // §9.5).
       if (error instanceof StaleConnection) return this.#once(request, addresses);
       throw error;
     }

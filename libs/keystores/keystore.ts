@@ -1,6 +1,8 @@
 import type { Cause, Code, Json, Step } from '@kcm/kernel';
 
-/** Stable identity bound as AAD or encryption context where the keystore has one; no per-call id. */
+/**
+ * Stable identity bound as AAD or encryption context where the keystore has one; no per-call id.
+ */
 export interface Binding {
   readonly tenant: string;
   readonly key: string;
@@ -11,7 +13,10 @@ export interface CallContext {
   readonly callId: string;
   readonly signal?: AbortSignal;
 }
-/** What a keystore said. Never thrown: a driver maps every failure; what it does not know is indeterminate. */
+/**
+ * What a keystore said. Never thrown: a driver maps every failure; what it does not know is
+ * indeterminate.
+ */
 export type Answer<T> =
   | { readonly ok: true; readonly value: T; readonly providerRequestId: string | null }
   | {
@@ -35,7 +40,10 @@ export interface WrappedSeed {
   readonly keyVersion: string;
 }
 
-/** One customer root key, by reference and credentials. Holds nothing open that close() does not end. */
+/**
+ * One customer root key, by reference and credentials. Holds nothing open that close() does not
+ * end.
+ */
 export interface RootKey {
   /** Existence, algorithm, state; proves nothing about use. */
   resolve(call: CallContext): Promise<Answer<ResolvedKey>>;
@@ -77,8 +85,8 @@ export interface KeystoreDriver {
     region: string,
   ): TrustPolicy;
   /**
-   * `pinned`: the `resolved` id that was recorded when the key was connected. With it a key that was
-   * deleted and made again under its old name is told from the one that was connected.
+   * `pinned`: the `resolved` id that was recorded when the key was connected. With it a key that
+   * was deleted and made again under its old name is told from the one that was connected.
    * @throws KcmError keystore_address_refused (egress guard) · invalid_request
    */
   open(

@@ -11,7 +11,9 @@ export class LedgerConflict extends KcmError {
     super('revision_conflict', `The stream ${stream} has moved on (now ${actual ?? 'absent'}).`);
   }
 }
-/** Whether the append was stored is not known; repeat it with the same expected revision and ids. */
+/**
+ * Whether the append was stored is not known; repeat it with the same expected revision and ids.
+ */
 export class LedgerOutcomeUnknown extends KcmError {
   constructor(cause?: unknown) {
     super('ledger_unavailable', 'The ledger did not say whether the event was stored.', { cause });

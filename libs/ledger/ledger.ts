@@ -37,8 +37,8 @@ export interface Ledger {
   append(stream: StreamId, expected: Expected, events: OneOrMore<NewEvent>): Promise<Appended>;
   readStream(stream: StreamId, from: Revision, maxCount: number): Promise<StreamPage>;
   /**
-   * `after` is EXCLUSIVE. Only our streams, ledger order, durable events only; pull = back-pressure;
-   * ends on abort; reconnects after the last item. Live: never ends by itself.
+   * `after` is EXCLUSIVE. Only our streams, ledger order, durable events only; pull =
+   * back-pressure; ends on abort; reconnects after the last item. Live: never ends by itself.
    */
   feed(after: Position | 'start', signal: AbortSignal): AsyncIterable<FeedItem>;
   head(): Promise<Position | null>;
@@ -54,7 +54,9 @@ export interface FilteredFeed {
 }
 export const Ledger = Symbol('Ledger');
 
-/** Injected by the domain: brings an old version of an event up to date. @throws UnknownEventType */
+/**
+ * Injected by the domain: brings an old version of an event up to date. @throws UnknownEventType
+ */
 export interface EventCatalog {
   upcast(stored: RecordedEvent): RecordedEvent;
 }

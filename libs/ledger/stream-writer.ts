@@ -19,8 +19,8 @@ interface Entry {
 }
 
 /**
- * The one writer of one new stream: group commit, one append in flight while the next batch collects.
- * A conflict means that another process writes here: it stops for good and says so once.
+ * The one writer of one new stream: group commit, one append in flight while the next batch
+ * collects. A conflict means that another process writes here: it stops for good and says so once.
  */
 export class StreamWriter {
   #queue: Entry[] = [];

@@ -4,7 +4,9 @@ import type { Role } from './principal.js';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
-/** What one route takes, answers and who may call it: the guard, validation and OpenAPI read this. */
+/**
+ * What one route takes, answers and who may call it: the guard, validation and OpenAPI read this.
+ */
 export interface Route {
   readonly method: Method;
   /** With `:tenant` where the tenant stands. */

@@ -20,7 +20,10 @@ export function acceptJsonAlone(server: FastifyInstance): void {
   });
 }
 
-/** Why the value is no I-JSON of a sane depth, or null. Walks without recursion: depth is the caller's. */
+/**
+ * Why the value is no I-JSON of a sane depth, or null. Walks without recursion: depth is the
+ * caller's.
+ */
 export function notIJson(body: unknown): KcmError | null {
   const rest: { readonly value: unknown; readonly depth: number }[] = [{ value: body, depth: 1 }];
   for (let next = rest.pop(); next !== undefined; next = rest.pop()) {

@@ -1,6 +1,8 @@
 import pino, { type Logger } from 'pino';
 
-/** JSON lines on stderr: stdout stays the program's own. Whatever looks like a secret is cut out. */
+/**
+ * JSON lines on stderr: stdout stays the program's own. Whatever looks like a secret is cut out.
+ */
 export const createLogger = (level: string, region: string): Logger =>
   pino(
     {

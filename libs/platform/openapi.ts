@@ -100,7 +100,9 @@ function operationOf(route: Route): JsonObject {
   };
 }
 
-/** OpenAPI 3.1 over the declared routes: what the guard and the validation read is what is shown. */
+/**
+ * OpenAPI 3.1 over the declared routes: what the guard and the validation read is what is shown.
+ */
 export function openApiOf(routes: readonly Route[], version: string): JsonObject {
   const paths: Record<string, JsonObject> = {};
   for (const route of routes) {

@@ -44,7 +44,9 @@ export function sendProblem(reply: FastifyReply, error: KcmError, correlationId:
 
 const READS: readonly string[] = ['GET', 'HEAD'];
 
-/** Commands, those whose body could not be read included; and whoever asks for what is not theirs. */
+/**
+ * Commands, those whose body could not be read included; and whoever asks for what is not theirs.
+ */
 function isRecorded({ method, routeOptions, kcm }: FastifyRequest): boolean {
   if (routeOptions.url === undefined) return false;
   return !READS.includes(method) || (kcm.principal !== null && !kcm.admitted);

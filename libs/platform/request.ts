@@ -45,7 +45,7 @@ export const Context = scoped((scope) => {
   return scope.command;
 });
 /**
- * The reply, to set headers and status on; the handler's value is what is sent. (A reply is thenable:
- * as a parameter of our own making Nest would wait for its end.)
+ * The reply, to set headers and status on; the handler's value is what is sent. (A reply is
+ * thenable: as a parameter of our own making Nest would wait for its end.)
  */
 export const Reply = (): ParameterDecorator => Res({ passthrough: true });

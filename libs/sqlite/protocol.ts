@@ -31,7 +31,8 @@ export interface WriterData {
 
 /**
  * Jobs flattened, because one flat array crosses threads much cheaper than objects. A job is the
- * number of its statements, then for each: index of the text, changes or -1, number of params, params.
+ * number of its statements, then for each: index of the text, changes or -1, number of params,
+ * params.
  */
 export type Cell = SqlValue;
 export type Request =

@@ -19,7 +19,9 @@ export interface StoreOptions {
   /** Overwrite deleted content with zeros (the write-ahead log needs `truncateLog` besides). */
   readonly secureDelete?: boolean;
 }
-/** One SQLite file: a writer in its own thread with group commit, a reader on the caller's thread. */
+/**
+ * One SQLite file: a writer in its own thread with group commit, a reader on the caller's thread.
+ */
 export interface SqliteStore {
   /** Resolved path of the database file. */
   readonly file: string;
@@ -48,7 +50,9 @@ export interface SqliteStore {
   close(): Promise<void>;
 }
 
-/** Files that this process has open: a second writer of one file would not see the first's queue. */
+/**
+ * Files that this process has open: a second writer of one file would not see the first's queue.
+ */
 const openFiles = new Set<string>();
 
 /** @throws FolderLocked · StoreDamaged · StoreUnavailable */

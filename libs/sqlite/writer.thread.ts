@@ -80,7 +80,8 @@ class Connection {
   }
   /**
    * Moves the whole log into the file and empties it. What a killed process left in the log may
-   * never have been fsynced; after this it is durable, so nothing is shown that could still be lost.
+   * never have been fsynced; after this it is durable, so nothing is shown that could still be
+   * lost.
    */
   truncateLog(): void {
     const row = this.db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
@@ -187,7 +188,9 @@ function behind(cells: readonly Cell[], at: number): number {
   return next;
 }
 
-/** What a job did to the transaction. `refused`: nothing · `dirty`: refused after it had written. */
+/**
+ * What a job did to the transaction. `refused`: nothing · `dirty`: refused after it had written.
+ */
 type Outcome = 'kept' | 'refused' | 'dirty';
 
 /** Runs one job; its verdict goes to `out`. Throws what ends the batch. */

@@ -1,7 +1,9 @@
 import type { Decider, DomainEvent } from '@kcm/domain';
 import type { Code } from '@kcm/kernel';
 
-/** A decider's specification in its own words: given(decider, events).when(command).then(events). */
+/**
+ * A decider's specification in its own words: given(decider, events).when(command).then(events).
+ */
 export function given<C, S, E extends DomainEvent>(
   decider: Decider<C, S, E>,
   history: readonly E[] = [],

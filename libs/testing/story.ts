@@ -28,7 +28,8 @@ export interface Telling {
 
 /**
  * A ledger in memory for the specs of folds: commands go through the real deciders, so that a story
- * can only tell what the product could have recorded. Ids, positions and times are the same each run.
+ * can only tell what the product could have recorded. Ids, positions and times are the same each
+ * run.
  */
 export class Story {
   readonly events: Recorded[] = [];

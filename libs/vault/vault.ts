@@ -1,7 +1,8 @@
 /**
  * Deletable bytes beside the ledger, in three roles with files of their own: the vault (wrapped
  * material, always under the barrier), the erasure store (TEKs; backups leave it out) and the
- * directory (names behind opaque ids). Keys are `/`-separated paths, 1–512 bytes of [A-Za-z0-9._/-].
+ * directory (names behind opaque ids). Keys are `/`-separated paths, 1–512 bytes of
+ * [A-Za-z0-9._/-].
  */
 export interface BlobStore {
   /** Durable when it resolves; replaces what was there. */

@@ -10,7 +10,9 @@ export interface AuditItem {
   readonly at: string;
   /** Opaque subject id, `core`, `keystore` or `process:{name}`. */
   readonly actor: string;
-  /** The event's name for an accepted command, the route for a refused one, `keystore.*` for a call. */
+  /**
+   * The event's name for an accepted command, the route for a refused one, `keystore.*` for a call.
+   */
   readonly action: string;
   readonly resource: string;
   readonly outcome: 'accepted' | 'refused' | 'pending' | 'succeeded' | 'failed' | 'unknown';

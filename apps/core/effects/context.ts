@@ -13,8 +13,9 @@ export type CoreStep =
   | { readonly kind: 'claim'; readonly stream: StreamId; readonly command: ClaimCommand };
 
 /**
- * Ends in runDecider, with an empty fingerprint. Resolves once the events are durable; position null
- * when there was nothing to write. @throws KcmError the decider's refusal, or the ledger's trouble
+ * Ends in runDecider, with an empty fingerprint. Resolves once the events are durable; position
+ * null when there was nothing to write. @throws KcmError the decider's refusal, or the ledger's
+ * trouble
  */
 export type Dispatch = (
   step: CoreStep,

@@ -4,7 +4,8 @@ import type { EffectTrace } from './context.js';
 
 /**
  * The context of one command of an effect. `of` names the command and whatever differs between two
- * attempts (a digest, a call id), so that a repetition is the same command and another attempt is not.
+ * attempts (a digest, a call id), so that a repetition is the same command and another attempt is
+ * not.
  */
 export const derived = (
   trace: EffectTrace,

@@ -11,8 +11,9 @@ interface Plan {
 }
 
 /**
- * Event, then memory, then the erasure key, then the blobs, then the confirmation. What there was is
- * written down before anything is erased, so that a restart in between still confirms true counts.
+ * Event, then memory, then the erasure key, then the blobs, then the confirmation. What there was
+ * is written down before anything is erased, so that a restart in between still confirms true
+ * counts.
  */
 export const shred: RunEffect<'shred'> = (deps, { tenant, revocation }, trace) =>
   deps.turns.take(tenant, async () => {

@@ -27,8 +27,8 @@ export function parseTrust(text: string): Trust {
 }
 
 /**
- * Verifies a receipt with nothing but the pinned trust: no server, no database, no clock. Every part
- * of the JWS is re-encoded, so that any changed byte is refused (RFC 7515, RFC 8785).
+ * Verifies a receipt with nothing but the pinned trust: no server, no database, no clock. Every
+ * part of the JWS is re-encoded, so that any changed byte is refused (RFC 7515, RFC 8785).
  * @returns what it says · @throws KcmError integrity, saying which check failed
  */
 export function verifyReceipt(compact: string, trust: Trust): Receipt {

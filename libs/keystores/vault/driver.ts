@@ -107,7 +107,9 @@ function laterIfUnresolved(error: unknown): void {
   if (!(error instanceof HostUnresolved)) throw error;
 }
 
-/** Only certificates, each a whole DER SEQUENCE (X.690 §8.9): Node skips a broken one in silence. */
+/**
+ * Only certificates, each a whole DER SEQUENCE (X.690 §8.9): Node skips a broken one in silence.
+ */
 function isPem(value: string): boolean {
   if (value.length > 64 * 1024) return false;
   const blocks = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g;

@@ -18,8 +18,8 @@ export interface Peer {
 }
 
 /**
- * A client by the one `kcm://` URI among the subject alternative names; null when there is none, more than one,
- * or one of another form.
+ * A client by the one `kcm://` URI among the subject alternative names; null when there is none,
+ * more than one, or one of another form.
  */
 export function identityOf(certificate: X509Certificate): PeerIdentity | null {
   const names = certificate.subjectAltName ?? '';

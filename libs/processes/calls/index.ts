@@ -20,8 +20,8 @@ function withOpen(
 }
 
 /**
- * Closes what a Core that died left open: a call of an earlier boot without an outcome is recorded as
- * `outcome unknown` by the boot that follows. Subject: the region.
+ * Closes what a Core that died left open: a call of an earlier boot without an outcome is recorded
+ * as `outcome unknown` by the boot that follows. Subject: the region.
  */
 export const calls: Process<CallsState> = {
   name: 'calls',

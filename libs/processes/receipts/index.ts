@@ -40,7 +40,9 @@ function todo({ tenant, revocation, owed, silent, hardBound }: ReceiptsState): r
   }));
 }
 
-/** A receipt when every holder has spoken, at the hard bound otherwise. Subject: tenant/revocation. */
+/**
+ * A receipt when every holder has spoken, at the hard bound otherwise. Subject: tenant/revocation.
+ */
 export const receipts: Process<ReceiptsState> = {
   name: 'receipts',
   version: 1,

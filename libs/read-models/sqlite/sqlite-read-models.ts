@@ -181,7 +181,9 @@ export class SqliteReadModels implements ReadModelWriter, ReadModelReader {
     return this.#waiters.wait(name, token, waitMs, asOf);
   }
 
-  /** On a connection of its own, so that a long one sees one moment and does not hold up readers. */
+  /**
+   * On a connection of its own, so that a long one sees one moment and does not hold up readers.
+   */
   async digest(name: string): Promise<Digest | null> {
     const snapshot = new DatabaseSync(this.store.file, { readOnly: true, timeout: 5_000 });
     try {

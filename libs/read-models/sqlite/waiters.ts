@@ -5,7 +5,9 @@ import { ReadModelBehind, TokenOfAnotherLedger } from '@kcm/read-models';
 export class Waiters {
   readonly #asleep = new Map<string, Set<() => void>>();
 
-  /** `asOf` reads the active checkpoint of the name. @throws ReadModelBehind · TokenOfAnotherLedger */
+  /**
+   * `asOf` reads the active checkpoint of the name. @throws ReadModelBehind · TokenOfAnotherLedger
+   */
   async wait(
     name: string,
     token: ReadToken,

@@ -14,8 +14,8 @@ const APPLICATION_ID = {
 } as const;
 
 /**
- * `pad` (one page of zeros) stands before `bytes` and fills what a row may keep inside the b-tree, so
- * the bytes always lie in overflow pages of their own. secure_delete overwrites freed overflow
+ * `pad` (one page of zeros) stands before `bytes` and fills what a row may keep inside the b-tree,
+ * so the bytes always lie in overflow pages of their own. secure_delete overwrites freed overflow
  * pages; what lies inside the tree it may leave behind, as copies that a rebalance made (measured:
  * 7 of 1222 deleted values in a tree of mixed sizes).
  */
