@@ -1,5 +1,5 @@
 import { Secret, signJws, type KeyObject } from '@kcm/crypto';
-import { fullJitterMs, uuidv4, type Json, type Random } from '@kcm/kernel';
+import { uuidv4, type Json, type Random } from '@kcm/kernel';
 import {
   attribute,
   BatchErrorContinuation,
@@ -15,7 +15,8 @@ import {
   type Attribute,
   type TypedResult,
 } from '@kcm/kmip';
-import { KmipUnavailable, type KmipClientOptions } from '@kcm/kmip/client';
+import type { KmipClientOptions } from '@kcm/kmip/client';
+import { CoreLink } from './core-link.js';
 import type { CorePort, Delivery, Lease, Notice, Proof, Refusal } from './core-port.js';
 import {
   indeterminate,
@@ -26,12 +27,7 @@ import {
   refusalFrom,
   WrongAnswer,
 } from './kmip-answers.js';
-import { KmipSession } from './kmip-session.js';
-
-const RECONNECT = { baseMs: 100, capMs: 5_000 };
-/** How long a request waits for a first connection that is under way. */
-const CONNECT_WAIT_MS = 2_000;
-const SHORT_SESSION_MS = 1_000;
+import type { KmipSession } from './kmip-session.js';
 
 /** How this Edge shows who it is, and what it signs its statements with. */
 export interface EdgeCredentials {
@@ -51,43 +47,37 @@ export interface KmipCoreParts extends EdgeCredentials {
   readonly onWrongAnswer: (detail: string) => void;
 }
 
-/** Core over KMIP 1.4 (leases.md): connects, connects again, and turns its answers into proofs. */
+/** Core over KMIP 1.4 (leases.md): turns its answers into proofs. */
 export class KmipCore implements CorePort {
-  #session: KmipSession | null = null;
-  #stopped = false;
-  #failures = 0;
-  /** Settled when the attempt to connect that is under way is over. */
-  #attempt: Promise<void> = Promise.resolve();
-  #wake: (() => void) | null = null;
-  #loop: Promise<void> | null = null;
-
-  #credentials: EdgeCredentials;
+  readonly #link: CoreLink;
+  #signingKey: KeyObject;
 
   constructor(private readonly parts: KmipCoreParts) {
-    this.#credentials = parts;
+    this.#signingKey = parts.signingKey;
+    this.#link = new CoreLink({
+      ...parts,
+      onNotify: (uid, attributes) => this.#notified(uid, attributes),
+      onError: parts.onWrongAnswer,
+    });
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#link.start();
   }
 
   get connected(): boolean {
-    return this.#session !== null;
+    return this.#link.connected;
   }
 
   /** Connects again as the renewed certificate says; leases that are held go on. */
-  reconnectAs(credentials: EdgeCredentials): void {
-    this.#credentials = credentials;
-    void this.#session?.end();
+  reconnectAs({ connection, signingKey }: EdgeCredentials): void {
+    this.#signingKey = signingKey;
+    this.#link.reconnectAs(connection);
   }
 
   /** Ends the boot's key at Core, then the connections. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#wake?.();
-    await this.#attempt;
-    await this.#session?.stop();
-    await this.#loop;
+    await this.#link.stop();
     this.parts.kwk.dispose();
   }
 
@@ -155,7 +145,7 @@ export class KmipCore implements CorePort {
 
   async renew(uids: readonly string[]): Promise<readonly (Proof | Refusal)[]> {
     const failed = uids.map(() => indeterminate());
-    const session = await this.#ready();
+    const session = await this.#link.ready();
     if (session === null) return failed;
     try {
       const { results } = await session.client.batch(
@@ -186,9 +176,9 @@ export class KmipCore implements CorePort {
   }
 
   async state(kind: 'ack' | 'usage', statement: Json): Promise<Delivery> {
-    const session = await this.#ready();
+    const session = await this.#link.ready();
     if (session === null) return 'unheard';
-    const jws = signJws(this.#credentials.signingKey, {}, statement);
+    const jws = signJws(this.#signingKey, {}, statement);
     try {
       await session.client.call(
         'ModifyAttribute',
@@ -208,7 +198,7 @@ export class KmipCore implements CorePort {
   async #ask(
     exchange: (session: KmipSession) => Promise<Lease | Refusal>,
   ): Promise<Lease | Refusal> {
-    const session = await this.#ready();
+    const session = await this.#link.ready();
     if (session === null) return indeterminate();
     try {
       return await exchange(session);
@@ -235,76 +225,11 @@ export class KmipCore implements CorePort {
     return refusalFrom(error);
   }
 
-  /** The session, after a moment of waiting while a first attempt is under way. */
-  async #ready(): Promise<KmipSession | null> {
-    if (this.#session === null && this.#failures === 0 && !this.#stopped) {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CONNECT_WAIT_MS)));
-      await Promise.race([this.#attempt, late]);
-      clearTimeout(timer);
-    }
-    return this.#session;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopped) {
-      let attempted = (): void => undefined;
-      this.#attempt = new Promise((resolve) => (attempted = resolve));
-      const why = await this.#connect();
-      attempted();
-      if (this.#session !== null) {
-        const since = this.parts.wallMs();
-        await this.#session.ended;
-        this.#session = null;
-        if (this.#stopped) return;
-        this.parts.onConnection(false, 'the connection was lost');
-        // One that ends at once (a clone of this machine, a revoked Edge) is not asked again at
-        // once.
-        if (this.parts.wallMs() - since > SHORT_SESSION_MS) continue;
-      } else this.parts.onConnection(false, why);
-      const { baseMs, capMs } = RECONNECT;
-      const waitMs = fullJitterMs(this.parts.random, this.#failures, baseMs, capMs);
-      this.#failures += 1;
-      if (!this.#stopped) await this.#pause(waitMs);
-    }
-  }
-
-  /** Null, or why not. */
-  async #connect(): Promise<string | null> {
-    try {
-      this.#session = await KmipSession.open({
-        connection: this.#credentials.connection,
-        boot: this.parts.boot,
-        kwk: this.parts.kwk,
-        wallMs: this.parts.wallMs,
-        newCorrelationId: () => uuidv4(this.parts.random),
-        onNotify: (uid, attributes) => this.#notified(uid, attributes),
-        onError: (error, what) => this.parts.onWrongAnswer(`${what}: ${String(error)}`),
-      });
-      this.#failures = 0;
-      this.parts.onConnection(true, null);
-      return null;
-    } catch (error) {
-      return reasonOf(error);
-    }
-  }
-
   #notified(uid: string, attributes: readonly Attribute[]): boolean {
     const notice = noticeFrom(uid, attributes);
     if (notice === null) return false;
     this.parts.onNotice(notice);
     return true;
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#wake = null;
   }
 
   #correlated(): { readonly clientCorrelationValue: string } {
@@ -329,10 +254,4 @@ function given<T>(result: { ok: true; payload: T } | { ok: false; failure: KmipF
 function gotten(result: TypedResult<'Get'>) {
   if (!result.ok && result.failure.reason === ResultReason.ItemNotFound) throw new KeyGone();
   return given(result);
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof KmipFailure) return `Core refuses: ${error.message}`;
-  const cause = error instanceof KmipUnavailable ? error.cause : error;
-  return cause instanceof Error ? cause.message : String(cause ?? error);
 }
