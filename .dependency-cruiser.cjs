@@ -214,7 +214,8 @@ module.exports = {
       severity: 'error',
       comment: 'an import that is not there',
       from: {},
-      to: { couldNotResolve: true },
+      // What is measured or killed is the built product, which a fresh clone has not made yet.
+      to: { couldNotResolve: true, pathNot: '^(\\.\\./)+dist/' },
     },
   ],
   options: {
