@@ -33,11 +33,12 @@ export class KeyedLife {
     private readonly parties: Parties,
   ) {}
 
-  async live(rotations: number): Promise<Ended> {
+  async live(rotations: number, denials: number): Promise<Ended> {
     const { anna, boris } = await this.#begin();
-    await this.#connect(anna);
+    const rootKey = await this.#connect(anna);
     const key = await this.#map(anna);
     await this.#use();
+    for (let left = denials; left > 0; left -= 1) await this.#deny(anna, rootKey);
     for (let left = rotations; left > 0; left -= 1) {
       await this.#rotate(anna, key);
       await this.#use();
@@ -61,16 +62,30 @@ export class KeyedLife {
     return { token: answer.body['token'] as string, subject, tenant: this.tenant };
   }
 
-  async #connect(anna: Caller): Promise<void> {
+  async #connect(anna: Caller): Promise<string> {
     const body = await this.parties.customer.connection(this.tenant);
     await this.#command(anna, '/root-keys', body, 'RootKeyConnectionRequested');
-    await this.#until(anna, '/root-keys', ({ items }) => items[0]?.['state'] === 'enabled');
+    const enabled = ({ items }: List) => items[0]?.['state'] === 'enabled';
+    return (await this.#until(anna, '/root-keys', enabled)).items[0]!['id'] as string;
   }
 
   async #map(anna: Caller): Promise<string> {
     await this.#command(anna, '/services', { id: SERVICE }, 'ServiceMapped');
     const { items } = await this.#until(anna, '/keys', (list) => list.items.length === 2);
     return items.find(({ level }) => level === 'L3')!['id'] as string;
+  }
+
+  /** The customer takes its key away and gives it back; a probe lets Core hear of it at once. */
+  async #deny(anna: Caller, rootKey: string): Promise<void> {
+    const { customer, workload } = this.parties;
+    const code = 'root_key_disabled';
+    const probe = `/root-keys/${rootKey}/probe`;
+    await customer.disable(this.tenant);
+    await this.#command(anna, probe, {}, 'RootKeyProbeRequested', code);
+    for (const sample of this.#samples) await workload.refused(this.tenant, sample, code);
+    await customer.enable(this.tenant);
+    await this.#command(anna, probe, {}, 'RootKeyProbeRequested');
+    await this.#use();
   }
 
   async #rotate(anna: Caller, key: string): Promise<void> {
@@ -105,6 +120,10 @@ export class KeyedLife {
       items.every(({ state }) => state === 'revoked'),
     );
     await this.#receipt(boris, path);
+    // Of the denials as well: a holder that was killed before it answered is waited for.
+    await this.#until(boris, '/revocations', ({ items }) =>
+      items.every(({ receipt }) => receipt !== null),
+    );
     await refused();
     return {
       tenant,
@@ -135,9 +154,15 @@ export class KeyedLife {
     await client.command(operator, 'POST', `/v1/tenants${path}`, body, event);
   }
 
-  async #command(who: Caller, path: string, body: object, event: string) {
+  async #command(
+    who: Caller,
+    path: string,
+    body: object,
+    event: string,
+    ends: string | null = null,
+  ) {
     const whole = `/v1/tenants/${this.tenant}${path}`;
-    return (await this.parties.client.command(who, 'POST', whole, body, event)).body;
+    return (await this.parties.client.command(who, 'POST', whole, body, event, ends)).body;
   }
 
   #get<T>(who: Caller, path: string): Promise<T> {

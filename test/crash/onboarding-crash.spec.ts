@@ -15,6 +15,7 @@ import { StubbornWorkload } from './stubborn-workload.js';
 /** Lives at a time. */
 const LIVES = 4;
 const ROTATIONS = 2;
+const DENIALS = 2;
 
 describe('a tenant from its root key to its shred', () => {
   const seed = seedOf();
@@ -57,13 +58,13 @@ describe('a tenant from its root key to its shred', () => {
     const lives = Promise.all(
       Array.from({ length: LIVES }, async (_, lane) => {
         for (let n = 0; !over.signal.aborted; n += 1)
-          ended.push(await new KeyedLife(`t${lane}-${n}`, parties).live(ROTATIONS));
+          ended.push(await new KeyedLife(`t${lane}-${n}`, parties).live(ROTATIONS, DENIALS));
       }),
     );
     const failed = new AbortController();
     lives.catch(() => failed.abort());
     for (let kill = 0; kill < FIGURES.lifeKills && !failed.signal.aborted; kill += 1) {
-      await sleep(draw.between(100, 1_800));
+      await sleep(draw.between(100, 1_500));
       await mortal.kill();
       await mortal.start();
     }

@@ -36,17 +36,23 @@ export class StubbornClient {
     readonly name: string,
   ) {}
 
-  /** @throws Error when the command is refused */
+  /**
+   * `ends`: the code with which the work of an accepted command ends.
+   * @throws Error when the command is refused otherwise
+   */
   async command(
     who: Caller,
     method: string,
     path: string,
     body: object | null,
     event: string,
+    ends: string | null = null,
   ): Promise<Answer> {
     this.#keys += 1;
     const key = `${this.name}-${this.#keys}`;
-    const answer = await this.#until(who, method, path, body, { 'idempotency-key': key });
+    const answer = await this.#until(who, method, path, body, { 'idempotency-key': key }, ends);
+    if (ends !== null && answer.body['code'] !== ends)
+      throw new Error(`${this.name}: ${method} ${path} did not end with ${ends}`);
     const tenant = TENANT.exec(path)?.[1] ?? who.tenant;
     const commandId = commandIdOf([tenant, who.subject, method, path, key]);
     this.acknowledged.push({ commandId, what: `${method} ${path}`, event });

@@ -78,10 +78,12 @@ const keysOf = (keys: readonly KeyView[]): string[] =>
 function expectedKeys({ expected }: TenantLife, keys: readonly KeyView[]) {
   if (expected.rootKey === null) return [];
   const dead = expected.dead;
-  const must = new Set(expected.locks.size > 0 ? [] : expected.services);
+  // Nothing is made for a tenant that is locked, and what was made before stays.
+  const locked = expected.locks.size > 0;
+  const must = new Set(locked ? [] : expected.services);
   const may = keys.map(({ service }) => service).filter((service) => service !== null);
   const state = dead ? 'revoked' : 'active';
-  const l2 = keys.some(({ service }) => service === null) || !dead;
+  const l2 = keys.some(({ service }) => service === null) || !locked;
   return inOrder([
     ...(l2 ? [['', state, 1]] : []),
     ...[...new Set([...must, ...may])].map((service) => [

@@ -13,7 +13,7 @@ export const FIGURES = {
   /** Kills of the whole product while a tenant comes and goes. */
   lifeKills: figure(15, 120),
   /** Kills of a first start. */
-  firstStartKills: figure(6, 60),
+  firstStartKills: figure(4, 60),
   /** Places at which the write-ahead log is cut, and bytes of the ledger that are flipped. */
   logCuts: figure(12, 200),
   flippedBytes: figure(24, 400),
