@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Standalone, startStandalone } from './standalone.js';
@@ -53,6 +54,18 @@ describe('Standalone', () => {
     const status = (await (await fetch(`${http}/v1/sys/status`)).json()) as object;
     expect(status).toMatchObject({ initialized: true, sealed: false, seal: 'auto' });
   });
+
+  it('stops though a request never ends', async () => {
+    const { hostname, port } = new URL((await start()).http);
+    const socket = connect(Number(port), hostname);
+    await new Promise((sent) =>
+      socket.write('POST /v1/tenants HTTP/1.1\r\nHost: k\r\nContent-Length: 9\r\n\r\n{', sent),
+    );
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.on('error', () => undefined).resume();
+    await running!.stop();
+    await closed;
+  }, 10_000);
 
   it('with KCM_SEAL=shamir answers sealed and has neither KMIP nor an Edge', async () => {
     const { http } = await start({ KCM_SEAL: 'shamir' });

@@ -15,6 +15,10 @@ import type { RequestScope } from './request.js';
 
 const CORRELATION_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const REQUEST_MS_MAX = 30_000;
+/** Node takes the longer of its two limits for the whole request and looks every so often. */
+const SLOW = { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+/** A request that is still arriving holds up a stop for so long. */
+const STOP_GRACE_MS = 2_000;
 
 /** Nest's own lines go where ours go. */
 export function nestLogger(logger: Logger): LoggerService {
@@ -82,9 +86,10 @@ export async function createHttpApp(
   const { config, logger, random } = deps;
   const tls =
     config.KCM_TLS_CERT === undefined
-      ? {}
+      ? { http: SLOW }
       : {
           https: {
+            ...SLOW,
             cert: readFileSync(config.KCM_TLS_CERT),
             key: readFileSync(config.KCM_TLS_KEY!),
             minVersion: 'TLSv1.2' as const,
@@ -106,6 +111,10 @@ export async function createHttpApp(
   const server = adapter.getInstance();
   observe(server, random, logger);
   acceptJsonAlone(server);
+  server.addHook('preClose', (done) => {
+    setTimeout(() => server.server.closeAllConnections(), STOP_GRACE_MS).unref();
+    done();
+  });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: nestLogger(logger),
     abortOnError: false,
