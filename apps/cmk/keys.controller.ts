@@ -86,7 +86,7 @@ export class KeysController {
   @Endpoint({
     method: 'POST',
     path: 'v1/tenants/:tenant/keys/:key/rotate',
-    summary: 'Rotate an L3: new use takes the new version, old ciphertext still opens',
+    summary: 'Rotate an L3 or the L2: new use takes the new version, old ciphertext still opens',
     roles: ['key-admin'],
     body: empty,
     status: 200,

@@ -227,6 +227,29 @@ describe('L3 under an L2', () => {
     await refused(hierarchy.openL3(L3, 'billing', version, other.l2));
   });
 
+  it('Rewrapped: the same key under another L2 version, and each of the two opens under its own alone', async () => {
+    const { hierarchy, create, l2, l3, version, disk, path } = await service();
+    const next = await create({ ...ACME, version: 2 });
+    const by = { id: ACME.key, version: '2' };
+    const wrapped = await hierarchy.wrapL3(L3, 'billing', by, next.l2, l3);
+    const anew = { ...wrapped, commitment: version.commitment };
+    expect(bytesOf(await hierarchy.openL3(L3, 'billing', anew, next.l2))).toBe(bytesOf(l3));
+    expect(bytesOf(await hierarchy.openL3(L3, 'billing', version, l2))).toBe(bytesOf(l3));
+    expect(wrapped.digest).not.toBe(version.digest);
+    const refused = (attempt: Promise<Secret>) =>
+      expect(attempt).rejects.toMatchObject({
+        code: expect.stringMatching(/^(integrity|decryption_failed)$/),
+      });
+    await refused(hierarchy.openL3(L3, 'billing', anew, l2));
+    await refused(hierarchy.openL3(L3, 'billing', version, next.l2));
+    // Moved: into the place of the blob of before, and into that of another version.
+    const moved = disk.blobs.get(`l3/acme/l3-a/1/${wrapped.digest}`)!;
+    disk.blobs.set(path, moved);
+    await refused(hierarchy.openL3(L3, 'billing', version, l2));
+    disk.blobs.set(`l3/acme/l3-a/2/${wrapped.digest}`, moved);
+    await refused(hierarchy.openL3({ ...L3, version: 2 }, 'billing', anew, next.l2));
+  });
+
   it('two stored blobs that were swapped open nothing', async () => {
     const { hierarchy, disk, path, l2, version, parent } = await service();
     const two = await hierarchy.createL3({ ...L3, key: 'l3-b' }, 'payroll', parent, l2);

@@ -105,16 +105,31 @@ export class Hierarchy {
   ): Promise<{ readonly l3: Secret; readonly version: WrappedVersion }> {
     const l3 = Secret.own(this.random.bytes(KEY_BYTES));
     try {
-      const aad = l3Aad(identity, service, parent);
-      const body = l3.use((bytes) => aeadSeal(l2, this.random, bytes, aad));
-      const digest = sha256Hex(body);
-      await this.vault.put(blobPath('l3', identity, digest), packBlob(aad, body));
       const commitment = commitmentOf(l3, committed('L3', identity));
-      return { l3, version: { wrappedBy: parent, digest, commitment } };
+      const wrapped = await this.wrapL3(identity, service, parent, l2, l3);
+      return { l3, version: { ...wrapped, commitment } };
     } catch (error) {
       l3.dispose();
       throw error;
     }
+  }
+
+  /**
+   * An L3 that is there already, under an opened L2; what wrapped it before stays beside it until a
+   * shred, for whoever has yet to hear of this. @throws KcmError sealed · the vault's errors
+   */
+  async wrapL3(
+    identity: KeyIdentity,
+    service: string,
+    parent: Parent,
+    l2: Secret,
+    l3: Secret,
+  ): Promise<Omit<WrappedVersion, 'commitment'>> {
+    const aad = l3Aad(identity, service, parent);
+    const body = l3.use((bytes) => aeadSeal(l2, this.random, bytes, aad));
+    const digest = sha256Hex(body);
+    await this.vault.put(blobPath('l3', identity, digest), packBlob(aad, body));
+    return { wrappedBy: parent, digest };
   }
 
   /**

@@ -24,6 +24,7 @@ import {
   type ProofResult,
   type ProofTarget,
   proofTarget,
+  speaksForTenant,
   unproven,
 } from './proof.js';
 import { ProbeRounds } from './probe-rounds.js';
@@ -184,7 +185,8 @@ export class LeaseAuthority {
     const { tenant, generation } = tracked;
     const target = proofTarget(view, tenant, version);
     if (target === null || view.access(tenant).status === 'killed') return unproven('not_found');
-    tracked.cancelNext();
+    // An earlier version may speak for itself alone: what is planned for the current one stands.
+    if (version === null) tracked.cancelNext();
     const called = await unwrapL2(this.deps, target, purpose);
     const stale = this.#tenants.get(tenant) !== tracked || !this.#open;
     if (called.ok && (stale || tracked.generation !== generation)) {
@@ -193,8 +195,27 @@ export class LeaseAuthority {
       if (!stale) this.watch(tenant);
       return unproven(stale ? 'sealed' : 'lease_expired', called.callId);
     }
+    if (stale) return unproven('sealed');
+    const cause = called.ok ? null : called.cause;
+    if (!speaksForTenant(view, target, cause)) return this.#aside(tracked, target, called);
     if (called.ok) return this.#proved(tracked, target, called);
-    return stale ? unproven('sealed') : this.#refused(tracked, target, called);
+    return this.#refused(tracked, target, called);
+  }
+
+  /** An earlier L2 version that speaks for itself alone opens under the proof that there is. */
+  #aside(tracked: TrackedTenant, target: ProofTarget, called: Called<Secret>): ProofResult {
+    const { callId } = called;
+    if (!called.ok)
+      return called.cause === 'denied'
+        ? denied(called.code, callId)
+        : unproven(called.code, callId);
+    const { tenant, proof } = tracked;
+    if (proof === null || !this.live(tenant) || closedByOthers(this.deps.view.access(tenant))) {
+      called.value.dispose();
+      return unproven('lease_expired', callId);
+    }
+    this.deps.memory.putL2(tenant, target.identity.version, called.value);
+    return { ok: true, proof };
   }
 
   #proved(

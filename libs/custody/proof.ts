@@ -1,6 +1,13 @@
 import type { Secret } from '@kcm/crypto';
 import { isConnected, type RootKeyEntry } from '@kcm/domain';
-import { type Code, Deadline, type LeaseClock, LIMITS, type Reading } from '@kcm/kernel';
+import {
+  type Cause,
+  type Code,
+  Deadline,
+  type LeaseClock,
+  LIMITS,
+  type Reading,
+} from '@kcm/kernel';
 import type { CoreView } from './core-view.js';
 import type { Recorded } from './hierarchy.js';
 import type { KeyIdentity } from './key-identity.js';
@@ -78,6 +85,23 @@ export function proofTarget(
     return { identity: { tenant, key, version: wanted }, recorded, rootKey: entry };
   }
   return null;
+}
+
+/**
+ * Whether the answer for this target speaks of the tenant's root key as it is used now. The answer for
+ * an earlier L2 version does where both hang from the same L1 version, unless its own blob is what is
+ * wrong; else it opens that version or does not, and neither proves nor closes anything besides.
+ */
+export function speaksForTenant(
+  view: CoreView,
+  { identity, recorded }: ProofTarget,
+  cause: Cause | null,
+): boolean {
+  const current = proofTarget(view, identity.tenant, null);
+  if (current === null || current.identity.version === identity.version) return true;
+  const { id, version } = current.recorded.wrappedBy;
+  const same = recorded.wrappedBy.id === id && recorded.wrappedBy.version === version;
+  return same && cause !== 'integrity';
 }
 
 /** The policy's lease time; the shortest there is for a tenant whose policy is not known. */

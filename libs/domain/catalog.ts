@@ -32,6 +32,7 @@ export const EVENTS: { readonly [T in EventType]: EventEntry } = {
   RootKeyClaimed: v1('claim'),
   KeyCreated: v1('key'),
   KeyVersionWrapped: v1('key'),
+  KeyVersionRewrapped: v1('key'),
   KeyRotationRequested: v1('key'),
   KeyRotated: v1('key'),
   KeyRotationRefused: v1('key'),

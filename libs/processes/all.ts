@@ -3,7 +3,15 @@ import { onboarding } from './onboarding/index.js';
 import type { Process } from './process.js';
 import { receipts } from './receipts/index.js';
 import { revocation } from './revocation/index.js';
+import { rewrapping } from './rewrapping/index.js';
 import { shredding } from './shredding/index.js';
 
 /** Every process manager of the product. */
-export const processes: readonly Process[] = [onboarding, calls, revocation, shredding, receipts];
+export const processes: readonly Process[] = [
+  onboarding,
+  rewrapping,
+  calls,
+  revocation,
+  shredding,
+  receipts,
+];

@@ -31,10 +31,23 @@ export type Effect =
   | { readonly kind: 'createL2'; readonly tenant: string; readonly rootKeyId: string }
   | { readonly kind: 'createL3'; readonly tenant: string; readonly service: string }
   | {
+      readonly kind: 'rotateL2';
+      readonly tenant: string;
+      readonly key: string;
+      readonly operation: string;
+    }
+  | {
       readonly kind: 'rotateL3';
       readonly tenant: string;
       readonly key: string;
       readonly operation: string;
+    }
+  /** Wraps one version of an L3 anew, under the current version of the L2. */
+  | {
+      readonly kind: 'rewrapL3';
+      readonly tenant: string;
+      readonly key: string;
+      readonly version: number;
     }
   | { readonly kind: 'closeCalls'; readonly stream: StreamId; readonly callIds: readonly string[] }
   | { readonly kind: 'shred'; readonly tenant: string; readonly revocation: string }

@@ -463,9 +463,47 @@ function killAndShred(story: Story): void {
     .run<'edge'>(at.edge, { kind: 'RevokeEdge' });
 }
 
+/** Another tenant's L2 is rotated: its L3 is wrapped anew under the new version. */
+function rotateTenantKey(story: Story): void {
+  const tenant = streamOf('tenant', 'bank');
+  const l2 = streamOf('key', 'bank', 'l2-2');
+  const l3 = streamOf('key', 'bank', 'l3-2');
+  story
+    .run<'tenant'>(tenant, { kind: 'RegisterTenant', homeRegion: 'local', policy: defaultPolicy })
+    .run<'tenant'>(tenant, { kind: 'ActivateTenant' })
+    .run<'key'>(
+      l2,
+      { kind: 'CreateKey', level: 'L2', service: null, parent: 'rk3', ...wrapped(4, 'rk3') },
+      by('onboarding'),
+    )
+    .run<'tenant'>(tenant, { kind: 'MapService', service: 'billing' })
+    .run<'key'>(
+      l3,
+      { kind: 'CreateKey', level: 'L3', service: 'billing', parent: 'l2-2', ...wrapped(5, 'l2-2') },
+      by('onboarding'),
+    )
+    .run<'key'>(l2, { kind: 'RequestRotation', operation: 'op-rotate-l2' })
+    .run<'key'>(
+      l2,
+      { kind: 'CompleteRotation', from: 1, operation: 'op-rotate-l2', ...wrapped(6, 'rk3') },
+      by('onboarding'),
+    )
+    .run<'key'>(
+      l3,
+      {
+        kind: 'RecordRewrap',
+        version: 1,
+        wrappedBy: { id: 'l2-2', version: '2' },
+        digest: '7'.repeat(64),
+      },
+      by('rewrapping'),
+    );
+}
+
 /**
  * The life of one tenant from the region's initialisation to its shred; every event type of the
- * product occurs in it. Acts: connect, use, deny and restore, suspend and block, restart, kill.
+ * product occurs in it. Acts: connect, use, deny and restore, suspend and block, restart, kill. A
+ * second tenant rotates its L2.
  */
 export function acmeStory(): Story {
   const story = new Story();
@@ -475,5 +513,6 @@ export function acmeStory(): Story {
   denyAndRestore(story);
   suspendBlockAndRestart(story);
   killAndShred(story);
+  rotateTenantKey(story);
   return story;
 }

@@ -39,6 +39,13 @@ function evolve(before: KeyDoc, event: KeyRecorded): KeyDoc {
       const added = { version, state: 'active', createdAt, wrappedBy } as const;
       return { ...doc, versions: [...doc.versions, added] };
     }
+    case 'KeyVersionRewrapped': {
+      const { version, wrappedBy } = event.data;
+      const versions = doc.versions.map((each) =>
+        each.version === version ? { ...each, wrappedBy } : each,
+      );
+      return { ...doc, versions };
+    }
     case 'KeyRotationRequested':
       return { ...doc, state: 'rotating' };
     case 'KeyRotated':
@@ -63,6 +70,7 @@ export const tenantKeys: Projection<KeyDoc, KeyRecorded> = {
   handles: [
     'KeyCreated',
     'KeyVersionWrapped',
+    'KeyVersionRewrapped',
     'KeyRotationRequested',
     'KeyRotated',
     'KeyRotationRefused',

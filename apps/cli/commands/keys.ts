@@ -100,7 +100,7 @@ export function keyCommands(program: Command): void {
     key,
     'rotate <id>',
     {
-      summary: 'Rotate an L3; old ciphertext still opens',
+      summary: 'Rotate an L3 or the L2; old ciphertext still opens',
       example: 'key rotate l3-… --tenant acme',
     },
     ofTenant,

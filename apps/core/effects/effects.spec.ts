@@ -302,6 +302,208 @@ describe('rotateL3', () => {
   });
 });
 
+describe('rotateL2 and rewrapL3', () => {
+  const L3_KEY = l3KeyId('acme', 'billing');
+  const ROTATE = {
+    kind: 'rotateL2',
+    tenant: 'acme',
+    key: l2KeyId('acme'),
+    operation: 'op-l2',
+  } as const;
+  const REWRAP = { kind: 'rewrapL3', tenant: 'acme', key: L3_KEY, version: 1 } as const;
+  const request = (world: Core, operation = 'op-l2') =>
+    world.run('key', STREAMS.l2, { kind: 'RequestRotation', operation });
+  async function rotated(): Promise<Core> {
+    const world = await core();
+    await world.onboard();
+    await request(world);
+    await world.effect(ROTATE);
+    return world;
+  }
+  const stateOf = (world: Core, key: string) => {
+    const state = world.view.keys('acme').get(key);
+    if (state === undefined || state.status === 'absent') throw new Error('no key');
+    return state;
+  };
+  /** The versions of the L2 that wrap the versions of the L3. */
+  const parents = (world: Core) =>
+    stateOf(world, L3_KEY).versions.map(({ wrappedBy }) => wrappedBy.version);
+  /** Nothing is in memory and no proof stands: what opens now opens from the stores. */
+  const cold = (world: Core) => world.time.advance(200_000);
+
+  it('the next version is in the vault and opened from there before it is recorded', async () => {
+    const world = await core();
+    await world.onboard();
+    await request(world);
+    const before = world.keystore.calls.length;
+    world.crashAfter.add('CompleteRotation');
+    await expect(world.effect(ROTATE)).rejects.toThrow('crashed');
+    const calls = world.keystore.calls.slice(before).map(({ operation }) => operation);
+    expect(calls).toEqual(['wrap', 'unwrap']);
+    await world.effect(ROTATE);
+    expect(world.types(STREAMS.l2).slice(2)).toEqual([
+      'KeyRotationRequested',
+      'KeyVersionWrapped',
+      'KeyRotated',
+      'KeyVersionDeactivated',
+    ]);
+    const intents = world.recorded('KeystoreCallIntended').map(({ data }) => data['purpose']);
+    expect(intents.filter((purpose) => purpose === 'rotate')).toHaveLength(2);
+  });
+
+  it('what hangs from an earlier version opens by an unwrap of its own; new versions hang from the new one', async () => {
+    const world = await rotated();
+    await cold(world);
+    const before = world.keystore.unwraps('acme');
+    expect(await world.lease(1)).toMatchObject({ ok: true });
+    expect(world.keystore.unwraps('acme') - before).toBe(2);
+    await world.run('key', STREAMS.l3, { kind: 'RequestRotation', operation: 'op-l3' });
+    await world.effect({ kind: 'rotateL3', tenant: 'acme', key: L3_KEY, operation: 'op-l3' });
+    expect(parents(world)).toEqual(['1', '2']);
+    expect(await world.lease(2)).toMatchObject({ ok: true, state: 'active' });
+  });
+
+  it('a renewal unwraps the current version alone, and keeps what hangs from an earlier one', async () => {
+    const world = await rotated();
+    await cold(world);
+    await world.lease(1);
+    const before = world.keystore.unwraps('acme');
+    for (let at = 0; at < 6; at += 1) {
+      await world.time.advance(20_000);
+      expect(await world.lease(1)).toMatchObject({ ok: true });
+    }
+    expect(world.keystore.unwraps('acme') - before).toBeLessThanOrEqual(5);
+    expect(world.recorded('LeaseRefused')).toEqual([]);
+  });
+
+  it('each L3 version is wrapped anew under the new one: the same key, another digest', async () => {
+    const world = await rotated();
+    const [before] = stateOf(world, L3_KEY).versions;
+    world.crashAfter.add('RecordRewrap');
+    await expect(world.effect(REWRAP)).rejects.toThrow('crashed');
+    await world.effect(REWRAP);
+    const [after] = stateOf(world, L3_KEY).versions;
+    expect(world.recorded('KeyVersionRewrapped')).toHaveLength(1);
+    expect(after).toMatchObject({
+      commitment: before!.commitment,
+      wrappedBy: { id: l2KeyId('acme'), version: '2' },
+    });
+    expect(after!.digest).not.toBe(before!.digest);
+    await cold(world);
+    const unwraps = world.keystore.unwraps('acme');
+    expect(await world.lease(1)).toMatchObject({ ok: true });
+    expect(world.keystore.unwraps('acme') - unwraps).toBe(1);
+  });
+
+  it.each(['rotation', 'wrapping anew'])(
+    'a vault that fails in the middle of a %s loses no child: it goes on later',
+    async (where) => {
+      const world = await core();
+      await world.onboard();
+      await request(world);
+      if (where === 'wrapping anew') await world.effect(ROTATE);
+      const effect = where === 'rotation' ? ROTATE : REWRAP;
+      const put = world.vault.put.bind(world.vault);
+      world.vault.put = () => Promise.reject(new Error('disk'));
+      await expect(world.effect(effect)).rejects.toThrow('disk');
+      expect(await world.lease(1)).toMatchObject({ ok: true });
+      world.vault.put = put;
+      await world.effect(ROTATE);
+      await world.effect(REWRAP);
+      await cold(world);
+      expect(await world.lease(1)).toMatchObject({ ok: true });
+      expect(parents(world)).toEqual(['2']);
+    },
+  );
+
+  it('is refused when the customer says no, which closes the tenant; and waits when nothing was learnt', async () => {
+    const world = await core();
+    await world.onboard();
+    await request(world);
+    world.keystore.refuse('acme', 'indeterminate', 'root_key_unreachable', 'network');
+    await expect(world.effect(ROTATE)).rejects.toMatchObject({ code: 'root_key_unreachable' });
+    expect(world.recorded('KeyRotationRefused')).toEqual([]);
+    world.keystore.refuse('acme', 'denied', 'root_key_disabled');
+    await world.effect(ROTATE);
+    expect(world.recorded('KeyRotationRefused')[0]!.data).toEqual({
+      operation: 'op-l2',
+      code: 'root_key_disabled',
+    });
+    await settled();
+    expect(world.recorded('LockTaken')).toHaveLength(1);
+    expect(await world.lease(1)).toMatchObject({ ok: false, effect: 'denied' });
+    world.keystore.enable('acme');
+    await world.time.advance(70_000);
+    expect(await world.lease(1)).toMatchObject({ ok: true });
+  });
+
+  it('is refused under a lock; nothing is wrapped anew under one', async () => {
+    const world = await rotated();
+    await request(world, 'op-2');
+    await world.lock('acme', 'suspended');
+    await world.effect({ ...ROTATE, operation: 'op-2' });
+    expect(world.recorded('KeyRotationRefused')[0]!.data).toEqual({
+      operation: 'op-2',
+      code: 'tenant_suspended',
+    });
+    await expect(world.effect(REWRAP)).rejects.toMatchObject({ code: 'tenant_suspended' });
+    await world.unlock('acme', 'rev-suspended');
+    await world.effect(REWRAP);
+    expect(parents(world)).toEqual(['2']);
+  });
+
+  it('a shred between rotation and wrapping anew leaves nothing, and nothing comes after it', async () => {
+    const world = await rotated();
+    await world.kill();
+    await expect(world.effect(REWRAP)).rejects.toMatchObject({ code: 'tenant_killed' });
+    await world.effect(SHRED);
+    const left = [...world.vault.blobs.keys()].filter((key) => /^l[23]\/acme\//.test(key));
+    expect({ left, erasureKeys: world.erasure.blobs.size }).toEqual({ left: [], erasureKeys: 0 });
+    for (const stream of [STREAMS.l2, STREAMS.l3])
+      await world.run('key', stream, { kind: 'RecordShredded', revocation: 'rev-killed' });
+    await world.effect(ROTATE);
+    await world.effect(REWRAP);
+    expect(world.vault.blobs.size).toBe(0);
+  });
+
+  it('a damaged earlier version fails what hangs from it alone, however often it is asked for', async () => {
+    const world = await rotated();
+    await world.run('key', STREAMS.l3, { kind: 'RequestRotation', operation: 'op-l3' });
+    await world.effect({ kind: 'rotateL3', tenant: 'acme', key: L3_KEY, operation: 'op-l3' });
+    const [old] = stateOf(world, l2KeyId('acme')).versions;
+    for (const [path, blob] of world.vault.blobs) if (path.endsWith(old!.digest)) blob[40]! ^= 1;
+    await cold(world);
+    expect(await world.lease(2)).toMatchObject({ ok: true });
+    for (let at = 0; at < 10; at += 1)
+      expect(await world.lease(1)).toMatchObject({ ok: false, code: 'integrity' });
+    // The planned renewal stands.
+    await world.time.advance(65_000);
+    expect(world.keys.authority.live('acme')).toBe(true);
+    expect(await world.lease(2)).toMatchObject({ ok: true });
+  });
+
+  it('an earlier version under another version of the root key neither proves nor closes the tenant', async () => {
+    const world = await core();
+    await world.onboard();
+    world.keystore.rotate('acme');
+    await request(world);
+    await world.effect(ROTATE);
+    await world.run('key', STREAMS.l3, { kind: 'RequestRotation', operation: 'op-l3' });
+    await world.effect({ kind: 'rotateL3', tenant: 'acme', key: L3_KEY, operation: 'op-l3' });
+    await cold(world);
+    world.keystore.refuse('acme@1', 'denied', 'root_key_disabled');
+    expect(await world.lease(2)).toMatchObject({ ok: true });
+    expect(await world.lease(1)).toMatchObject({ effect: 'denied', code: 'root_key_disabled' });
+    expect(await world.lease(2)).toMatchObject({ ok: true });
+    expect(world.recorded('LockTaken')).toEqual([]);
+
+    world.keystore.enable('acme@1');
+    await cold(world);
+    world.keystore.refuse('acme@2', 'indeterminate', 'root_key_unreachable', 'network');
+    expect(await world.lease(1)).toMatchObject({ ok: false, code: 'root_key_unreachable' });
+  });
+});
+
 describe('probeRootKey', () => {
   const PROBE = {
     kind: 'probeRootKey',

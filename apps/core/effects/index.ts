@@ -6,6 +6,8 @@ import type { EffectDeps, EffectTrace } from './context.js';
 import { createL2 } from './create-l2.js';
 import { createL3 } from './create-l3.js';
 import { probeRootKey } from './probe-root-key.js';
+import { rewrapL3 } from './rewrap-l3.js';
+import { rotateL2 } from './rotate-l2.js';
 import { rotateL3 } from './rotate-l3.js';
 import { shred } from './shred.js';
 
@@ -33,8 +35,12 @@ export function runKeyEffect(
       return createL2(deps, effect, trace);
     case 'createL3':
       return createL3(deps, effect, trace);
+    case 'rotateL2':
+      return rotateL2(deps, effect, trace);
     case 'rotateL3':
       return rotateL3(deps, effect, trace);
+    case 'rewrapL3':
+      return rewrapL3(deps, effect, trace);
     case 'closeCalls':
       return closeCalls(deps, effect, trace);
     case 'shred':

@@ -14,7 +14,7 @@ import { type Code, KcmError, type RecordedEvent, streamOf, type StreamId } from
 import type { EffectDeps } from './context.js';
 
 type Source = Pick<EffectDeps, 'ledger' | 'catalog'>;
-type Connected = Extract<RootKeyEntry, { resolved: string }>;
+export type Connected = Extract<RootKeyEntry, { resolved: string }>;
 const PAGE = 500;
 
 /** Every event of a stream as it is in the ledger now; none when there is no such stream. */

@@ -40,7 +40,7 @@ export type CallsEvent =
         readonly callId: string;
         readonly rootKeyId: string;
         readonly operation: CallOperation;
-        readonly purpose: 'connect' | 'probe' | 'lease' | 'create' | 'idle';
+        readonly purpose: 'connect' | 'probe' | 'lease' | 'create' | 'rotate' | 'idle';
       }
     >
   | DomainEvent<

@@ -21,6 +21,14 @@ export type KeyCommand =
       readonly from: number;
       readonly operation: string;
     } & WrappedVersion)
+  /**
+   * KeyVersionRewrapped, or nothing for a version that hangs from this parent version or a later one
+   * already, or is destroyed.
+   */
+  | ({ readonly kind: 'RecordRewrap'; readonly version: number } & Omit<
+      WrappedVersion,
+      'commitment'
+    >)
   | { readonly kind: 'RefuseRotation'; readonly operation: string; readonly code: Code }
   /** KeyVersionDestroyed for each version (the newest that one append holds) + KeyRevoked. */
   | { readonly kind: 'RecordShredded'; readonly revocation: string };

@@ -5,12 +5,23 @@ import type { KeyCommand } from './key.commands.js';
 import type { KeyEvent } from './key.events.js';
 import { evolveKey } from './key.evolve.js';
 import { keyPolicies } from './key.policies.js';
-import type { KeyState } from './key.state.js';
+import type { ExistingKey, KeyState, KeyVersion } from './key.state.js';
 
 const noRotation = (operation: string): KeyEvent => ({
   type: 'KeyRotationRefused',
   data: { operation, code: 'tenant_killed' },
 });
+
+/** A version never goes back to an earlier parent, nor comes back from its destruction. */
+function hangsLower(
+  { versions }: ExistingKey,
+  version: number,
+  wrappedBy: KeyVersion['wrappedBy'],
+): boolean {
+  const known = versions.find((each) => each.version === version);
+  if (known === undefined || known.state === 'destroyed') return false;
+  return Number(known.wrappedBy.version) < Number(wrappedBy.version);
+}
 
 function decide(command: KeyCommand, state: KeyState): Decision<KeyEvent> {
   const refusal = firstRefusal(keyPolicies, command, state);
@@ -38,6 +49,12 @@ function decide(command: KeyCommand, state: KeyState): Decision<KeyEvent> {
         { type: 'KeyRotated', data: { from, to, operation } },
         { type: 'KeyVersionDeactivated', data: { version: from } },
       );
+    }
+    case 'RecordRewrap': {
+      const { version, wrappedBy, digest } = command;
+      return hangsLower(state, version, wrappedBy)
+        ? accepted({ type: 'KeyVersionRewrapped', data: { version, wrappedBy, digest } })
+        : accepted();
     }
     case 'RefuseRotation': {
       const { operation, code } = command;

@@ -20,6 +20,18 @@ export type KeyEvent =
         readonly commitment: string;
       }
     >
+  /**
+   * The same key under another version of its parent; its commitment stays what it was. `digest` is
+   * that of the new wrapped bytes.
+   */
+  | DomainEvent<
+      'KeyVersionRewrapped',
+      {
+        readonly version: number;
+        readonly wrappedBy: { readonly id: string; readonly version: string };
+        readonly digest: string;
+      }
+    >
   | DomainEvent<'KeyRotationRequested', { readonly from: number; readonly operation: string }>
   | DomainEvent<
       'KeyRotated',

@@ -31,6 +31,13 @@ export function evolveKey(state: KeyState, event: KeyEvent): KeyState {
       const version: KeyVersion = { state: 'active', ...event.data };
       return { ...state, versions: [...state.versions, version] };
     }
+    case 'KeyVersionRewrapped': {
+      const { version, wrappedBy, digest } = event.data;
+      const versions = state.versions.map((each) =>
+        each.version === version ? { ...each, wrappedBy, digest } : each,
+      );
+      return { ...state, versions };
+    }
     case 'KeyRotationRequested':
       return { ...plain(state), status: 'rotating', operation: event.data.operation };
     case 'KeyRotated':

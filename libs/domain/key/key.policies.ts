@@ -28,13 +28,16 @@ const serviceOfAnL3: KeyRule = {
   },
 };
 
-const onlyL3Rotates: KeyRule = {
-  name: 'an L3 rotates by command; an L2 does not yet',
+const onlyAnL3IsRewrapped: KeyRule = {
+  name: 'a version of an L3 is wrapped anew, under a later version of the L2 that it hangs from',
   check(command, state) {
-    if (command.kind !== 'RequestRotation' && command.kind !== 'CompleteRotation') return allowed;
-    return state.status !== 'absent' && state.level === 'L2'
-      ? refused('wrong_state', 'An L2 cannot be rotated by command yet; rotate an L3.')
-      : allowed;
+    if (command.kind !== 'RecordRewrap' || state.status === 'absent') return allowed;
+    const { level, parent, versions } = state;
+    if (level !== 'L3' || parent !== command.wrappedBy.id)
+      return refused('wrong_state', 'Only an L3 is wrapped anew, under its own L2.');
+    return versions.some(({ version }) => version === command.version)
+      ? allowed
+      : refused('not_found', 'This key has no such version.');
   },
 };
 
@@ -66,7 +69,7 @@ const oneRotationAtATime: KeyRule = {
 export const keyPolicies: readonly KeyRule[] = [
   createdOnce,
   serviceOfAnL3,
-  onlyL3Rotates,
+  onlyAnL3IsRewrapped,
   revokedStaysRevoked,
   oneRotationAtATime,
 ];

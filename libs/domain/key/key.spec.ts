@@ -28,6 +28,12 @@ const rotated: readonly KeyEvent[] = [
   { type: 'KeyRotated', data: { from: 1, to: 2, operation: 'op1' } },
   { type: 'KeyVersionDeactivated', data: { version: 1 } },
 ];
+const rewrap = {
+  kind: 'RecordRewrap',
+  version: 1,
+  wrappedBy: { id: 'l2-1', version: '2' },
+  digest: 'd9',
+} as const;
 const revoked: KeyEvent = { type: 'KeyRevoked', data: { revocation: 'r1' } };
 
 describe('key: every state × command', () => {
@@ -44,6 +50,7 @@ describe('key: every state × command', () => {
       CreateKey: create,
       RequestRotation: { kind: 'RequestRotation', operation: 'op1' },
       CompleteRotation: complete,
+      RecordRewrap: rewrap,
       RefuseRotation: { kind: 'RefuseRotation', operation: 'op1', code: 'root_key_disabled' },
       RecordShredded: { kind: 'RecordShredded', revocation: 'r1' },
     },
@@ -52,6 +59,7 @@ describe('key: every state × command', () => {
         CreateKey: ['KeyCreated', 'KeyVersionWrapped'],
         RequestRotation: 'not_found',
         CompleteRotation: 'not_found',
+        RecordRewrap: 'not_found',
         RefuseRotation: 'not_found',
         RecordShredded: 'not_found',
       },
@@ -59,6 +67,7 @@ describe('key: every state × command', () => {
         CreateKey: 'already_exists',
         RequestRotation: ['KeyRotationRequested'],
         CompleteRotation: 'wrong_state',
+        RecordRewrap: ['KeyVersionRewrapped'],
         RefuseRotation: [],
         RecordShredded: ['KeyVersionDestroyed', 'KeyRevoked'],
       },
@@ -66,6 +75,7 @@ describe('key: every state × command', () => {
         CreateKey: 'already_exists',
         RequestRotation: [],
         CompleteRotation: ['KeyVersionWrapped', 'KeyRotated', 'KeyVersionDeactivated'],
+        RecordRewrap: ['KeyVersionRewrapped'],
         RefuseRotation: ['KeyRotationRefused'],
         RecordShredded: ['KeyRotationRefused', 'KeyVersionDestroyed', 'KeyRevoked'],
       },
@@ -73,6 +83,7 @@ describe('key: every state × command', () => {
         CreateKey: 'already_exists',
         RequestRotation: ['KeyRotationRequested'],
         CompleteRotation: [],
+        RecordRewrap: ['KeyVersionRewrapped'],
         RefuseRotation: [],
         RecordShredded: ['KeyVersionDestroyed', 'KeyVersionDestroyed', 'KeyRevoked'],
       },
@@ -80,6 +91,7 @@ describe('key: every state × command', () => {
         CreateKey: 'wrong_state',
         RequestRotation: 'wrong_state',
         CompleteRotation: 'wrong_state',
+        RecordRewrap: [],
         RefuseRotation: [],
         RecordShredded: [],
       },
@@ -111,17 +123,53 @@ describe('key', () => {
       .when({ kind: 'RequestRotation', operation: 'op2' })
       .refused('wrong_state'));
 
-  it('an L2 is not rotated by command, and the refusal says so', () => {
-    const l2: readonly KeyEvent[] = [
-      { type: 'KeyCreated', data: { level: 'L2', service: null, parent: 'rk1' } },
-      { type: 'KeyVersionWrapped', data: { version: 1, ...wrapped(1) } },
-    ];
-    const decision = keyDecider.decide(
-      { kind: 'RequestRotation', operation: 'op1' },
-      given(keyDecider, l2).state,
-    );
-    expect(decision).toMatchObject({ code: 'wrong_state', detail: expect.stringMatching(/L2/) });
+  const l2: readonly KeyEvent[] = [
+    { type: 'KeyCreated', data: { level: 'L2', service: null, parent: 'rk1' } },
+    { type: 'KeyVersionWrapped', data: { version: 1, ...wrapped(1) } },
+  ];
+
+  it('an L2 rotates like an L3', () =>
+    given(keyDecider, [...l2, asked])
+      .when(complete)
+      .then(...rotated));
+
+  it('a version wrapped anew has another parent version and digest, and the key that it was', () => {
+    const { state } = given(keyDecider, [...born, asked, ...rotated]);
+    const decision = keyDecider.decide(rewrap, state);
+    if (decision.kind === 'refused') throw new Error(decision.detail);
+    const after = decision.events.reduce((now, event) => keyDecider.evolve(now, event), state);
+    expect(after).toMatchObject({
+      status: 'active',
+      current: 2,
+      versions: [
+        { ...wrapped(1), wrappedBy: rewrap.wrappedBy, digest: 'd9', state: 'deactivated' },
+        { ...wrapped(2), state: 'active' },
+      ],
+    });
   });
+
+  it.each(['1', '2'])(
+    'never back: what hangs from version 2 stays there, not version %s',
+    (old) => {
+      const anew: KeyEvent = {
+        type: 'KeyVersionRewrapped',
+        data: { version: 1, wrappedBy: { id: 'l2-1', version: '2' }, digest: 'd8' },
+      };
+      const { state } = given(keyDecider, [...born, anew]);
+      const back = { ...rewrap, wrappedBy: { id: 'l2-1', version: old } };
+      expect(keyDecider.decide(back, state)).toEqual({ kind: 'accepted', events: [] });
+    },
+  );
+
+  it.each([
+    ['another L2', born, { wrappedBy: { id: 'l2-9', version: '2' } }, 'wrong_state'],
+    ['a version that is not there', born, { version: 2 }, 'not_found'],
+    ['an L2 itself', l2, { wrappedBy: { id: 'rk1', version: '2' } }, 'wrong_state'],
+  ] as const)('wraps nothing anew: %s', (_, history, wrong, code) =>
+    given(keyDecider, history)
+      .when({ ...rewrap, ...wrong })
+      .refused(code),
+  );
 
   it.each([
     { level: 'L3', service: null },

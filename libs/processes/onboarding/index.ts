@@ -1,16 +1,18 @@
-import type { Recorded, Scope } from '@kcm/domain';
+import type { Recorded } from '@kcm/domain';
 import { parseStream } from '@kcm/kernel';
+import { isOpen, type Locks, locksAfter } from '../locks.js';
 import type { Process, Todo } from '../process.js';
 
 export interface OnboardingState {
   readonly tenant: string;
   readonly active: boolean;
   readonly services: readonly string[];
-  readonly locks: readonly { readonly lock: string; readonly scope: Scope }[];
+  readonly locks: Locks;
   readonly connecting: readonly { readonly rootKeyId: string; readonly operation: string }[];
   readonly probing: readonly { readonly rootKeyId: string; readonly operation: string }[];
   readonly primary: string | null;
-  readonly hasL2: boolean;
+  /** Key id of the L2. */
+  readonly l2: string | null;
   /** Services that have their L3. */
   readonly keyed: readonly string[];
   readonly rotating: readonly { readonly key: string; readonly operation: string }[];
@@ -28,12 +30,9 @@ function evolve(state: OnboardingState, event: Recorded): OnboardingState {
       return { ...state, services: [...state.services, event.data.service] };
     case 'ServiceUnmapped':
       return { ...state, services: state.services.filter((id) => id !== event.data.service) };
-    case 'LockTaken': {
-      const { lock, scope } = event.data;
-      return { ...state, locks: [...state.locks, { lock, scope }] };
-    }
+    case 'LockTaken':
     case 'LockReleased':
-      return { ...state, locks: state.locks.filter(({ lock }) => lock !== event.data.lock) };
+      return { ...state, locks: locksAfter(state.locks, event) };
     case 'RootKeyConnectionRequested': {
       const { rootKeyId, operation } = event.data;
       return { ...state, connecting: [...state.connecting, { rootKeyId, operation }] };
@@ -53,7 +52,7 @@ function evolve(state: OnboardingState, event: Recorded): OnboardingState {
       return { ...state, probing: without(state.probing, event.data.operation) };
     case 'KeyCreated': {
       const { service } = event.data;
-      if (service === null) return { ...state, hasL2: true };
+      if (service === null) return { ...state, l2: key };
       return { ...state, keyed: [...state.keyed, service] };
     }
     case 'KeyRotationRequested': {
@@ -70,12 +69,8 @@ function evolve(state: OnboardingState, event: Recorded): OnboardingState {
   }
 }
 
-/** Whether keys may be made: a lock of the whole tenant, or of this service, says no. */
-const open = (state: OnboardingState, service?: string): boolean =>
-  !state.locks.some(({ scope }) => 'all' in scope || scope.service === service);
-
 function todo(state: OnboardingState): readonly Todo[] {
-  const { tenant, primary: rootKeyId } = state;
+  const { tenant, primary: rootKeyId, l2, locks } = state;
   const list: Todo[] = [];
   for (const { rootKeyId: id, operation } of state.connecting)
     list.push({
@@ -87,16 +82,16 @@ function todo(state: OnboardingState): readonly Todo[] {
       id: `probe:${operation}`,
       step: { kind: 'probeRootKey', tenant, rootKeyId: id, operation },
     });
-  if (rootKeyId !== null && !state.hasL2 && open(state))
+  if (rootKeyId !== null && l2 === null && isOpen(locks))
     list.push({ id: 'l2', step: { kind: 'createL2', tenant, rootKeyId } });
-  if (state.hasL2 && state.active)
+  if (l2 !== null && state.active)
     for (const service of state.services)
-      if (!state.keyed.includes(service) && open(state, service))
+      if (!state.keyed.includes(service) && isOpen(locks, service))
         list.push({ id: `l3:${service}`, step: { kind: 'createL3', tenant, service } });
   for (const { key, operation } of state.rotating)
     list.push({
       id: `rotate:${operation}`,
-      step: { kind: 'rotateL3', tenant, key, operation },
+      step: { kind: key === l2 ? 'rotateL2' : 'rotateL3', tenant, key, operation },
     });
   return list;
 }
@@ -108,7 +103,7 @@ function todo(state: OnboardingState): readonly Todo[] {
  */
 export const onboarding: Process<OnboardingState> = {
   name: 'onboarding',
-  version: 1,
+  version: 2,
   handles: [
     'TenantActivated',
     'ServiceMapped',
@@ -135,7 +130,7 @@ export const onboarding: Process<OnboardingState> = {
     connecting: [],
     probing: [],
     primary: null,
-    hasL2: false,
+    l2: null,
     keyed: [],
     rotating: [],
   }),

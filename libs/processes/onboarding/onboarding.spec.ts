@@ -152,6 +152,30 @@ describe('process onboarding', () => {
     expect(ids(story)).toEqual([]);
   });
 
+  it('rotates an L2 by what only Core can do with the root key', () => {
+    const story = connected()
+      .note(l2, [created('L2', null)])
+      .note(l2, [{ type: 'KeyRotationRequested', data: { from: 1, operation: 'o1' } }]);
+    expect(fold(story).todo('acme')).toEqual([
+      {
+        id: 'rotate:o1',
+        step: { kind: 'rotateL2', tenant: 'acme', key: 'l2-1', operation: 'o1' },
+      },
+    ]);
+  });
+
+  it('rotates an L2 by what only Core can do with the root key', () => {
+    const story = connected()
+      .note(l2, [created('L2', null)])
+      .note(l2, [{ type: 'KeyRotationRequested', data: { from: 1, operation: 'o1' } }]);
+    expect(fold(story).todo('acme')).toEqual([
+      {
+        id: 'rotate:o1',
+        step: { kind: 'rotateL2', tenant: 'acme', key: 'l2-1', operation: 'o1' },
+      },
+    ]);
+  });
+
   it('a revoked key is not rotated any more', () => {
     const story = connected()
       .note(l2, [created('L2', null)])

@@ -21,9 +21,11 @@ export class FakeKeystore implements KeystoreDriver {
   readonly calls: FakeCall[] = [];
   /** Whether it binds the identity, as some providers cannot. */
   readonly abilities: { readonly aad: boolean; readonly requestIds: boolean };
-  /** By key name; what is not named is enabled. */
+  /** By key name, or `name@version` for one version alone; what is not named is enabled. */
   readonly refusals = new Map<string, FakeRefusal>();
   readonly #keys = new Map<string, Secret>();
+  /** Current version by key name; 1 at first. Wrapped bytes begin with theirs. */
+  readonly #versions = new Map<string, number>();
   #gate: Promise<void> | null = null;
   #open: () => void = () => {};
 
@@ -39,6 +41,10 @@ export class FakeKeystore implements KeystoreDriver {
   }
   enable(key: string): void {
     this.refusals.delete(key);
+  }
+  /** A new version of the key: it wraps from now on, earlier ones unwrap what they wrapped. */
+  rotate(key: string): void {
+    this.#versions.set(key, this.#version(key) + 1);
   }
   /** Answers decided from now on are delivered only after `deliver`. */
   delay(): void {
@@ -65,15 +71,24 @@ export class FakeKeystore implements KeystoreDriver {
     const key = String(reference['key']);
     return {
       resolve: (call) =>
-        this.#answer('resolve', key, call, () => ({ resolved: `fake/${key}`, keyVersion: '1' })),
-      wrap: (seed, binding, call) =>
-        this.#answer('wrap', key, call, () => ({
-          bytes: aeadSeal(this.#key(key), this.random, seed, this.#aad(binding)),
-          keyVersion: '1',
+        this.#answer('resolve', key, call, () => ({
+          resolved: `fake/${key}`,
+          keyVersion: String(this.#version(key)),
         })),
+      wrap: (seed, binding, call) =>
+        this.#answer('wrap', key, call, () => {
+          const version = this.#version(key);
+          const by = this.#key(`${key}@${version}`);
+          const sealed = aeadSeal(by, this.random, seed, this.#aad(binding));
+          return {
+            bytes: Buffer.concat([Buffer.of(version), sealed]),
+            keyVersion: String(version),
+          };
+        }),
       unwrap: (wrapped, binding, call) =>
-        this.#answer('unwrap', key, call, () => {
-          const opened = aeadOpen(this.#key(key), wrapped, this.#aad(binding));
+        this.#answer('unwrap', `${key}@${wrapped[0]}`, call, () => {
+          const by = this.#key(`${key}@${wrapped[0]}`);
+          const opened = aeadOpen(by, wrapped.subarray(1), this.#aad(binding));
           const own = Buffer.alloc(opened.length);
           opened.copy(own);
           return own;
@@ -84,20 +99,21 @@ export class FakeKeystore implements KeystoreDriver {
 
   async #answer<T>(
     operation: FakeCall['operation'],
-    key: string,
+    asked: string,
     { callId }: CallContext,
     act: () => T,
   ): Promise<Answer<T>> {
+    const [key = asked] = asked.split('@');
     this.calls.push({ operation, key, callId });
     const gate = this.#gate;
-    const answer = this.#decide(key, callId, act);
+    const refusal = this.refusals.get(key) ?? this.refusals.get(asked);
+    const answer = this.#decide(refusal, callId, act);
     if (gate !== null) await gate;
     return answer;
   }
 
-  #decide<T>(key: string, callId: string, act: () => T): Answer<T> {
+  #decide<T>(refusal: FakeRefusal | undefined, callId: string, act: () => T): Answer<T> {
     const providerRequestId = `req-${callId}`;
-    const refusal = this.refusals.get(key);
     if (refusal !== undefined)
       return { ok: false, ...refusal, providerRequestId, detail: 'The fake refuses.' };
     try {
@@ -112,6 +128,10 @@ export class FakeKeystore implements KeystoreDriver {
         detail: 'The fake cannot open this.',
       };
     }
+  }
+
+  #version(key: string): number {
+    return this.#versions.get(key) ?? 1;
   }
 
   #key(name: string): Secret {

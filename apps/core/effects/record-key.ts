@@ -1,0 +1,32 @@
+import type { KeyCommand } from '@kcm/domain';
+import { type Code, streamOf } from '@kcm/kernel';
+import type { EffectDeps, EffectTrace } from './context.js';
+import { derived } from './derived-context.js';
+
+/**
+ * A command for a key's decider; resolves when the view knows what it recorded. `of` is what differs
+ * between two attempts.
+ */
+export async function recordKey(
+  deps: EffectDeps,
+  { tenant, key }: { readonly tenant: string; readonly key: string },
+  command: KeyCommand,
+  trace: EffectTrace,
+  of: string,
+): Promise<void> {
+  const { position } = await deps.dispatch(
+    { kind: 'key', stream: streamOf('key', tenant, key), command },
+    derived(trace, tenant, command.kind, of),
+  );
+  if (position !== null) await deps.view.reached(position);
+}
+
+export const refuseRotation = (
+  deps: EffectDeps,
+  rotation: { readonly tenant: string; readonly key: string; readonly operation: string },
+  trace: EffectTrace,
+  code: Code,
+): Promise<void> => {
+  const { operation } = rotation;
+  return recordKey(deps, rotation, { kind: 'RefuseRotation', operation, code }, trace, code);
+};

@@ -1,0 +1,87 @@
+import type { Recorded } from '@kcm/domain';
+import { parseStream } from '@kcm/kernel';
+import { isOpen, type Locks, locksAfter } from '../locks.js';
+import type { Process, Todo } from '../process.js';
+
+/** A version of an L3 that is not destroyed. */
+interface Child {
+  readonly key: string;
+  readonly version: number;
+  /** The version of the L2 that wraps it. */
+  readonly under: number;
+}
+export interface RewrappingState {
+  readonly tenant: string;
+  readonly locks: Locks;
+  readonly l2: { readonly key: string; readonly current: number } | null;
+  readonly services: readonly { readonly key: string; readonly service: string }[];
+  readonly children: readonly Child[];
+}
+
+function evolve(state: RewrappingState, event: Recorded): RewrappingState {
+  const key = parseStream(event.stream).id ?? '';
+  const { l2, services, children } = state;
+  switch (event.type) {
+    case 'LockTaken':
+    case 'LockReleased':
+      return { ...state, locks: locksAfter(state.locks, event) };
+    case 'KeyCreated': {
+      const { service } = event.data;
+      if (service === null) return { ...state, l2: { key, current: 1 } };
+      return { ...state, services: [...services, { key, service }] };
+    }
+    case 'KeyVersionWrapped':
+    case 'KeyVersionRewrapped': {
+      if (key === l2?.key) return state;
+      const { version, wrappedBy } = event.data;
+      const child = { key, version, under: Number(wrappedBy.version) };
+      return { ...state, children: [...without(children, key, version), child] };
+    }
+    case 'KeyRotated':
+      return key === l2?.key ? { ...state, l2: { key, current: event.data.to } } : state;
+    case 'KeyVersionDestroyed':
+      return { ...state, children: without(children, key, event.data.version) };
+    case 'KeyRevoked':
+      return { ...state, children: children.filter((child) => child.key !== key) };
+    default:
+      return state;
+  }
+}
+
+const without = (children: readonly Child[], key: string, version: number): readonly Child[] =>
+  children.filter((child) => child.key !== key || child.version !== version);
+
+function todo({ tenant, locks, l2, services, children }: RewrappingState): readonly Todo[] {
+  if (l2 === null) return [];
+  const serviceOf = (key: string) => services.find((each) => each.key === key)?.service;
+  return children
+    .filter(({ key, under }) => under < l2.current && isOpen(locks, serviceOf(key)))
+    .map(({ key, version }) => ({
+      id: `rewrap:${key}/${version}:${l2.current}`,
+      step: { kind: 'rewrapL3', tenant, key, version },
+    }));
+}
+
+/**
+ * After a rotation of the L2: each version of each L3 that hangs from an earlier version of it is
+ * wrapped anew. Until then it opens as before, under the version that it hangs from. While a lock
+ * stands, nothing is asked of the keys. Subject: the tenant.
+ */
+export const rewrapping: Process<RewrappingState> = {
+  name: 'rewrapping',
+  version: 1,
+  handles: [
+    'LockTaken',
+    'LockReleased',
+    'KeyCreated',
+    'KeyVersionWrapped',
+    'KeyVersionRewrapped',
+    'KeyRotated',
+    'KeyVersionDestroyed',
+    'KeyRevoked',
+  ],
+  subject: (event) => parseStream(event.stream).owner,
+  initial: (tenant) => ({ tenant, locks: [], l2: null, services: [], children: [] }),
+  evolve,
+  todo,
+};
