@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Queries } from '@kcm/application';
-import { KcmError, LIMITS, type Step } from '@kcm/kernel';
+import { type Code, KcmError, LIMITS, type Step } from '@kcm/kernel';
 import type { OperationDoc } from '@projections/operations';
 import type { FastifyReply } from 'fastify';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,9 +68,19 @@ const SENTENCES: { readonly [step in Step]: string } = {
   state: 'The key is not in a state in which it can be used.',
 };
 
+/** Where the code says more than the step. */
+const BY_CODE: { readonly [code in Code]?: string } = {
+  root_key_in_use: 'This root key is connected by another tenant.',
+  keystore_address_refused: 'The address of the keystore is not one that we may call.',
+  tenant_killed: 'The tenant is killed.',
+  tenant_suspended: 'The tenant or the service is suspended.',
+  tenant_blocked: 'The tenant is blocked.',
+};
+
 function failureOf(operation: OperationDoc): KcmError {
   const step = operation.step ?? null;
   const code = operation.code ?? 'internal';
-  const detail = step === null ? 'The operation was refused.' : SENTENCES[step];
+  const fallback = step === null ? 'The operation was refused.' : SENTENCES[step];
+  const detail = BY_CODE[code] ?? fallback;
   return new KcmError(code, detail, step === null ? {} : { step });
 }

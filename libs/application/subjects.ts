@@ -3,6 +3,8 @@ import { canonicalJson, type Json, type Random } from '@kcm/kernel';
 import type { BlobStore } from '@kcm/vault';
 
 const PLATFORM = '_';
+/** Names that the product's own acts have, and forms of ids: a person cannot appear as one. */
+const RESERVED = /^(core|keystore|operator|anonymous)$|^(process|edge):|^sub-/;
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
 /**
@@ -31,12 +33,16 @@ export class Subjects {
     return id;
   }
 
-  /** The subject's name, or the opaque id itself when it is unknown or was forgotten. */
+  /**
+   * The subject's name; the opaque id itself when it is unknown, was forgotten, or would read like
+   * an actor of our own.
+   */
   async nameOf(tenant: string | null, id: string): Promise<string> {
     if (!id.startsWith('sub-')) return id;
     const bytes = await this.directory.get(`subject/${tenant ?? PLATFORM}/${id}`);
     if (bytes === null) return id;
-    return (JSON.parse(bytes.toString('utf8')) as { subject: string }).subject;
+    const { subject } = JSON.parse(bytes.toString('utf8')) as { subject: string };
+    return RESERVED.test(subject) ? id : subject;
   }
 
   /** HMAC-SHA256 (hex) over the canonical form: never a plain hash, a body may hold a PIN. */
