@@ -1,4 +1,5 @@
 import { Refused, type ProblemBody, Unreachable } from './failures.js';
+import { type ServerSent, serverSentEvents } from './server-sent-events.js';
 import type { Settings } from './settings.js';
 
 interface Answer {
@@ -7,6 +8,9 @@ interface Answer {
   readonly type: string;
   readonly text: string;
 }
+/** A server that has nothing to say says so more often. */
+const SILENCE_MS_MAX = 45_000;
+
 type Query = { readonly [name: string]: string | number | undefined };
 
 /** The HTTP API as the CLI uses it. @throws Refused · Unreachable · UsageError */
@@ -47,6 +51,33 @@ export class Client {
     return items.slice(0, max);
   }
 
+  /**
+   * The server-sent events of one connection, after `last` if that is not null. @throws Unreachable
+   * when it is lost or silent: without its end the answer has no end.
+   */
+  async *events(path: string, query: Query, last: string | null): AsyncGenerator<ServerSent> {
+    const url = this.settings.url();
+    const silence = new AbortController();
+    const timer = setTimeout(() => silence.abort(), SILENCE_MS_MAX);
+    try {
+      const response = await fetch(`${url}${path}${queryText(query)}`, {
+        headers: {
+          authorization: `Bearer ${this.settings.token()}`,
+          ...(last === null ? {} : { 'last-event-id': last }),
+        },
+        signal: silence.signal,
+      });
+      if (!response.ok) this.#read(await answerOf(response));
+      for await (const event of serverSentEvents(response.body!, () => timer.refresh()))
+        yield event;
+    } catch (error) {
+      throw error instanceof Refused ? error : Unreachable.at(url, error);
+    } finally {
+      clearTimeout(timer);
+      silence.abort();
+    }
+  }
+
   /** A route that needs no token. */
   async open<T>(path: string): Promise<T> {
     return this.#read<T>(await this.#fetch('GET', path, undefined, () => ({})));
@@ -72,8 +103,7 @@ export class Client {
         headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      const type = response.headers.get('content-type') ?? '';
-      return { ok: response.ok, status: response.status, type, text: await response.text() };
+      return await answerOf(response);
     } catch (error) {
       throw Unreachable.at(this.settings.url(), error);
     }
@@ -90,6 +120,11 @@ export class Client {
     if (status === 202) this.waiting = true;
     return (type.includes('json') && text !== '' ? JSON.parse(text) : text) as T;
   }
+}
+
+async function answerOf(response: Response): Promise<Answer> {
+  const type = response.headers.get('content-type') ?? '';
+  return { ok: response.ok, status: response.status, type, text: await response.text() };
 }
 
 function queryText(query: Query): string {

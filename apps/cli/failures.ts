@@ -33,6 +33,16 @@ const NEXT: { readonly [code: string]: string } = {
   ledger_unavailable: 'Look at `kcm status` and at the disk of the server.',
 };
 
+/** What may be otherwise in a moment, for who goes on by itself. */
+const PASSING: ReadonlySet<string> = new Set([
+  'sealed',
+  'read_model_behind',
+  'ledger_unavailable',
+  'rate_limited',
+]);
+export const passes = (error: unknown): boolean =>
+  error instanceof Unreachable || (error instanceof Refused && PASSING.has(error.problem.code));
+
 /** The server said no. */
 export class Refused extends Error {
   constructor(readonly problem: ProblemBody) {

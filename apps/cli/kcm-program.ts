@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { accessCommands } from './commands/access.js';
 import { auditCommands } from './commands/audit.js';
 import { dataCommands } from './commands/data.js';
+import { eventCommands } from './commands/events.js';
 import { keyCommands } from './commands/keys.js';
 import { keystoreCommands } from './commands/keystore.js';
 import { revocationCommands } from './commands/revocations.js';
@@ -22,6 +23,7 @@ export function kcmProgram(): Command {
   keyCommands(program);
   revocationCommands(program);
   auditCommands(program);
+  eventCommands(program);
   dataCommands(program);
   keystoreCommands(program);
   return program;

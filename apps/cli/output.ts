@@ -37,6 +37,12 @@ export interface OutputMode {
   readonly quiet: boolean;
 }
 
+/** One of many that come one by one: JSON stays on one line. */
+export function printLine(value: object, text: string, mode: OutputMode): void {
+  if (mode.quiet) return;
+  process.stdout.write(`${mode.json ? JSON.stringify(value) : text}\n`);
+}
+
 export function print(value: unknown, mode: OutputMode): void {
   if (mode.quiet || value === undefined || value === '') return;
   if (mode.json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);

@@ -2,6 +2,8 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { DriverRegistry } from '@kcm/keystores';
 import { AuditController } from './audit.controller.js';
 import { BlockingController } from './blocking.controller.js';
+import { EventStreams } from './event-streams.js';
+import { EventsController } from './events.controller.js';
 import { KeysController } from './keys.controller.js';
 import { KeystoresController } from './keystores.controller.js';
 import { LeasesController } from './leases.controller.js';
@@ -34,11 +36,13 @@ export class CmkModule {
         TrustController,
         KeysController,
         AuditController,
+        EventsController,
         LeasesController,
         OperationsController,
       ],
       providers: [
         TenantViews,
+        EventStreams,
         Waiting,
         { provide: DRIVERS, useValue: deps.drivers },
         { provide: REGION_KEYS, useValue: deps.regionKeys },

@@ -1,2 +1,3 @@
 export * from './cmk.module.js';
+export { EventStreams } from './event-streams.js';
 export type { RegionKeysSource } from './ports.js';

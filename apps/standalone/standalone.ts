@@ -7,6 +7,7 @@ import { type Clock, type Random, systemClock, systemRandom } from '@kcm/kernel'
 import { createLogger, Health, openEngines, readConfig } from '@kcm/platform';
 import { processes } from '@kcm/processes';
 import { projections } from '@projections/all';
+import { EventStreams } from '../cmk/index.js';
 import { RegionService } from '../core/index.js';
 import { createApplication } from './application.js';
 import { compose, type Composition, type Ground } from './composition.js';
@@ -140,6 +141,7 @@ export class Standalone {
   #sealed(): void {
     const { core, edge } = this.#parts;
     core.sealed();
+    this.#app!.get(EventStreams, { strict: false }).endAll('the region is sealed');
     this.#endpoints.write({ http: this.#http, edgeSockets: edge.sockets });
   }
 

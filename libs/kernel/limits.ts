@@ -18,6 +18,12 @@ export const LIMITS = {
   edgeLeaseWaitMsMax: 4_000,
   idempotencyKeyCharsMax: 255,
   correlationIdCharsMax: 128,
+  /** Open event streams of one tenant; one that its reader does not read is cut. */
+  eventStreamsMax: 16,
+  eventStreamHeartbeatMs: 15_000,
+  eventStreamStallMsMax: 60_000,
+  /** From its end to the cut, for a reader that is slow to take the last of it. */
+  eventStreamEndMsMax: 2_000,
   listItemsMax: 200,
   listItemsDefault: 50,
   leaseSecondsMin: 10,

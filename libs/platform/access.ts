@@ -24,6 +24,8 @@ export interface Route {
   readonly answers?: ZodType;
   /** Media type of the answer when it is not JSON. */
   readonly produces?: string;
+  /** Headers that it reads besides those of every command or query. */
+  readonly headers?: readonly string[];
   /** Changes something: takes Idempotency-Key and answers Kcm-Token. */
   readonly command?: boolean;
   /** A command on the very stream whose revision the resource's GET answers as its ETag. */

@@ -14,6 +14,7 @@ const principal = (tenant: string | null, ...roles: readonly Role[]): Principal 
   subject: 's',
   actor: 'sub-s',
   roles: new Set(roles),
+  expiresAtMs: null,
 });
 const code = (act: () => void): string | null => {
   try {

@@ -1,6 +1,6 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Ledger } from '@kcm/ledger';
-import { ReadModelReader, ReadModelWriter } from '@kcm/read-models';
+import { ReadModelReader, ReadModelWatcher, ReadModelWriter } from '@kcm/read-models';
 import { Directory, ErasureStore, Vault } from '@kcm/vault';
 import type { Engines } from './engines.js';
 
@@ -16,6 +16,7 @@ export class EnginesModule {
       { provide: Directory, useValue: engines.directory },
       { provide: ReadModelReader, useValue: engines.readModels },
       { provide: ReadModelWriter, useValue: engines.readModels },
+      { provide: ReadModelWatcher, useValue: engines.readModels },
     ];
     return { module: EnginesModule, providers, exports: providers };
   }

@@ -2,14 +2,14 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Random } from '@kcm/kernel';
 import type { FilteredFeed, Ledger } from '@kcm/ledger';
-import type { ReadModelReader, ReadModelWriter } from '@kcm/read-models';
+import type { ReadModelReader, ReadModelWatcher, ReadModelWriter } from '@kcm/read-models';
 import type { BlobStore } from '@kcm/vault';
 import type { Config } from './config.js';
 
 /** The stores behind the ports. */
 export interface Engines {
   readonly ledger: Ledger & FilteredFeed;
-  readonly readModels: ReadModelReader & ReadModelWriter;
+  readonly readModels: ReadModelReader & ReadModelWriter & ReadModelWatcher;
   readonly vault: BlobStore;
   readonly erasure: BlobStore;
   readonly directory: BlobStore;

@@ -60,7 +60,8 @@ function parametersOf(route: Route): JsonObject[] {
     ([name, schema]) => ({ name, in: 'query', required: required.has(name), schema }),
   );
   const names = route.command ? COMMAND_HEADERS : QUERY_HEADERS;
-  const headers = [...names, ...(route.ifMatch ? ['If-Match'] : [])].map((name) => ({
+  const own = [...(route.ifMatch ? ['If-Match'] : []), ...(route.headers ?? [])];
+  const headers = [...names, ...own].map((name) => ({
     name,
     in: 'header',
     required: false,

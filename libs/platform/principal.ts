@@ -19,6 +19,8 @@ export interface Principal {
   /** Opaque id. */
   readonly actor: string;
   readonly roles: ReadonlySet<Role>;
+  /** When the token ends (Unix epoch), for what goes on after its check; null: it does not. */
+  readonly expiresAtMs: number | null;
 }
 
 /**

@@ -92,5 +92,14 @@ export interface ReadModelReader {
     readonly digest: string;
   } | null>;
 }
+/** To be told of a change instead of asking again and again. */
+export interface ReadModelWatcher {
+  /**
+   * Calls `changed` after each change of what this name holds: with the keys that were written, or
+   * null where anything may have changed. The answer ends it. `changed` must not throw.
+   */
+  watch(name: string, changed: (keys: readonly DocKey[] | null) => void): () => void;
+}
 export const ReadModelWriter = Symbol('ReadModelWriter');
 export const ReadModelReader = Symbol('ReadModelReader');
+export const ReadModelWatcher = Symbol('ReadModelWatcher');

@@ -7,13 +7,16 @@ import {
   type Projection,
   ReadModelBehind,
   type ReadModelReader,
+  type ReadModelWatcher,
   type ReadModelWriter,
   TokenOfAnotherLedger,
 } from '@kcm/read-models';
 import * as fc from 'fast-check';
 import { createHash } from 'node:crypto';
 
-export type ReadModelsUnderTest = ReadModelWriter & ReadModelReader & { close(): Promise<void> };
+export type ReadModelsUnderTest = ReadModelWriter &
+  ReadModelReader &
+  ReadModelWatcher & { close(): Promise<void> };
 /** One store that outlives its connections. */
 export interface ReadModelsFixture {
   open(): Promise<ReadModelsUnderTest>;
@@ -360,6 +363,38 @@ export function readModelContract(name: string, make: () => Promise<ReadModelsFi
           documents: 0,
           digest: hashOf([]),
         });
+      });
+    });
+
+    describe('watch', () => {
+      it('tells of each change with the keys that were written, of this name, until it is ended', async () => {
+        const told: unknown[] = [];
+        const end = store.watch('things', (keys) => told.push(keys));
+        await commit(1, [
+          ['a', doc()],
+          ['b', doc()],
+        ]);
+        await commit(2, []);
+        await store.commit('others', 1, [{ key: key('a'), doc: doc(), at: at(1) }], point(1), []);
+        await commit(3, [['a', null]]);
+        expect(told).toEqual([['a', 'b'], ['a']]);
+        end();
+        await commit(4, [['a', doc()]]);
+        expect(told).toHaveLength(2);
+      });
+      it('what was told of can be read, and another collection may hold anything', async () => {
+        const seen: unknown[] = [];
+        const reading: Promise<unknown>[] = [];
+        store.watch('things', (keys) => {
+          seen.push(keys);
+          reading.push(store.get<Doc>('things', key('a')));
+        });
+        await commit(1, [['a', doc({ size: 7 })]]);
+        await commit(1, [['a', doc({ size: 8 })]], 2);
+        await store.activate('things', 2);
+        expect(seen).toEqual([['a'], ['a'], null]);
+        const [first, , last] = await Promise.all(reading);
+        expect([first, last]).toMatchObject([{ doc: { size: 7 } }, { doc: { size: 8 } }]);
       });
     });
 

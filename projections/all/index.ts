@@ -1,6 +1,7 @@
 import type { Projection } from '@kcm/read-models';
 import { audit } from '../audit/index.js';
 import { edges } from '../edges/index.js';
+import { events } from '../events/index.js';
 import { leases } from '../leases/index.js';
 import { operations } from '../operations/index.js';
 import { revocations } from '../revocations/index.js';
@@ -18,4 +19,5 @@ export const projections: readonly Projection<unknown>[] = [
   leases,
   operations,
   edges,
+  events,
 ];

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Customer, onboard } from '../support/customer.js';
+import { EventFeed } from '../support/event-feed.js';
 import type { Answer } from '../support/http.js';
 import { removeFolder, scratchFolder, Server } from '../support/server.js';
 import { PLATFORM_ROLES, type Role, type Row, ROWS, TENANT_ROLES } from './who-may.js';
@@ -26,6 +27,7 @@ const NONE: Ids = {
   operation: '00000000-0000-5000-8000-000000000000',
   edge: 'no-edge',
   name: 'no-read-model',
+  event: '9999999999999999',
 };
 
 let folder: string;
@@ -57,7 +59,7 @@ beforeAll(async () => {
     body: { kind: 'suspend', scope: { service: SERVICE }, reason: { code: 'drill' } },
   });
   const known = { tenant: id, rootKey, key: l3, service: SERVICE, revocation: revoked.id };
-  acme = { ...known, operation, edge: 'standalone', name: 'tenants' };
+  acme = { ...known, operation, edge: 'standalone', name: 'tenants', event: await firstOf(id) };
   for (const owner of ['acme', 'globex']) {
     for (const role of TENANT_ROLES)
       tokens.set(`${owner} ${role}`, await server.tokenFor(owner, [role], role));
@@ -77,6 +79,16 @@ afterAll(async () => {
   await customer.close();
   removeFolder(folder);
 });
+
+/** The id of a tenant's first event in its stream. */
+async function firstOf(tenant: string): Promise<string> {
+  const auditor = await server.tokenFor(tenant, ['auditor'], 'reader');
+  const feed = new EventFeed(() => server.url, `/v1/tenants/${tenant}/events`, auditor);
+  expect(await feed.connect('?from=start')).toBe(200);
+  const { position } = await feed.until('its first event', () => true);
+  feed.cut();
+  return position;
+}
 
 /** RFC 7519 §6: "alg":"none" is nobody's signature. */
 function unsigned(): string {
@@ -249,6 +261,19 @@ describe('every route of the running application', () => {
       }
     },
   );
+
+  it("an event stream cannot be resumed from another tenant's event, nor from none", async () => {
+    const token = tokenOf('globex', 'auditor');
+    const resumed = (last: string) =>
+      server.ask('GET', '/v1/tenants/globex/events', {
+        token,
+        headers: { 'last-event-id': last },
+      });
+    const nowhere = visible(await resumed(NONE['event']!));
+    expect(nowhere).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+    expect(visible(await resumed(acme['event']!))).toEqual(nowhere);
+    expect((await resumed(await firstOf('globex'))).status).toBe(200);
+  });
 
   it('lists only the own tenant, whoever else works on the platform', async () => {
     const token = tokenOf('globex', 'all');

@@ -77,5 +77,7 @@ export const ROWS: readonly Row[] = [
   row(`GET ${T}/keys/{key}`, KEY_READS),
   row(`POST ${T}/keys/{key}/rotate`, KEY_ADMIN),
   row(`GET ${T}/audit`, AUDITORS),
+  row(`GET ${T}/events`, AUDITORS),
+  row(`GET ${T}/events/{event}`, AUDITORS),
   row(`GET ${T}/leases`, AUDITORS),
 ];

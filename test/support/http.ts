@@ -42,6 +42,13 @@ export function ask(
     const asking = request(
       { agent, hostname, port, method, path, headers, timeout: ANSWER_MS_MAX },
       (response) => {
+        // An answer without an end: what it says is the business of EventFeed.
+        if (/event-stream/.test(response.headers['content-type'] ?? '') && method !== 'HEAD') {
+          const { statusCode: status = 0, headers } = response;
+          response.on('error', () => undefined).destroy();
+          resolve({ status, headers, text: '', body: {} });
+          return;
+        }
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('error', reject);

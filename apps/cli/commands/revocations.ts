@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseTrust, renderReceipt, verifyReceipt } from '@kcm/evidence/verify';
 import { UsageError } from '../failures.js';
 import { declare } from '../program.js';
+import { revocationWatchCommand } from './revocation-watch.js';
 import { ofTenant, tenantPath } from './tenants.js';
 
 interface Create {
@@ -49,6 +50,7 @@ export function revocationCommands(program: Command): void {
     ofTenant,
     ({ client }, { tenant }, id) => client.get(tenantPath(tenant, 'revocations', id)),
   );
+  revocationWatchCommand(revocation);
   for (const [verb, summary] of [
     ['release', 'Lift a suspend (not by who suspended)'],
     ['shred', 'Shred what a kill locked (not by who locked): nothing brings it back'],

@@ -16,6 +16,7 @@ const OPERATOR: Principal = {
   subject: 'operator',
   actor: 'operator',
   roles: new Set(['platform-operator']),
+  expiresAtMs: null,
 };
 const isRole = (role: string): role is Role => (ROLES as readonly string[]).includes(role);
 
@@ -41,12 +42,13 @@ export class RegionAuthenticator implements Authenticator {
         nowMs: this.clock.wallMs(),
         leewaySeconds: 0,
       });
-      const { tenant, subject } = claims;
+      const { tenant, subject, expiresAtSeconds } = claims;
       const roles = claims.roles
         .filter(isRole)
         .filter((role) => isPlatformRole(role) === (tenant === null));
       const actor = await this.subjects.opaque(tenant, subject);
-      return { tenant, subject, actor, roles: new Set(roles) };
+      const expiresAtMs = expiresAtSeconds * 1_000;
+      return { tenant, subject, actor, roles: new Set(roles), expiresAtMs };
     } catch (error) {
       if (error instanceof KcmError && error.code === 'unauthenticated') return null;
       throw error;

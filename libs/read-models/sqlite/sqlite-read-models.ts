@@ -9,6 +9,7 @@ import {
   type Page,
   ReadModelBehind,
   type ReadModelReader,
+  type ReadModelWatcher,
   type ReadModelWriter,
   type ReadToken,
   type Stored,
@@ -28,6 +29,7 @@ import {
 } from './collections.js';
 import { listPage } from './listing.js';
 import { Waiters } from './waiters.js';
+import { Watchers } from './watchers.js';
 
 const APPLICATION_ID = 0x4b434d52;
 /** Documents hashed between two turns of the event loop. */
@@ -61,8 +63,9 @@ export async function openSqliteReadModels(options: {
  * table is forgotten by one job and dropped by a later one, which this thread can only ask for
  * between two reads.
  */
-export class SqliteReadModels implements ReadModelWriter, ReadModelReader {
+export class SqliteReadModels implements ReadModelWriter, ReadModelReader, ReadModelWatcher {
   readonly #waiters = new Waiters();
+  readonly #watchers = new Watchers();
 
   constructor(private readonly store: SqliteStore) {}
 
@@ -120,6 +123,11 @@ export class SqliteReadModels implements ReadModelWriter, ReadModelReader {
       },
     ]);
     this.#waiters.wake(name);
+    if (docs.length > 0)
+      this.#watchers.tell(
+        name,
+        docs.map(({ key }) => key),
+      );
   }
 
   async activate(name: string, version: number): Promise<void> {
@@ -132,6 +140,7 @@ export class SqliteReadModels implements ReadModelWriter, ReadModelReader {
       { sql: 'DELETE FROM collections WHERE name = ? AND version < ?', params: [name, version] },
     ]);
     this.#waiters.wake(name);
+    this.#watchers.tell(name, null);
     await this.#drop(old.map(({ tbl }) => tbl));
   }
 
@@ -155,6 +164,7 @@ export class SqliteReadModels implements ReadModelWriter, ReadModelReader {
       { sql: 'DELETE FROM pointers WHERE name = ?', params: [built] },
     ]);
     this.#waiters.wake(name);
+    this.#watchers.tell(name, null);
     await this.#drop(old === null ? [] : [old.table]);
   }
 
@@ -210,6 +220,10 @@ export class SqliteReadModels implements ReadModelWriter, ReadModelReader {
     } finally {
       snapshot.close();
     }
+  }
+
+  watch(name: string, changed: (keys: readonly DocKey[] | null) => void): () => void {
+    return this.#watchers.add(name, changed);
   }
 
   async close(): Promise<void> {
