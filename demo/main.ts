@@ -23,7 +23,7 @@ async function play(world: World, out: Printer): Promise<void> {
   out.begin('use', 'Use: encrypt and decrypt at the Edge');
   const record = await use(world, out, tenants);
 
-  out.begin('rotate', 'Rotate: a new key version under load');
+  out.begin('rotate', 'Rotate: new versions of both keys under load');
   await rotate(world, out, tenants, record);
 
   out.begin('customerDisables', 'The customer takes its key away, at its own KMS');

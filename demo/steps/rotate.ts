@@ -2,16 +2,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EdgeClient, Sample } from '../edge-client.js';
 import { count, duration, type Printer } from '../print.js';
 import { LEASE_SECONDS, type World } from '../world.js';
-import type { Tenants } from './connect.js';
+import type { Tenant, Tenants } from './connect.js';
 
 const WORKERS = 8;
-/** Operations before the rotation, and again after it. */
+/** Operations before the rotations, and again after them. */
 const LOAD = 5_000;
+/** What the callers keep up at least, all of them together. */
+const OPERATIONS_PER_SECOND = 200;
 interface Key {
-  readonly versions: readonly { readonly version: number; readonly state: string }[];
+  readonly id: string;
+  readonly level: 'L2' | 'L3';
+  readonly versions: readonly {
+    readonly version: number;
+    readonly state: string;
+    readonly wrappedBy: { readonly id: string; readonly version: string };
+  }[];
 }
 
-/** A new version of the service's key while callers go on. */
+/** New versions of the tenant's key and of the service's key while callers go on. */
 export async function rotate(
   world: World,
   out: Printer,
@@ -21,32 +29,67 @@ export async function rotate(
   const { acme } = tenants;
   const load = new Load(world.edge, old);
   await load.reached(LOAD);
+  await rotateTenantKey(out, acme);
   out.command(`kcm key rotate ${acme.l3} --tenant acme`);
   const start = performance.now();
-  const rotated = await acme.anna.must<Key>('POST', `/v1/tenants/acme/keys/${acme.l3}/rotate`);
-  const newest = Math.max(...rotated.versions.map(({ version }) => version));
+  const rotated = await rotateKey(acme, acme.l3);
+  const newest = newestOf(rotated);
   await load.usesVersion(newest, LEASE_SECONDS * 1_000);
   const ms = out.measured('newVersionInUseMs', performance.now() - start);
   await load.reached(load.done + LOAD);
-  const { done, failures } = await load.stop();
+  const { done, failures, perSecond } = await load.stop();
   out.check(newest === 2, `The key has version ${newest}; version 1 stays to open what it sealed.`);
   out.measured('operations', done);
+  out.measured('operationsPerSecond', perSecond);
   out.measured('failed', failures.length);
   out.check(
     failures.length === 0,
-    `${WORKERS} callers went on meanwhile: ${count(done)} operations, ` +
+    `${WORKERS} callers went on through both rotations: ${count(done)} operations, ` +
       `${failures.length} failed${failures.length > 0 ? ` (${failures[0]})` : ''}.`,
   );
+  out.check(
+    perSecond >= OPERATIONS_PER_SECOND,
+    `That is ${count(Math.round(perSecond))} a second (at least ${OPERATIONS_PER_SECOND}).`,
+  );
   out.check(true, `New ciphertext is under version ${newest} after ${duration(ms)}.`);
-  out.check((await world.edge.opens(old)) === true, 'Ciphertext from before the rotation opens.');
+  out.check((await world.edge.opens(old)) === true, 'Ciphertext from before the rotations opens.');
 }
+
+/** Resolves when each version of the service's key is wrapped anew. */
+async function rotateTenantKey(out: Printer, acme: Tenant): Promise<void> {
+  const { id: l2 } = (await keysOf(acme)).find(({ level }) => level === 'L2')!;
+  out.command(`kcm key rotate ${l2} --tenant acme`);
+  const start = performance.now();
+  const version = newestOf(await rotateKey(acme, l2));
+  const under = async (): Promise<boolean> => {
+    const l3 = (await keysOf(acme)).find(({ id }) => id === acme.l3)!;
+    return l3.versions.every(({ wrappedBy }) => wrappedBy.version === String(version));
+  };
+  for (const end = start + LEASE_SECONDS * 1_000; !(await under()); await sleep(10))
+    if (performance.now() > end) throw new Error(`${acme.l3} is not under version ${version}`);
+  const ms = out.measured('rewrappedMs', performance.now() - start);
+  out.check(
+    version === 2,
+    `The tenant's key has version ${version}, and the service's key is wrapped anew under it, ` +
+      `after ${duration(ms)}.`,
+  );
+}
+
+const keysOf = ({ auditor, id }: Tenant): Promise<readonly Key[]> =>
+  auditor.list<Key>(`/v1/tenants/${id}/keys`);
+const rotateKey = ({ anna, id }: Tenant, key: string): Promise<Key> =>
+  anna.must<Key>('POST', `/v1/tenants/${id}/keys/${key}/rotate`);
+const newestOf = ({ versions }: Key): number => Math.max(...versions.map(({ version }) => version));
 
 /** Callers that encrypt, open what they got, and open an old record, without a pause. */
 class Load {
   done = 0;
+  /** Operations a second, from the first to the stop. */
+  perSecond = 0;
   readonly failures: string[] = [];
   #newest = 0;
   #stopped = false;
+  readonly #start = performance.now();
   readonly #workers: readonly Promise<void>[];
 
   constructor(
@@ -69,6 +112,7 @@ class Load {
   async stop(): Promise<this> {
     this.#stopped = true;
     await Promise.all(this.#workers);
+    this.perSecond = (this.done * 1_000) / (performance.now() - this.#start);
     return this;
   }
 
