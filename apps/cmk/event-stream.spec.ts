@@ -10,7 +10,7 @@ const PAGE = 3;
 
 class World {
   readonly time = new SimulatedTime();
-  readonly reads: (Position | null)[] = [];
+  reads = 0;
   text = '';
   closed = false;
   whileReading = (): void => {};
@@ -18,13 +18,13 @@ class World {
 
   constructor(
     public known: readonly EventDoc[] = DOCS,
-    after: Position | null = null,
+    after: EventDoc | null = null,
     expiresInMs: number | null = null,
   ) {
     const scheduler = { after: this.time.after };
-    const read = async (last: Position | null) => {
-      this.reads.push(last);
-      const next = this.known.filter(({ position }) => last === null || position > last);
+    const read = async (last: EventDoc | null) => {
+      this.reads += 1;
+      const next = this.known.filter(({ position }) => last === null || position > last.position);
       this.whileReading();
       return next.slice(0, PAGE);
     };
@@ -38,35 +38,35 @@ class World {
     this.stream.setEncoding('utf8').on('data', (chunk: string) => (this.text += chunk));
     return this;
   }
-  async positions(): Promise<readonly string[]> {
+  async ids(): Promise<readonly string[]> {
     for (let turn = 0; turn < DOCS.length; turn += 1) await settled();
     return [...this.text.matchAll(/^id: (.+)\ndata: /gm)].map(([, id]) => id!);
   }
 }
 const LARGE = DOCS.map((doc) => ({ ...doc, data: { note: 'x'.repeat(4_096) } }));
-const positionsOf = (docs: readonly EventDoc[]) => docs.map(({ position }) => position as string);
+const idsOf = (docs: readonly EventDoc[]) => docs.map(({ id }) => id as string);
 
 describe('An event stream', () => {
   it('sends all events once, in order, page by page, and what comes later when it is woken', async () => {
     const [early, late] = [DOCS.slice(0, 10), DOCS.slice(10)];
     expect(late.length).toBeGreaterThan(PAGE);
     const world = new World(early).reading();
-    expect(await world.positions()).toEqual(positionsOf(early));
+    expect(await world.ids()).toEqual(idsOf(early));
     world.known = DOCS;
-    expect(await world.positions()).toEqual(positionsOf(early));
+    expect(await world.ids()).toEqual(idsOf(early));
     world.stream.wake();
-    expect(await world.positions()).toEqual(positionsOf(DOCS));
+    expect(await world.ids()).toEqual(idsOf(DOCS));
     world.stream.destroy();
   });
 
   it('tells where it starts before anything happens, so that a lost connection loses nothing', async () => {
-    const last = DOCS[4]!.position;
+    const last = DOCS[4]!;
     const world = new World(DOCS.slice(0, 5), last).reading();
-    expect(await world.positions()).toEqual([]);
-    expect(world.text).toBe(`retry: 1000\nid: ${last}\n\n`);
+    expect(await world.ids()).toEqual([]);
+    expect(world.text).toBe(`retry: 1000\nid: ${last.id}\n\n`);
     world.known = DOCS;
     world.stream.wake();
-    expect(await world.positions()).toEqual(positionsOf(DOCS.slice(5)));
+    expect(await world.ids()).toEqual(idsOf(DOCS.slice(5)));
     world.stream.destroy();
   });
 
@@ -78,26 +78,26 @@ describe('An event stream', () => {
       world.whileReading = () => {};
     };
     world.reading();
-    expect(await world.positions()).toEqual(positionsOf(DOCS.slice(0, 1)));
+    expect(await world.ids()).toEqual(idsOf(DOCS.slice(0, 1)));
     world.stream.destroy();
   });
 
   it('holds one page and a buffer for a reader that does not read, and lets go of it', async () => {
     const world = new World(LARGE);
     world.stream.once('readable', () => undefined);
-    await world.positions();
+    await world.ids();
     const { readableLength, readableHighWaterMark } = world.stream;
     expect(readableLength).toBeLessThan(readableHighWaterMark + 8_192);
-    const asked = world.reads.length;
+    const asked = world.reads;
     await world.time.advance(LIMITS.eventStreamStallMsMax - 1);
-    expect([world.closed, world.reads.length]).toEqual([false, asked]);
+    expect([world.closed, world.reads]).toEqual([false, asked]);
     await world.time.advance(1);
     expect(world.closed).toBe(true);
   });
 
   it('says that it is there when nothing happens', async () => {
     const world = new World([]).reading();
-    await world.positions();
+    await world.ids();
     await world.time.advance(LIMITS.eventStreamHeartbeatMs);
     expect(world.text).toBe('retry: 1000\n\n: nothing new\n\n');
     world.stream.destroy();
@@ -112,7 +112,7 @@ describe('An event stream', () => {
     world.known = [...DOCS, { ...DOCS[0]!, position: '9999999999999999' as Position }];
     await world.time.advance(1_000);
     world.stream.wake();
-    expect(await world.positions()).toEqual(positionsOf(DOCS));
+    expect(await world.ids()).toEqual(idsOf(DOCS));
     expect(world.text).toMatch(/: the token has ended\n\n$/);
     expect(world.closed).toBe(true);
 
@@ -125,13 +125,13 @@ describe('An event stream', () => {
   it('ends at once when it is ended, events that wait or not, and cuts who does not take it', async () => {
     const world = new World(DOCS).reading();
     world.stream.end('the region is sealed');
-    expect(await world.positions()).toEqual([]);
+    expect(await world.ids()).toEqual([]);
     expect(world.text).toMatch(/: the region is sealed\n\n$/);
     expect(world.closed).toBe(true);
 
     const stalled = new World(LARGE);
     stalled.stream.once('readable', () => undefined);
-    await stalled.positions();
+    await stalled.ids();
     stalled.stream.end('the server stops');
     await stalled.time.advance(LIMITS.eventStreamEndMsMax);
     expect(stalled.closed).toBe(true);

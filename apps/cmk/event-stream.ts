@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { type Clock, LIMITS, type Position, type Scheduler } from '@kcm/kernel';
+import { type Clock, LIMITS, type Scheduler } from '@kcm/kernel';
 import type { EventDoc } from '@projections/events';
 import { cloudEventOf } from './cloud-event.js';
 
@@ -7,14 +7,15 @@ export interface EventStreamDeps {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   /** The next events of the tenant after this one (null: from its first), in order; none: []. */
-  read(after: Position | null): Promise<readonly EventDoc[]>;
+  read(after: EventDoc | null): Promise<readonly EventDoc[]>;
 }
 /** How long a browser waits before it connects again. */
 const RETRY_MS = 1_000;
 const EXPIRY_LOOK_MS = 60_000;
 
 /**
- * Server-sent events (WHATWG HTML §9.2) of one tenant: each a CloudEvent whose `id:` is its position.
+ * Server-sent events (WHATWG HTML §9.2) of one tenant: each a CloudEvent, whose id is its `id:` too.
+ * A position would name another event in a ledger that was restored; an event's id never does.
  * One page of a read model is held at most: the next event is made when the reader has taken the
  * last. It waits for `wake`, and says so in comments meanwhile.
  */
@@ -31,7 +32,7 @@ export class EventStream extends Readable {
   /** `after`: the last event that the reader has. `expiresAtMs`: the end of its token. */
   constructor(
     private readonly deps: EventStreamDeps,
-    private after: Position | null,
+    private after: EventDoc | null,
     private readonly expiresAtMs: number | null,
   ) {
     super({ highWaterMark: 16 * 1024 });
@@ -75,7 +76,7 @@ export class EventStream extends Readable {
     if (!this.#opened) {
       this.#opened = true;
       // An id without data dispatches nothing, and is what the reader resumes from.
-      const id = this.after === null ? '' : `id: ${this.after}\n`;
+      const id = this.after === null ? '' : `id: ${this.after.id}\n`;
       return `retry: ${RETRY_MS}\n${id}\n`;
     }
     for (;;) {
@@ -83,8 +84,8 @@ export class EventStream extends Readable {
       if (this.#ending !== null) return this.#last(this.#ending);
       const doc = this.#page.shift();
       if (doc !== undefined) {
-        this.after = doc.position;
-        return `id: ${doc.position}\ndata: ${JSON.stringify(cloudEventOf(doc))}\n\n`;
+        this.after = doc;
+        return `id: ${doc.id}\ndata: ${JSON.stringify(cloudEventOf(doc))}\n\n`;
       }
       this.#woken = false;
       this.#page = [...(await this.deps.read(this.after))];

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Queries } from '@kcm/application';
-import { type Clock, KcmError, LIMITS, type Position, systemScheduler } from '@kcm/kernel';
+import { type Clock, KcmError, LIMITS, systemScheduler } from '@kcm/kernel';
 import { CLOCK, SealStatus } from '@kcm/platform';
 import { type DocKey, ReadModelWatcher, type ReadToken } from '@kcm/read-models';
 import type { EventDoc } from '@projections/events';
@@ -25,7 +25,7 @@ export class EventStreams implements OnModuleDestroy {
   }
 
   /** @throws rate_limited · sealed (meanwhile) */
-  open(tenant: string, after: Position | null, expiresAtMs: number | null): EventStream {
+  open(tenant: string, after: EventDoc | null, expiresAtMs: number | null): EventStream {
     if (this.seal.sealed()) throw new KcmError('sealed', 'The region is sealed.');
     const open = this.#open.get(tenant) ?? new Set();
     if (open.size >= LIMITS.eventStreamsMax) {
@@ -33,7 +33,7 @@ export class EventStreams implements OnModuleDestroy {
       throw new KcmError('rate_limited', detail, { retryAfterSeconds: 5 });
     }
     const { clock } = this;
-    const read = (last: Position | null) => this.#read(tenant, last);
+    const read = (last: EventDoc | null) => this.#read(tenant, last);
     const stream = new EventStream({ clock, scheduler: systemScheduler, read }, after, expiresAtMs);
     this.#open.set(tenant, open.add(stream));
     stream.once('close', () => {
@@ -66,11 +66,11 @@ export class EventStreams implements OnModuleDestroy {
     for (const tenant of tenants) for (const stream of this.#open.get(tenant) ?? []) stream.wake();
   }
 
-  async #read(tenant: string, after: Position | null): Promise<readonly EventDoc[]> {
+  async #read(tenant: string, after: EventDoc | null): Promise<readonly EventDoc[]> {
     // Its lower bound is inclusive: one more than is wanted, and the known one dropped.
-    const range = { field: 'position', ...(after === null ? {} : { from: after }) };
+    const range = { field: 'position', ...(after === null ? {} : { from: after.position }) };
     const query = { where: { tenant }, range, limit: PAGE + 1 };
     const { items } = await this.queries.list<EventDoc>('events', query);
-    return items.map(({ doc }) => doc).filter(({ position }) => position !== after);
+    return items.map(({ doc }) => doc).filter(({ position }) => position !== after?.position);
   }
 }

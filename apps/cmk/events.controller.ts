@@ -1,6 +1,6 @@
 import { Controller, Inject, Param, Req } from '@nestjs/common';
 import { Queries } from '@kcm/application';
-import { KcmError, type Position } from '@kcm/kernel';
+import { KcmError } from '@kcm/kernel';
 import { Endpoint, type Principal, QueryInput, Reply, Token, Who } from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
 import type { EventDoc } from '@projections/events';
@@ -29,7 +29,7 @@ export class EventsController {
     roles: READERS,
     query: where,
     status: 200,
-    answers: z.string().describe('id: a position · data: a CloudEvent 1.0 in JSON'),
+    answers: z.string().describe('data: a CloudEvent 1.0 in JSON · id: its id'),
     produces: EVENT_STREAM,
     headers: [LAST_EVENT_ID],
   })
@@ -43,7 +43,7 @@ export class EventsController {
   ) {
     const newest = await this.newest(tenant, token);
     const last = request.headers['last-event-id'];
-    const start = from === 'start' ? null : newest.position;
+    const start = from === 'start' ? null : newest;
     const after = last === undefined ? start : await this.known(tenant, String(last));
     void reply.type(EVENT_STREAM).header('X-Accel-Buffering', 'no').header('Connection', 'close');
     // A HEAD would read to the end of what has none.
@@ -53,7 +53,7 @@ export class EventsController {
   @Endpoint({
     method: 'GET',
     path: 'v1/tenants/:tenant/events/:event',
-    summary: 'One event, by its own id or by its id in the stream',
+    summary: 'One event',
     roles: READERS,
     status: 200,
     answers: cloudEventView,
@@ -77,22 +77,16 @@ export class EventsController {
     return newest;
   }
 
-  /** By the id of either kind. */
-  private async find(
-    tenant: string,
-    id: string,
-    token: ReadToken | null,
-  ): Promise<EventDoc | null> {
-    const found = await this.queries.get<EventDoc>('events', `${tenant}/${id}`, token);
-    if (found !== null) return found;
-    const page = await this.queries.list<EventDoc>('events', { where: { tenant, id }, limit: 1 });
-    return page.items[0]?.doc ?? null;
+  private async find(tenant: string, id: string, token: ReadToken | null) {
+    const query = { where: { tenant, id }, limit: 1 };
+    const { items } = await this.queries.list<EventDoc>('events', query, token);
+    return items[0]?.doc ?? null;
   }
 
   /** Where a reader left off. @throws invalid_request for what never was an event of this tenant */
-  private async known(tenant: string, last: string): Promise<Position> {
+  private async known(tenant: string, last: string): Promise<EventDoc> {
     const found = await this.find(tenant, last, null);
-    if (found !== null) return found.position;
+    if (found !== null) return found;
     const path = `header.${LAST_EVENT_ID.toLowerCase()}`;
     const detail = 'no event of this tenant has this id';
     throw new KcmError('invalid_request', `These fields are wrong: ${path}.`, {

@@ -40,6 +40,15 @@ describe('kcm', () => {
     20_000,
   );
 
+  it('ends quietly when nobody reads on what it prints', async () => {
+    const child = spawn(process.execPath, [MAIN, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let said = '';
+    child.stderr.on('data', (chunk) => (said += String(chunk)));
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect({ code, said }).toEqual({ code: 0, said: '' });
+  }, 20_000);
+
   it.each([
     ['status'],
     ['tenant', 'list'],

@@ -27,7 +27,7 @@ const NONE: Ids = {
   operation: '00000000-0000-5000-8000-000000000000',
   edge: 'no-edge',
   name: 'no-read-model',
-  event: '9999999999999999',
+  event: '00000000-0000-5000-8000-000000000000',
 };
 
 let folder: string;
@@ -80,14 +80,14 @@ afterAll(async () => {
   removeFolder(folder);
 });
 
-/** The id of a tenant's first event in its stream. */
+/** The id of a tenant's first event. */
 async function firstOf(tenant: string): Promise<string> {
   const auditor = await server.tokenFor(tenant, ['auditor'], 'reader');
   const feed = new EventFeed(() => server.url, `/v1/tenants/${tenant}/events`, auditor);
   expect(await feed.connect('?from=start')).toBe(200);
-  const { position } = await feed.until('its first event', () => true);
+  const { event } = await feed.until('its first event', () => true);
   feed.cut();
-  return position;
+  return event.id;
 }
 
 /** RFC 7519 §6: "alg":"none" is nobody's signature. */

@@ -11,7 +11,8 @@ export interface CloudEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 export interface FedEvent {
-  readonly position: string;
+  /** Of the stream. */
+  readonly id: string | null;
   readonly event: CloudEvent;
   /** When it came, by the wall clock. */
   readonly at: number;
@@ -91,7 +92,7 @@ export class EventFeed {
     if (id !== null) this.last = id;
     if (data === null) return;
     this.events.push({
-      position: this.last!,
+      id: this.last,
       event: JSON.parse(data) as CloudEvent,
       at: Date.now(),
     });
