@@ -14,6 +14,9 @@ interface Parties {
   readonly customer: Customer;
   readonly operator: Caller;
 }
+interface Child {
+  readonly wrappedBy: { readonly version: string };
+}
 /** How a life ended. */
 export interface Ended {
   readonly tenant: string;
@@ -41,6 +44,8 @@ export class KeyedLife {
     for (let left = denials; left > 0; left -= 1) await this.#deny(anna, rootKey);
     for (let left = rotations; left > 0; left -= 1) {
       await this.#rotate(anna, key);
+      await this.#use();
+      await this.#rotateTenantKey(anna, key);
       await this.#use();
     }
     return this.#end(anna, boris, rotations + 1);
@@ -94,6 +99,18 @@ export class KeyedLife {
     await this.#until(anna, '/keys', ({ items }) => {
       const now = items.find(({ id }) => id === key)!['versions'] as unknown[];
       return now.length === versions.length + 1;
+    });
+  }
+
+  /** The L2; over when every version of the L3 hangs from its newest. */
+  async #rotateTenantKey(anna: Caller, key: string): Promise<void> {
+    const { items } = await this.#get<List>(anna, '/keys');
+    const l2 = items.find(({ level }) => level === 'L2')!;
+    await this.#rotate(anna, l2['id'] as string);
+    const newest = String((l2['versions'] as unknown[]).length + 1);
+    await this.#until(anna, '/keys', (list) => {
+      const l3 = list.items.find(({ id }) => id === key)!['versions'] as readonly Child[];
+      return l3.every(({ wrappedBy }) => wrappedBy.version === newest);
     });
   }
 
