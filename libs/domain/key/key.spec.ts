@@ -202,7 +202,7 @@ describe('key', () => {
     expect(state.versions.every((version) => version.state === 'destroyed')).toBe(true);
   });
 
-  it('no sequence gives a key two active versions, a gap or a version after its end', () => {
+  it('no sequence gives a key two active versions, a gap, a version after its end or an earlier parent', () => {
     const operation = fc.constantFrom('o1', 'o2', 'o3');
     const command: fc.Arbitrary<KeyCommand> = fc.oneof(
       { weight: 1, arbitrary: fc.constant<KeyCommand>(create) },
@@ -225,6 +225,15 @@ describe('key', () => {
         })),
       },
       {
+        weight: 2,
+        arbitrary: fc
+          .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 4 }))
+          .map(([version, under]): KeyCommand => {
+            const wrappedBy = { id: 'l2-1', version: `${under}` };
+            return { ...rewrap, version, wrappedBy };
+          }),
+      },
+      {
         weight: 1,
         arbitrary: fc.constant<KeyCommand>({ kind: 'RecordShredded', revocation: 'r1' }),
       },
@@ -232,6 +241,7 @@ describe('key', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
         let state = keyDecider.initial;
+        let parents: readonly number[] = [];
         for (const each of [create, ...commands]) {
           const decision = keyDecider.decide(each, state);
           if (decision.kind === 'refused') continue;
@@ -240,6 +250,9 @@ describe('key', () => {
           expect(state.versions.map(({ version }) => version)).toEqual(
             state.versions.map((_, i) => i + 1),
           );
+          const now = state.versions.map(({ wrappedBy }) => Number(wrappedBy.version));
+          expect(parents.every((parent, at) => parent <= now[at]!)).toBe(true);
+          parents = now;
           const active = state.versions.filter((version) => version.state === 'active');
           expect(active.map(({ version }) => version)).toEqual(
             state.status === 'revoked' ? [] : [state.current],
