@@ -22,8 +22,8 @@ const EXPIRY_LOOK_MS = 60_000;
 export class EventStream extends Readable {
   #page: EventDoc[] = [];
   #opened = false;
-  #ending: string | null = null;
   /** Why it ends. */
+  #ending: string | null = null;
   #told = false;
   #woken = false;
   #wakeUp: (() => void) | null = null;
@@ -58,9 +58,9 @@ export class EventStream extends Readable {
     this.#next().then(
       (frame) => {
         if (this.destroyed) return;
+        if (frame !== null)
+          this.#timer('stall', LIMITS.eventStreamStallMsMax, () => this.destroy());
         this.push(frame);
-        if (frame === null) return;
-        this.#timer('stall', LIMITS.eventStreamStallMsMax, () => this.destroy());
       },
       (error: Error) => this.destroy(error),
     );
