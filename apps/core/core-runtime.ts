@@ -35,6 +35,8 @@ export interface CoreDeps {
   /** 0 takes a free one at the first unseal and keeps it. */
   readonly kmipPort: number;
   readonly seal: 'auto' | 'shamir';
+  /** Who gives people their tokens. */
+  readonly people: 'local' | 'oidc';
   readonly engines: Engines;
   readonly catalog: EventCatalog;
   readonly view: CoreView;
@@ -147,7 +149,7 @@ export class CoreRuntime {
   /** Runs one item of a process manager's list. @throws KcmError: to be tried again */
   async run(effect: Effect, trace: ActContext): Promise<void> {
     if (effect.kind === 'issueReceipt') {
-      const { seals, drivers, engines, seal } = this.deps;
+      const { seals, drivers, engines, seal, people } = this.deps;
       await issueReceipt(
         {
           effects: this.#effects,
@@ -155,6 +157,7 @@ export class CoreRuntime {
           driver: (name) => drivers.get(name),
           directory: engines.directory,
           seal,
+          people,
         },
         effect,
         trace,

@@ -3,7 +3,13 @@ import { eventCatalog, type RegionKeys } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import { createHttpApp, EnginesModule, Health, PlatformModule } from '@kcm/platform';
 import { CmkModule } from '../cmk/index.js';
-import { CoreModule, operatorToken, RegionAuthenticator, type RegionHooks } from '../core/index.js';
+import {
+  CoreModule,
+  LocalAuthenticator,
+  operatorToken,
+  RegionAuthenticator,
+  type RegionHooks,
+} from '../core/index.js';
 import type { Composition, Ground } from './composition.js';
 import { watchHealth } from './health.js';
 import { StandaloneModule } from './standalone.module.js';
@@ -19,6 +25,7 @@ export function createApplication(
   const health = new Health();
   watchHealth(health, parts);
   const isOperator = operatorToken(parts.dataDir, random);
+  const people = parts.oidc ?? new LocalAuthenticator(region, view, subjects, clock);
   const modules = [
     EnginesModule.register(engines),
     PlatformModule.register({
@@ -43,7 +50,7 @@ export function createApplication(
       boot,
       seals,
       view,
-      authenticator: new RegionAuthenticator(region, view, isOperator, subjects, clock),
+      authenticator: new RegionAuthenticator(isOperator, people),
       hooks,
       onLost: (error) => logger.error({ err: error }, 'the seal was not recorded'),
     }),

@@ -13,7 +13,7 @@ import { SealService } from '@kcm/custody';
 import { eventCatalog, type Recorded } from '@kcm/domain';
 import { type Clock, commandIdOf, type Random, systemScheduler, uuidv4 } from '@kcm/kernel';
 import { DriverRegistry, EgressGuard, LOOPBACK_CIDRS } from '@kcm/keystores';
-import type { Config, Engines } from '@kcm/platform';
+import { type Config, type Engines, OidcAuthenticator } from '@kcm/platform';
 import { processes } from '@kcm/processes';
 import { projections } from '@projections/all';
 import type { Logger } from 'pino';
@@ -60,6 +60,7 @@ export function compose(ground: Ground, late: Late) {
     host: config.KCM_BIND,
     kmipPort: config.KCM_KMIP_PORT,
     seal: config.KCM_SEAL,
+    people: config.KCM_OIDC_ISSUERS.length > 0 ? 'oidc' : 'local',
     engines,
     catalog: eventCatalog,
     view: states,
@@ -91,8 +92,16 @@ export function compose(ground: Ground, late: Late) {
   const refusals = new Refusals(ledger, clock, random, systemScheduler, region, boot, lost);
   const subjects = new Subjects(directory, random);
   const reservations = new Reservations(directory, clock);
+  const oidc = people(ground, subjects);
   const journals = { refusals, subjects, reservations };
-  return { region, boot, dataDir, seals, drivers, own, ...folds, core, edge, ...journals };
+  return { region, boot, dataDir, seals, drivers, own, ...folds, core, edge, oidc, ...journals };
+}
+
+/** Who else but the operator is let in; null: who has a token of the local issuer. */
+function people({ config, clock, logger }: Ground, subjects: Subjects): OidcAuthenticator | null {
+  const issuers = config.KCM_OIDC_ISSUERS;
+  if (issuers.length === 0) return null;
+  return new OidcAuthenticator(issuers, { subjects, clock, scheduler: systemScheduler, logger });
 }
 
 /** Everything that is folded from the ledger, each on a feed of its own. */

@@ -1,6 +1,6 @@
 import type { ProcessHost, ProjectionRunner } from '@kcm/application';
 import type { SealService } from '@kcm/custody';
-import type { Health } from '@kcm/platform';
+import type { Health, OidcAuthenticator } from '@kcm/platform';
 
 /** What can be wrong with this set-up, each part asked when somebody looks. */
 export function watchHealth(
@@ -9,6 +9,7 @@ export function watchHealth(
     readonly seals: SealService;
     readonly runner: ProjectionRunner;
     readonly host: ProcessHost;
+    readonly oidc: OidcAuthenticator | null;
   },
 ): void {
   health.add(() =>
@@ -23,6 +24,7 @@ export function watchHealth(
         detail: `${state}: ${detail ?? 'no reason known'}`,
       })),
   );
+  health.add(() => parts.oidc?.health() ?? []);
   health.add(() => [
     {
       part: 'erasure-store',

@@ -51,6 +51,9 @@ export class Standalone {
   get seal(): 'auto' | 'shamir' {
     return this.ground.config.KCM_SEAL;
   }
+  get oidc(): boolean {
+    return this.#parts.oidc !== null;
+  }
   get initialized(): boolean {
     return this.#parts.states.region().status !== 'uninitialized';
   }
@@ -60,7 +63,8 @@ export class Standalone {
 
   async start(): Promise<void> {
     const { config } = this.ground;
-    const { states, runner, core, host, reservations } = this.#parts;
+    const { states, runner, core, host, oidc, reservations } = this.#parts;
+    oidc?.start();
     states.start();
     await states.ready();
     await this.#assertWhole();
@@ -98,8 +102,9 @@ export class Standalone {
   }
 
   async #stop(): Promise<void> {
-    const { edge, core, host, refusals, runner, states, seals } = this.#parts;
+    const { edge, core, host, oidc, refusals, runner, states, seals } = this.#parts;
     this.#endpoints.remove();
+    oidc?.stop();
     if (this.#tidying !== null) clearInterval(this.#tidying);
     await edge.stop();
     await this.#app?.close();

@@ -1,17 +1,23 @@
 import type { Standalone } from './standalone.js';
 
-type About = Pick<Standalone, 'http' | 'dataDir' | 'seal' | 'initialized' | 'edgeSockets'>;
+type About = Pick<Standalone, 'http' | 'dataDir' | 'seal' | 'oidc' | 'initialized' | 'edgeSockets'>;
 
 /** What a person reads after `npm start`: what is trial-grade, and what to type next. */
 export function welcome(about: About): string {
-  const { http, dataDir, seal, initialized, edgeSockets } = about;
+  const { http, dataDir, seal, oidc, initialized, edgeSockets } = about;
   const trial = [
     'Trial-grade about this set-up:',
     '  - one machine: ledger, vault and erasure store share a disk, so a shred is',
     '    "recoverable from a disk image"',
-    '  - tokens and certificates come from the local issuer: one operator could mint any',
+    oidc
+      ? '  - certificates come from the local authority: one operator could issue any'
+      : '  - tokens and certificates come from the local issuer: one operator could mint any',
   ];
   if (seal === 'auto') trial.push('  - the unseal key lies beside the data (KCM_SEAL=auto)');
+  const tokenFor = (subject: string, roles: string) =>
+    oidc
+      ? `    a token of your OIDC issuer for acme, with what it maps to ${roles} > ${subject}`
+      : `    npx kcm token create --tenant acme --role ${roles} --subject ${subject} > ${subject}`;
   const sealed = initialized
     ? ['The region is sealed. Type: npx kcm unseal --share -']
     : ['The region is not initialized. Type: npx kcm init --shares 3 --threshold 2'];
@@ -22,13 +28,13 @@ export function welcome(about: About): string {
     '    npx kcm keystore create acme                        (prints the token that opens it)',
     '  as a platform engineer:  a tenant, its root key, a service',
     '    npx kcm tenant create acme && npx kcm tenant activate acme',
-    '    npx kcm token create --tenant acme --role tenant-admin key-admin --subject anna > anna',
+    tokenFor('anna', 'tenant-admin key-admin'),
     '    KCM_TOKEN_FILE=anna npx kcm rootkey connect --tenant acme --keystore software \\',
     '      --reference url=http://127.0.0.1:8300 key=acme --credential token=…',
     '    KCM_TOKEN_FILE=anna npx kcm service map default --tenant acme',
     '    npx kcm encrypt --tenant acme < file',
     '  as an auditor:  what happened, and who could decrypt',
-    '    npx kcm token create --tenant acme --role auditor --subject ada > ada',
+    tokenFor('ada', 'auditor'),
     '    KCM_TOKEN_FILE=ada npx kcm audit search --tenant acme',
   ];
   const where = [

@@ -34,6 +34,16 @@ export const LIMITS = {
   tokenWaitMsMax: 2_000,
   tokenSecondsDefault: 3_600,
   tokenSecondsMax: 86_400,
+  oidcClockSkewSecondsDefault: 30,
+  oidcClockSkewSecondsMax: 60,
+  /** An issuer's metadata and keys together: how long to wait, how much to read of each. */
+  oidcReadMsMax: 5_000,
+  oidcAnswerBytesMax: 256 * 1024,
+  /** Keys are read again after so long; for an unknown key id or after a failure not sooner than. */
+  oidcRefreshMs: 5 * 60_000,
+  oidcReadAgainMsMin: 10_000,
+  /** Keys that could not be read again are used so long. */
+  oidcKeysMsMax: 15 * 60_000,
   certificateDaysDefault: 90,
   certificateDaysMax: 366,
   ttlvDepthMax: 32,

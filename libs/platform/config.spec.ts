@@ -41,7 +41,7 @@ describe('The configuration', () => {
       KCM_EDGE_SERVICES: 'ok,Not Ok',
       KCM_SEAL: 'keystore:aws',
       KCM_LEDGER: 'esdb://localhost',
-      KCM_OIDC_ISSUERS: '[]',
+      KCM_OIDC_ISSUERS: '[{"issuer":"http://idp.example"}]',
       KCM_NO_SUCH: '1',
     }).map((error) => error.split(' ')[0]);
     expect(new Set(errors)).toEqual(
@@ -69,6 +69,55 @@ describe('The configuration', () => {
     expect(refused({ KCM_REGION_FILE: join(folder, 'none') })).toEqual([
       'KCM_REGION_FILE unreadable',
     ]);
+  });
+
+  const issuer = { issuer: 'https://idp.example/', audience: 'openkcm', roleMap: { a: 'auditor' } };
+  const wrongIn = (...issuers: object[]): string[] => {
+    try {
+      readConfig({ KCM_OIDC_ISSUERS: JSON.stringify(issuers) });
+    } catch (error) {
+      return (error as KcmError).errors.map(({ detail }) => detail.split(':')[0]!);
+    }
+    return [];
+  };
+
+  it('takes OIDC issuers as JSON or from @file, and what is left out has a default', () => {
+    const file = join(folder, 'issuers.json');
+    writeFileSync(file, JSON.stringify([issuer]));
+    const [read] = readConfig({ KCM_OIDC_ISSUERS: `@${file}` }).KCM_OIDC_ISSUERS;
+    expect(read).toMatchObject({
+      issuer: 'https://idp.example/',
+      platform: false,
+      claims: { subject: ['sub'], tenant: ['tenant'], roles: ['roles'] },
+      clockSkewSeconds: 30,
+    });
+    expect(read!.algorithms.filter((algorithm) => /^(none|HS)/.test(algorithm))).toEqual([]);
+    expect(readConfig({}).KCM_OIDC_ISSUERS).toEqual([]);
+    for (const wrong of ['[', '{}', '[]', `@${join(folder, 'none')}`]) {
+      expect(refused({ KCM_OIDC_ISSUERS: wrong })).toHaveLength(1);
+    }
+  });
+
+  it('names each wrong field of each OIDC issuer', () => {
+    const wrong = { ...issuer, issuer: 'http://idp.example', clockSkewSeconds: 61 };
+    const algorithms = ['HS256', 'none'];
+    expect(wrongIn(issuer, { ...wrong, algorithms, tenant: 'no/id', more: 1 }).sort()).toEqual([
+      'item 2',
+      'item 2.algorithms.0',
+      'item 2.algorithms.1',
+      'item 2.clockSkewSeconds',
+      'item 2.issuer',
+      'item 2.tenant',
+    ]);
+    expect(wrongIn({ ...issuer, roleMap: { a: 'root' } })).toEqual(['item 1.roleMap.a']);
+    expect(wrongIn(issuer, issuer)).toEqual(['names an issuer twice']);
+  });
+
+  it('gives an OIDC issuer platform roles only where that is said, and no tenant with them', () => {
+    const roleMap = { ops: ['platform-operator', 'auditor'] };
+    expect(wrongIn({ ...issuer, roleMap })).toEqual(['item 1.roleMap.ops']);
+    expect(wrongIn({ ...issuer, roleMap, platform: true })).toEqual([]);
+    expect(wrongIn({ ...issuer, platform: true, tenant: 'acme' })).toEqual(['item 1.platform']);
   });
 
   it('serves plain HTTP on loopback only', () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type FieldError, KcmError, LIMITS, REGION_ID, SERVICE_ID } from '@kcm/kernel';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { issuerSettings } from './oidc/index.js';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const cidr = z.string().refine((text) => ipaddr.isValidCIDR(text), 'is not a CIDR');
@@ -11,6 +12,32 @@ const engine = (only: string) =>
     .literal(only, `only ${only} is built in this release`)
     .default(only as never)
     .transform(String);
+/** JSON, or `@` and the file that holds it. */
+const json = z.string().transform((text, context): unknown => {
+  const wrong = (message: string) => {
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  };
+  let content = text;
+  if (text.startsWith('@')) {
+    try {
+      content = readFileSync(text.slice(1), 'utf8');
+    } catch {
+      return wrong(`cannot read ${text.slice(1)}`);
+    }
+  }
+  try {
+    return JSON.parse(content) as unknown;
+  } catch {
+    return wrong('is no JSON');
+  }
+});
+const issuers = z
+  .array(issuerSettings, 'must be a JSON array of issuers')
+  .min(1, 'names no issuer; remove it')
+  .refine((list) => new Set(list.map(({ issuer }) => issuer)).size === list.length, {
+    message: 'names an issuer twice',
+  });
 const notBuilt = z.never('is not built in this release; remove it').optional();
 
 const schema = z.object({
@@ -30,7 +57,10 @@ const schema = z.object({
     .pipe(z.array(z.string().regex(SERVICE_ID, 'is not a service id')).min(1)),
   KCM_EDGE_PORT: notBuilt,
   KCM_SEAL: z.enum(['auto', 'shamir'], 'must be auto or shamir').default('auto'),
-  KCM_OIDC_ISSUERS: notBuilt,
+  KCM_OIDC_ISSUERS: json
+    .pipe(issuers)
+    .optional()
+    .transform((list) => list ?? []),
   KCM_EGRESS_ALLOW: z
     .string()
     .optional()
@@ -105,9 +135,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const values = withFiles(env, errors);
   const parsed = schema.safeParse(values);
   for (const issue of parsed.error?.issues ?? []) {
-    const [name, ...rest] = issue.path;
-    const at = rest.length > 0 ? `item ${Number(rest[0]) + 1}: ` : '';
-    errors.push({ path: String(name), code: issue.code, detail: `${at}${issue.message}` });
+    const [name, item, ...inside] = issue.path;
+    const at = [...(item === undefined ? [] : [`item ${Number(item) + 1}`]), ...inside].join('.');
+    const detail = `${at === '' ? '' : `${at}: `}${issue.message}`;
+    errors.push({ path: String(name), code: issue.code, detail });
   }
   const wrong = new Set(errors.map((error) => error.path));
   const right = Object.entries(schema.shape)

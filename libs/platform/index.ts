@@ -8,6 +8,7 @@ export * from './health.js';
 export * from './http-app.js';
 export * from './listing.js';
 export * from './logger.js';
+export * from './oidc/index.js';
 export * from './openapi.js';
 export * from './platform.module.js';
 export * from './principal.js';

@@ -77,8 +77,12 @@ describe('The pages', () => {
 
 describe('What a server says at its start', () => {
   it.each(['auto', 'shamir'] as const)('%s: types commands that kcm has', (seal) => {
-    for (const initialized of [true, false]) {
-      const said = welcome({ http: '', dataDir: '', edgeSockets: {}, seal, initialized });
+    for (const [initialized, oidc] of [
+      [true, true],
+      [true, false],
+      [false, false],
+    ] as const) {
+      const said = welcome({ http: '', dataDir: '', edgeSockets: {}, seal, oidc, initialized });
       expect(said).toContain('npx kcm');
       expect(wrongCommands(said)).toEqual([]);
     }

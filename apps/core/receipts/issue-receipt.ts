@@ -17,10 +17,14 @@ export interface ReceiptDeps {
   readonly driver: (name: string) => Promise<KeystoreDriver>;
   readonly directory: BlobStore;
   readonly seal: 'auto' | 'shamir';
+  readonly people: 'local' | 'oidc';
 }
 type IssueReceipt = Extract<Effect, { kind: 'issueReceipt' }>;
 
-const FOUR_EYES = 'local issuer, one operator could mint both';
+const FOUR_EYES = {
+  local: 'local issuer, one operator could mint both',
+  oidc: 'OIDC issuers: who runs one, or names them here, could speak as both',
+};
 const AUTO_SEAL = 'the unseal key lies beside the data (KCM_SEAL=auto)';
 const ONE_DISK = 'one machine: ledger, vault and erasure store share a disk';
 
@@ -48,7 +52,7 @@ export async function issueReceipt(
     certificates: await certificatesOf(deps, events),
     keystore: await keystoreOf(deps, tenant, events),
     exportedKeys: 0,
-    fourEyes: FOUR_EYES,
+    fourEyes: FOUR_EYES[deps.people],
     trialGrade: [
       ...(deps.seal === 'auto' ? [AUTO_SEAL] : []),
       ONE_DISK,

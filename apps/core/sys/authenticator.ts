@@ -20,18 +20,28 @@ const OPERATOR: Principal = {
 };
 const isRole = (role: string): role is Role => (ROLES as readonly string[]).includes(role);
 
-/** The region's own issuer, and the operator's token. */
+/** The operator's token, then people: of the local issuer, or of the OIDC issuers in its place. */
 export class RegionAuthenticator implements Authenticator {
+  constructor(
+    private readonly isOperator: OperatorTokenCheck,
+    private readonly people: Authenticator,
+  ) {}
+
+  async authenticate(bearer: string): Promise<Principal | null> {
+    return this.isOperator(bearer) ? OPERATOR : this.people.authenticate(bearer);
+  }
+}
+
+/** People whom the region itself gave a token. */
+export class LocalAuthenticator implements Authenticator {
   constructor(
     private readonly region: string,
     private readonly view: Pick<CoreView, 'region'>,
-    private readonly isOperator: OperatorTokenCheck,
     private readonly subjects: Subjects,
     private readonly clock: Clock,
   ) {}
 
   async authenticate(bearer: string): Promise<Principal | null> {
-    if (this.isOperator(bearer)) return OPERATOR;
     const state = this.view.region();
     if (state.status === 'uninitialized') return null;
     try {

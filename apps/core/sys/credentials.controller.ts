@@ -6,6 +6,7 @@ import {
   Answers,
   Body,
   CLOCK,
+  Config,
   Context,
   Endpoint,
   isPlatformRole,
@@ -57,6 +58,7 @@ export class CredentialsController {
     @Inject(Answers) private readonly answers: Answers,
     @Inject(Directory) private readonly directory: BlobStore,
     @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(Config) private readonly config: Config,
   ) {}
 
   @Endpoint({
@@ -74,6 +76,9 @@ export class CredentialsController {
     @Context() context: CommandContext,
     @Reply() reply: FastifyReply,
   ) {
+    if (this.config.KCM_OIDC_ISSUERS.length > 0) {
+      throw new KcmError('wrong_state', 'Tokens come from the OIDC issuers (KCM_OIDC_ISSUERS).');
+    }
     const tenant = body.tenant ?? null;
     const seconds = Math.floor(this.clock.wallMs() / 1000) + body.ttlSeconds;
     const subject = await this.subjects.opaque(tenant, body.subject);
