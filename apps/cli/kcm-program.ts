@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { accessCommands } from './commands/access.js';
 import { auditCommands } from './commands/audit.js';
+import { completionCommand } from './commands/completion.js';
 import { dataCommands } from './commands/data.js';
 import { eventCommands } from './commands/events.js';
 import { keyCommands } from './commands/keys.js';
@@ -8,11 +9,13 @@ import { keystoreCommands } from './commands/keystore.js';
 import { revocationCommands } from './commands/revocations.js';
 import { sysCommands } from './commands/sys.js';
 import { tenantCommands } from './commands/tenants.js';
+import { VERSION } from './version.js';
 
 /** Every command of `kcm`. Parsing throws CommanderError instead of ending the process. */
 export function kcmProgram(): Command {
   const program = new Command('kcm')
     .description('OpenKCM: a key ledger for platforms whose customers hold their own keys')
+    .version(VERSION, '--version', 'the version of kcm')
     .option('--json', 'machine-readable output', false)
     .option('--quiet', 'no output but errors', false)
     .showHelpAfterError('(kcm --help shows every command)')
@@ -26,5 +29,6 @@ export function kcmProgram(): Command {
   eventCommands(program);
   dataCommands(program);
   keystoreCommands(program);
+  completionCommand(program);
   return program;
 }
