@@ -1,0 +1,62 @@
+import { systemClock, systemScheduler } from '@kcm/kernel';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import pino from 'pino';
+import type { Principal } from '../principal.js';
+import { issuerSettings } from './issuer-settings.js';
+import { OidcAuthenticator } from './oidc-authenticator.js';
+
+const issuer = 'https://idp.example';
+
+describe('A person of an OIDC issuer', () => {
+  let sign: (claims: object) => Promise<string>;
+  let keys: { keys: object[] };
+  beforeAll(async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256');
+    keys = { keys: [{ ...(await exportJWK(publicKey)), kid: 'a' }] };
+    const now = Math.floor(systemClock.wallMs() / 1000);
+    const usual = { iss: issuer, aud: 'openkcm', sub: 'anna', exp: now + 60 };
+    sign = (claims) =>
+      new SignJWT({ ...usual, ...claims })
+        .setProtectedHeader({ alg: 'ES256', kid: 'a' })
+        .sign(privateKey);
+  });
+  const authenticate = async (settings: object, claims: object): Promise<Principal | null> => {
+    const roleMap = { ops: ['platform-operator', 'auditor'], all: ['tenant-admin'] };
+    const parsed = issuerSettings.parse({ issuer, audience: 'openkcm', roleMap, ...settings });
+    const authenticator = new OidcAuthenticator([parsed], {
+      subjects: { opaque: (tenant, subject) => Promise.resolve(`${tenant} ${subject}`) },
+      clock: systemClock,
+      scheduler: systemScheduler,
+      logger: pino({ enabled: false }),
+      read: () => Promise.resolve(keys as never),
+    });
+    return authenticator.authenticate(await sign(claims));
+  };
+  const platform = { platform: true };
+
+  it('of a tenant holds no platform role, of the platform none of a tenant', async () => {
+    const roles = ['ops', 'all', 'constructor'];
+    const ofTenant = await authenticate(platform, { roles, tenant: 'acme' });
+    expect([...ofTenant!.roles]).toEqual(['auditor', 'tenant-admin']);
+    expect(ofTenant).toMatchObject({ tenant: 'acme', actor: `acme ${issuer}#anna` });
+    const ofPlatform = await authenticate(platform, { roles });
+    expect([...ofPlatform!.roles]).toEqual(['platform-operator']);
+    expect(ofPlatform!.tenant).toBeNull();
+  });
+
+  it('is believed under the algorithms that are listed, and no other', async () => {
+    const claims = { tenant: 'acme' };
+    expect(await authenticate({ ...platform, algorithms: ['ES256'] }, claims)).not.toBeNull();
+    expect(await authenticate({ ...platform, algorithms: ['ES384', 'RS256'] }, claims)).toBeNull();
+  });
+
+  it('has the roles that stand where the settings say, as a list or between blanks', async () => {
+    const claims = { roles: ['realm', 'names'] };
+    for (const names of [['all'], 'openid all']) {
+      const found = await authenticate({ ...platform, claims }, { realm: { names }, tenant: 't' });
+      expect([...found!.roles]).toEqual(['tenant-admin']);
+    }
+    const none = await authenticate({ ...platform, claims }, { realm: ['all'], tenant: 't' });
+    expect(none!.roles.size).toBe(0);
+  });
+});
