@@ -83,6 +83,11 @@ export class Client {
     return this.#read<T>(await this.#fetch('GET', path, undefined, () => ({})));
   }
 
+  /** What a health route says of itself; that it says no with its status is part of the answer. */
+  async report<T>(path: string): Promise<T> {
+    return this.#read<T>({ ...(await this.#fetch('GET', path, undefined, () => ({}))), ok: true });
+  }
+
   async #send<T>(method: string, path: string, body: object | undefined): Promise<T> {
     const token = () => ({ authorization: `Bearer ${this.settings.token()}` });
     return this.#read<T>(await this.#fetch(method, path, body, token));

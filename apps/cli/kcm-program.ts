@@ -3,6 +3,7 @@ import { accessCommands } from './commands/access.js';
 import { auditCommands } from './commands/audit.js';
 import { completionCommand } from './commands/completion.js';
 import { dataCommands } from './commands/data.js';
+import { doctorCommand } from './commands/doctor.js';
 import { eventCommands } from './commands/events.js';
 import { keyCommands } from './commands/keys.js';
 import { keystoreCommands } from './commands/keystore.js';
@@ -21,6 +22,7 @@ export function kcmProgram(): Command {
     .showHelpAfterError('(kcm --help shows every command)')
     .exitOverride();
   sysCommands(program);
+  doctorCommand(program);
   accessCommands(program);
   tenantCommands(program);
   keyCommands(program);

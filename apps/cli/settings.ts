@@ -11,6 +11,8 @@ export interface Settings {
   token(): string;
   /** @throws Unreachable */
   edgeSocket(service: string): string;
+  /** Of the Edges that run here, by service. */
+  edgeSockets(): { readonly [service: string]: string };
   caFile(): string;
 }
 
@@ -48,6 +50,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
       if (existsSync(path)) return path;
       throw new Unreachable(`No Edge serves ${service} here: there is no socket ${path}.`);
     },
+    edgeSockets: () => endpoints().edgeSockets ?? {},
     caFile: () => join(dataDir, 'ca.pem'),
   };
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { request } from 'node:http';
-import { type ProblemBody, Refused, Unreachable } from '../failures.js';
+import { askEdge } from '../edge-socket.js';
+import { type ProblemBody, Refused } from '../failures.js';
 import { declare } from '../program.js';
 import { readStdin } from '../stdin.js';
 import { pairs } from './tenants.js';
@@ -11,27 +11,15 @@ interface Options {
   readonly context?: string[];
 }
 
-/** One call to the local Edge over its Unix socket. */
-function callEdge(socketPath: string, path: string, body: object): Promise<Record<string, string>> {
-  return new Promise((resolve, reject) => {
-    const payload = JSON.stringify(body);
-    const headers = {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(payload),
-    };
-    const call = request({ socketPath, path, method: 'POST', headers }, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.on('error', (cause) => reject(Unreachable.at(socketPath, { cause })));
-      answer.on('end', () => {
-        const parsed = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, string>;
-        if (answer.statusCode === 200) resolve(parsed);
-        else reject(new Refused(parsed as unknown as ProblemBody));
-      });
-    });
-    call.on('error', (cause) => reject(Unreachable.at(socketPath, { cause })));
-    call.end(payload);
-  });
+/** @throws Refused · Unreachable */
+async function callEdge(
+  socketPath: string,
+  path: string,
+  body: object,
+): Promise<Record<string, string>> {
+  const answer = await askEdge(socketPath, 'POST', path, body);
+  if (answer.status === 200) return answer.body as Record<string, string>;
+  throw new Refused(answer.body as ProblemBody);
 }
 
 const withTarget = (c: Command): Command =>

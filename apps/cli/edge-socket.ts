@@ -1,0 +1,36 @@
+import { request } from 'node:http';
+import { Unreachable } from './failures.js';
+
+export interface EdgeAnswer {
+  readonly status: number;
+  /** The JSON object of the answer. */
+  readonly body: unknown;
+}
+
+/** One call to an Edge of this machine over its Unix socket. @throws Unreachable */
+export function askEdge(
+  socketPath: string,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: object,
+): Promise<EdgeAnswer> {
+  return new Promise((resolve, reject) => {
+    const payload = body === undefined ? '' : JSON.stringify(body);
+    const headers = {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(payload),
+    };
+    const given = body === undefined ? {} : { headers };
+    const call = request({ socketPath, path, method, ...given }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', (cause) => reject(Unreachable.at(socketPath, { cause })));
+      answer.on('end', () => {
+        const text = Buffer.concat(chunks).toString('utf8');
+        resolve({ status: answer.statusCode ?? 0, body: JSON.parse(text) as unknown });
+      });
+    });
+    call.on('error', (cause) => reject(Unreachable.at(socketPath, { cause })));
+    call.end(payload);
+  });
+}
