@@ -1,5 +1,7 @@
+const NESTED_MAX = 40;
+
 /** One line a member, nested ones indented; lists of objects as a table. */
-function lines(value: unknown, indent: string): string[] {
+export function lines(value: unknown, indent = ''): string[] {
   if (Array.isArray(value)) {
     if (value.length === 0) return [`${indent}(none)`];
     if (value.every((item) => typeof item === 'object' && item !== null))
@@ -20,9 +22,16 @@ function flat(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
+/** A list or an object in a cell must not push the other columns away: `--json` shows it whole. */
+function cell(value: unknown): string {
+  const text = flat(value);
+  const nested = typeof value === 'object' && value !== null;
+  return nested && text.length > NESTED_MAX ? `${text.slice(0, NESTED_MAX - 1)}…` : text;
+}
+
 function table(rows: readonly Record<string, unknown>[]): string[] {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const cells = [columns, ...rows.map((row) => columns.map((column) => flat(row[column])))];
+  const cells = [columns, ...rows.map((row) => columns.map((column) => cell(row[column])))];
   const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]!.length)));
   return cells.map((row) =>
     row
@@ -48,5 +57,5 @@ export function print(value: unknown, mode: OutputMode): void {
   if (mode.json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
   else if (typeof value === 'string')
     process.stdout.write(value.endsWith('\n') ? value : `${value}\n`);
-  else process.stdout.write(`${lines(value, '').join('\n')}\n`);
+  else process.stdout.write(`${lines(value).join('\n')}\n`);
 }
