@@ -42,10 +42,10 @@ const event = () => ({
 
 /** Requests to writer threads: one is one transaction, hence one fsync. */
 let requests = 0;
-const post = Worker.prototype.postMessage;
+const post = Reflect.get(Worker.prototype, 'postMessage');
 Worker.prototype.postMessage = function count(...args) {
   requests += 1;
-  return post.apply(this, args);
+  return Reflect.apply(post, this, args);
 };
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];

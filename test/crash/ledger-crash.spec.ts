@@ -75,7 +75,7 @@ describe('the ledger under fifty writers', () => {
       const gone = running !== null && (running.exitCode ?? running.signalCode) !== null;
       if (gone || performance.now() > end)
         throw new Error(
-          `the writers ${gone ? 'ended' : 'hang'} after: ${spoken.slice(-3).join('; ')}`,
+          `the writers ${gone ? `ended (${String(running?.exitCode ?? running?.signalCode)})` : 'hang'} after: ${spoken.slice(-3).join('; ')}`,
         );
       await sleep(2);
     }

@@ -11,7 +11,20 @@ import { openSqliteLedger } from '../../dist/libs/ledger/sqlite/index.js';
 import { appendOf, streamOf, WRITERS } from './ledger-appends.mjs';
 
 const [file, run] = process.argv.slice(2);
-const say = (...words) => writeSync(1, `${words.join(' ')}\n`);
+const nap = new Int32Array(new SharedArrayBuffer(4));
+
+/** Whole and at once; a reader that is busy elsewhere leaves the pipe full for a moment. */
+function say(...words) {
+  const line = Buffer.from(`${words.join(' ')}\n`);
+  for (let at = 0; at < line.length;) {
+    try {
+      at += writeSync(1, line, at);
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error;
+      Atomics.wait(nap, 0, 0, 1);
+    }
+  }
+}
 
 const ledger = await openSqliteLedger({ file, random: systemRandom });
 say('open');
