@@ -123,7 +123,6 @@ export class Writer {
     if (this.#flying !== null || this.#waiting.length === 0) return;
     const first = this.#waiting[0]!;
     const request = isJob(first) ? this.#takeBatch() : this.#takeControl();
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
     this.worker.postMessage(request);
     Atomics.add(this.#bell, 0, 1);
     Atomics.notify(this.#bell, 0);
