@@ -2,14 +2,17 @@
 // Plain JavaScript for Node 20: it runs before anything is installed.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { alone } from './lock.mjs';
 import { say } from './say.mjs';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 export const node24 = join(root, 'node_modules', 'node', 'bin', 'node');
-const SOURCES = ['apps', 'libs', 'projections', 'demo'];
+/** What the build is of stands there alone, and `nest build` reads it too. */
+const NEST = join(root, 'nest-cli.json');
+const SOURCES = JSON.parse(readFileSync(NEST, 'utf8')).compilerOptions.builder.options.filenames;
 
 /** Runs a program to its end; resolves with its exit code. */
 export function run(command, args, options = {}) {
@@ -36,10 +39,17 @@ export const env24 = () => ({
 const hashOf = (text) => createHash('sha256').update(text).digest('hex');
 const stamp = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : '');
 
-export async function ensurePackages() {
-  const want = hashOf(readFileSync(join(root, 'package-lock.json')));
-  const file = join(root, 'node_modules', '.openkcm-installed');
-  if (stamp(file) === want && existsSync(node24)) return;
+/** Others that set up the same checkout at the same time wait for whoever was first. */
+const setUp = (work) =>
+  alone(join(root, '.setup-lock'), work, (pid) => say(`waiting for process ${pid} to set up`));
+
+const INSTALLED = join(root, 'node_modules', '.openkcm-installed');
+const packagesWanted = () => hashOf(readFileSync(join(root, 'package-lock.json')));
+const arePackagesThere = () => stamp(INSTALLED) === packagesWanted() && existsSync(node24);
+
+async function install() {
+  if (arePackagesThere()) return;
+  const want = packagesWanted();
   say('installing the packages of package-lock.json (about a minute the first time)');
   for (let attempt = 1; ; attempt += 1) {
     const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline'];
@@ -53,11 +63,18 @@ export async function ensurePackages() {
     say(`npm ci failed (exit ${code}); trying again in ${attempt * 5} s`);
     await new Promise((resolve) => setTimeout(resolve, attempt * 5000));
   }
-  writeFileSync(file, want);
+  writeFileSync(INSTALLED, want);
+}
+
+export async function ensurePackages() {
+  if (!arePackagesThere()) await setUp(install);
 }
 
 function fingerprint() {
-  const hash = createHash('sha256').update(readFileSync(join(root, '.swcrc')));
+  const hash = createHash('sha256');
+  for (const file of ['.swcrc', 'tsconfig.json', NEST]) {
+    hash.update(readFileSync(resolve(root, file)));
+  }
   const walk = (dir) => {
     for (const entry of readdirSync(dir, { withFileTypes: true }).sort((a, b) =>
       a.name < b.name ? -1 : 1,
@@ -74,19 +91,19 @@ function fingerprint() {
   return hash.digest('hex');
 }
 
-export async function ensureBuild() {
-  await ensurePackages();
+const BUILT = join(root, 'dist', '.stamp');
+
+async function build() {
+  await install();
   const want = fingerprint();
-  const file = join(root, 'dist', '.stamp');
-  if (stamp(file) === want) return;
+  if (stamp(BUILT) === want) return;
   say('building');
-  const dirs = SOURCES.filter((dir) => existsSync(join(root, dir)));
-  const ignore = ['--ignore', '**/*.spec.ts,**/golden/**,**/testing/**'];
-  const args = ['node_modules/@swc/cli/bin/swc.js', ...dirs, '-d', 'dist', '--delete-dir-on-start'];
-  const code = await run(node24, [...args, ...ignore, '--copy-files', '--quiet'], {
-    stdio: ['ignore', 2, 2],
-  });
+  const args = ['node_modules/@nestjs/cli/bin/nest.js', 'build'];
+  const code = await run(node24, args, { env: env24(), stdio: ['ignore', 2, 2] });
   if (code !== 0) throw new Error('the build failed; see the lines above');
-  mkdirSync(join(root, 'dist'), { recursive: true });
-  writeFileSync(file, want);
+  writeFileSync(BUILT, want);
+}
+
+export async function ensureBuild() {
+  if (!arePackagesThere() || stamp(BUILT) !== fingerprint()) await setUp(build);
 }
