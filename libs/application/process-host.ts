@@ -77,6 +77,9 @@ export class ProcessHost {
   }
   /** What stands on the lists now. */
   standing(): readonly StandingItem[] {
+  names(): readonly string[] {
+    return this.#hosted.map((each) => each.name);
+  }
     return this.#hosted.flatMap((each) => each.todos.standing());
   }
 }
@@ -86,6 +89,7 @@ class HostedProcess {
   readonly todos: TodoRunner;
   readonly #name: string;
   #asOfNow = false;
+  readonly name: string;
 
   constructor(
     private readonly deps: ProcessHostDeps,
@@ -94,6 +98,7 @@ class HostedProcess {
     const projection = processProjection(process);
     this.#name = projection.name;
     this.todos = new TodoRunner(deps, process.name, CONCURRENCY_MAX);
+    this.name = process.name;
     this.projection = new RunningProjection(deps, projection, {
       committed: (docs) => this.#committed(docs as readonly Stored<ProcessDoc>[]),
       caughtUp: () => this.#caughtUp(),

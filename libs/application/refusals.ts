@@ -39,6 +39,8 @@ interface Window {
 export class Refusals {
   readonly #writer: StreamWriter;
   readonly #windows = new Map<string, Window>();
+  /** `merged`: over the limit of single records, counted into one. `lost`: could not be stored. */
+  readonly #counts = { recorded: 0, merged: 0, lost: 0 };
 
   constructor(
     ledger: Ledger,
@@ -69,7 +71,13 @@ export class Refusals {
     const kind = `${refusal.code} ${refusal.action}`;
     const row = window.counted.get(kind) ?? { refusal, count: 0 };
     row.count += 1;
+    this.#counts.merged += 1;
     window.counted.set(kind, row);
+  }
+
+  /** Since the start of the process. */
+  get counts(): Readonly<Record<'recorded' | 'merged' | 'lost', number>> {
+    return this.#counts;
   }
 
   /** Writes down what was only counted: at the end of a window and on stop. */
@@ -119,7 +127,13 @@ export class Refusals {
           causationId: commandId,
         },
       })
-      .then(() => {}, this.onLost);
+      .then(
+        () => void (this.#counts.recorded += 1),
+        (error: unknown) => {
+          this.#counts.lost += count;
+          this.onLost(error);
+        },
+      );
     let cancel = () => {};
     const late = new Promise<void>((resolve) => {
       cancel = this.scheduler.after(RECORD_MS_MAX, resolve);

@@ -161,6 +161,10 @@ export class StreamStates {
   }
 
   /** Resolves once everything up to and including this position is folded. @throws as `ready` */
+  /** By id. */
+  edges(): ReadonlyMap<string, EdgeState> {
+    return this.#sound(this.#edge).of(this.deps.region);
+  }
   reached(position: Position): Promise<void> {
     if (this.#broken !== null) return Promise.reject(this.#broken);
     if (this.#at !== null && this.#at >= position) return Promise.resolve();

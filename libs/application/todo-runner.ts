@@ -32,6 +32,8 @@ export interface StandingItem extends ItemRef {
   readonly attempts: number;
   readonly running: boolean;
 }
+  /** How long it has been due, as far as this process knows; below 0: it is not due yet. */
+  readonly dueMs: number;
 interface Entry {
   readonly subject: string;
   todo: StandingTodo;
@@ -39,6 +41,8 @@ interface Entry {
   running: boolean;
   /** Taken off and put on again while it ran. */
   again: boolean;
+  /** Wall clock at which it came here. */
+  readonly since: number;
   attempts: number;
   cancel: (() => void) | null;
 }
@@ -95,6 +99,7 @@ export class TodoRunner {
         attempts: entry.attempts,
         running: entry.running,
       }));
+        dueMs: this.#dueMs(entry),
   }
 
   /** Starts nothing more; resolves when what runs has ended. */
@@ -107,6 +112,11 @@ export class TodoRunner {
 
   #takeOff(key: string, entry: Entry): void {
     entry.standing = false;
+  #dueMs({ todo: { dueAt }, since }: Entry): number {
+    const due = dueAt === undefined ? since : Math.max(since, Date.parse(dueAt));
+    return this.deps.clock.wallMs() - due;
+  }
+
     if (entry.running) return;
     entry.cancel?.();
     this.#entries.delete(key);
@@ -123,6 +133,7 @@ export class TodoRunner {
         running: false,
         again: false,
         attempts: 0,
+        since: this.deps.clock.wallMs(),
         cancel: null,
       };
       this.#entries.set(key, entry);

@@ -10,5 +10,6 @@ export { holderName } from './grant-book.js';
 export type { CallPurpose } from './journal.js';
 export { type KeyIdentity, l2KeyId, l3KeyId, tekPath } from './key-identity.js';
 export { KeyService, type KeyServiceDeps } from './key-service.js';
-export { type Called, type CallRefused, providerOf } from './keystore-calls.js';
+export { type Called, type CallRefused, type CallSeen, callTarget } from './keystore-calls.js';
+export type { LeaseStanding } from './lease-standing.js';
 export type { ProofRefusal } from './proof.js';

@@ -3,7 +3,7 @@ import { streamOf, keyVersionUid } from '@kcm/kernel';
 import { CustodyWorld, settled } from '@kcm/testing';
 import { l2KeyId, l3KeyId } from './key-identity.js';
 import { KeyService } from './key-service.js';
-import { providerOf } from './keystore-calls.js';
+import { callTarget } from './keystore-calls.js';
 import type { Holder, L3Lease, LeaseRefusal } from './lease-desk.js';
 import { ownTrace } from './record-act.js';
 
@@ -36,7 +36,7 @@ class Region extends CustodyWorld {
     const state = this.view.rootKeys(tenant);
     const entry = state.status === 'some' ? state.keys.get('rk-1')! : null;
     const handle = await rootKeys.get(tenant, entry!);
-    const at = { tenant, rootKeyId: 'rk-1', provider: providerOf(entry!) };
+    const at = callTarget(tenant, entry!);
     const identity = { tenant, key: l2KeyId(tenant), version: 1 };
     const made = await hierarchy.createL2(identity, 'rk-1', (seed, binding) =>
       calls.call(at, 'wrap', 'create', ownTrace('onboard'), (call) =>

@@ -10,7 +10,7 @@ import { GrantBook } from './grant-book.js';
 import { Hierarchy } from './hierarchy.js';
 import { CallJournal } from './journal.js';
 import { KeyMemory } from './key-memory.js';
-import { KeystoreCalls } from './keystore-calls.js';
+import { type CallSeen, KeystoreCalls } from './keystore-calls.js';
 import { LeaseAuthority } from './lease-authority.js';
 import type { RecordAct } from './record-act.js';
 import { RootKeyPool, type RootKeyPoolDeps } from './root-key-pool.js';
@@ -35,6 +35,8 @@ export interface KeyServiceDeps extends Pick<RootKeyPoolDeps, 'driver' | 'openCr
   /** Another Core writes this one's journal: every key is gone by then; the process must end. */
   readonly onReplaced: () => void;
 }
+  /** Each call to a customer's keystore, when it is over. Must not throw. */
+  readonly onCalled?: (seen: CallSeen) => void;
 
 /** The key half of Core: everything between the customer's root key and a leased L3. */
 export class KeyService {
@@ -49,10 +51,12 @@ export class KeyService {
   readonly desk: CoreLeaseDesk;
   readonly #recorder: AccessRecorder;
   #unsubscribe: () => void = () => {};
+  readonly #leaseClock: LeaseClock;
 
   constructor(private readonly deps: KeyServiceDeps) {
     const leaseClock = new LeaseClock(deps.clock);
     this.journal = new CallJournal(deps, () => {
+    this.#leaseClock = leaseClock;
       this.seal();
       this.#recorder.stop();
       deps.onReplaced();
@@ -81,6 +85,12 @@ export class KeyService {
   }
 
   /** Every event of the journals, this boot's and earlier ones': what outlives a boot of Core. */
+  /** Since the clocks last disagreed or the ticker was silent; null: never. Milliseconds. */
+  get clockDisturbedMsAgo(): number | null {
+    const at = this.#leaseClock.disturbedAt;
+    return at === null ? null : this.deps.clock.monotonicMs() - at;
+  }
+
   observe(event: Recorded): void {
     this.grants.apply(event);
     this.usage.apply(event);

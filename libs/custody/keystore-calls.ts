@@ -1,6 +1,7 @@
 import type { CallOperation, RootKeyEntry } from '@kcm/domain';
 import {
   canonicalJson,
+  type Cause,
   type Clock,
   type Code,
   KcmError,
@@ -30,6 +31,8 @@ export type CallRefused = AnswerTo<never, false> & {
 export interface CallTarget {
   readonly tenant: string;
   readonly rootKeyId: string;
+  /** The driver's name. */
+  readonly keystore: string;
   /** As `providerOf` names it. */
   readonly provider: string;
 }
@@ -41,12 +44,32 @@ export function providerOf(entry: Pick<RootKeyEntry, 'keystore' | 'reference'>):
   return canonicalJson([entry.keystore, ...where]);
 }
 
+export const callTarget = (
+  tenant: string,
+  entry: Pick<RootKeyEntry, 'rootKeyId' | 'keystore' | 'reference'>,
+): CallTarget => ({
+  tenant,
+  rootKeyId: entry.rootKeyId,
+  keystore: entry.keystore,
+  provider: providerOf(entry),
+});
+
+/** A call that was made and is over. */
+export interface CallSeen {
+  readonly keystore: string;
+  readonly operation: CallOperation;
+  readonly outcome: 'ok' | Cause;
+  readonly seconds: number;
+}
+
 export interface KeystoreCallsDeps {
   readonly journal: Pick<CallJournal, 'intended' | 'outcome'>;
   readonly clock: Clock;
   readonly leaseClock: LeaseClock;
   readonly scheduler: Scheduler;
   readonly random: Random;
+  /** Must not throw. */
+  readonly onCalled?: (seen: CallSeen) => void;
 }
 
 /**
@@ -80,6 +103,9 @@ export class KeystoreCalls {
     // The proof counts from here: after the record, before the first byte leaves.
     const sent = leaseClock.reading();
     const answer = await this.#within(callId, run);
+    const seconds = leaseClock.ageMs(sent) / 1000;
+    const outcome = answer.ok ? 'ok' : answer.cause;
+    this.deps.onCalled?.({ keystore: target.keystore, operation, outcome, seconds });
     journal.outcome(tenant, outcomeOf(callId, answer), occasion);
     return { ...answer, callId, sent };
   }

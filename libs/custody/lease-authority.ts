@@ -14,6 +14,7 @@ import type { AccessRecorder } from './access-recorder.js';
 import type { CoreView } from './core-view.js';
 import type { CallPurpose } from './journal.js';
 import type { KeyMemory } from './key-memory.js';
+import { type LeaseStanding, leaseStanding } from './lease-standing.js';
 import { type Called, type CallRefused, providerOf } from './keystore-calls.js';
 import {
   denied,
@@ -113,6 +114,11 @@ export class LeaseAuthority {
 
   live(tenant: string): boolean {
     return this.#open && this.#remainingMs(this.#tenants.get(tenant)) > 0;
+  }
+
+  standing(): LeaseStanding {
+    const left = (tracked: TrackedTenant): number => this.#remainingMs(tracked);
+    return leaseStanding(this.#tenants.values(), left, this.#suspicion.providers);
   }
 
   /** An L2 version under a live proof; lent, never to be disposed of by the caller. */

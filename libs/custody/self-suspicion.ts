@@ -15,6 +15,11 @@ export class SelfSuspicion {
 
   constructor(private readonly view: Pick<CoreView, 'tenants' | 'rootKeys'>) {}
 
+  /** How many are suspected now. */
+  get providers(): number {
+    return this.#suspect.size;
+  }
+
   /** True when this denial is more likely our own fault. */
   denied(provider: string, tenant: string, nowMs: number): boolean {
     const recent = this.#denied.get(provider) ?? new Map<string, number>();

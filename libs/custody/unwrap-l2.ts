@@ -2,7 +2,7 @@ import type { Secret } from '@kcm/crypto';
 import { KcmError } from '@kcm/kernel';
 import type { Hierarchy } from './hierarchy.js';
 import type { CallPurpose } from './journal.js';
-import { type Called, type KeystoreCalls, providerOf } from './keystore-calls.js';
+import { type Called, callTarget, type KeystoreCalls } from './keystore-calls.js';
 import type { ProofTarget } from './proof.js';
 import type { RootKeyPool } from './root-key-pool.js';
 
@@ -19,8 +19,7 @@ export async function unwrapL2(
   purpose: CallPurpose,
 ): Promise<Called<Secret>> {
   const { tenant } = identity;
-  const { rootKeyId } = rootKey;
-  const at = { tenant, rootKeyId, provider: providerOf(rootKey) };
+  const at = callTarget(tenant, rootKey);
   try {
     const handle = await rootKeys.get(tenant, rootKey);
     return await hierarchy.openL2(identity, recorded, (wrapped, binding) =>

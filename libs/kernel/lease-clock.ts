@@ -19,12 +19,15 @@ export class LeaseClock {
   #boot: number;
   #tickMonotonic: number;
   #tickBoot: number;
+  #tickWall: number;
   #gaps = 0;
+  #disturbedAt: number | null = null;
 
   constructor(private readonly clock: Clock) {
     this.#boot = clock.bootMs();
     this.#tickBoot = this.#boot;
     this.#tickMonotonic = clock.monotonicMs();
+    this.#tickWall = clock.wallMs();
   }
 
   /** How many times the ticker was silent for too long; a rise ends every lease taken before. */
@@ -32,11 +35,20 @@ export class LeaseClock {
     return this.#gaps;
   }
 
+  /** When the ticker was last found silent, or the wall clock to have jumped; monotonic ms. */
+  get disturbedAt(): number | null {
+    return this.#disturbedAt;
+  }
+
   tick(): void {
     const monotonic = this.clock.monotonicMs();
+    const wall = this.clock.wallMs();
     this.#boot = this.clock.bootMs();
     const slept = Math.max(monotonic - this.#tickMonotonic, this.#boot - this.#tickBoot);
     if (slept > LIMITS.leaseTickGapMsMax) this.#gaps += 1;
+    const jumped = Math.abs(wall - this.#tickWall - (monotonic - this.#tickMonotonic));
+    if (Math.max(slept, jumped) > LIMITS.leaseTickGapMsMax) this.#disturbedAt = monotonic;
+    this.#tickWall = wall;
     this.#tickMonotonic = monotonic;
     this.#tickBoot = this.#boot;
   }

@@ -84,3 +84,8 @@ export const LIMITS = {
   /** 0.9 · 2^32 invocations a subkey (NIST SP 800-38D §8.3 leaves 2^32 for random 96-bit IVs). */
   subkeyInvocationsMax: Math.floor(0.9 * 2 ** 32),
 } as const;
+  /** Readiness: a fold may be so far behind, a step may be tried for so long, before it is told. */
+  foldLagMsMax: 5_000,
+  processItemMsMax: 60_000,
+  /** How long a jump of a clock, or a silence of the ticker, is told. */
+  clockSuspicionMs: 60_000,

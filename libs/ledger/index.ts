@@ -2,3 +2,4 @@ export * from './append-rules.js';
 export * from './errors.js';
 export * from './ledger.js';
 export * from './stream-writer.js';
+export * from './watched-ledger.js';

@@ -52,6 +52,11 @@ export interface FilteredFeed {
     signal: AbortSignal,
   ): AsyncIterable<FeedItem>;
 }
+/** Optional ability: to find out whether appends work again without recording anything. */
+export interface ProvableLedger {
+  /** Resolves when the store takes writes. @throws LedgerFull · LedgerUnavailable */
+  prove(): Promise<void>;
+}
 export const Ledger = Symbol('Ledger');
 
 /**

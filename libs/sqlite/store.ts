@@ -5,7 +5,7 @@ import { StoreUnavailable } from './errors.js';
 import { lockFolder } from './folder-lock.js';
 import type { SqlValue, Statement, Written } from './protocol.js';
 import { Reader } from './reader.js';
-import { Writer } from './writer.js';
+import { type OnCommit, Writer } from './writer.js';
 
 export type Row = Readonly<Record<string, SqlValue>>;
 
@@ -18,6 +18,8 @@ export interface StoreOptions {
   readonly migrations: readonly string[];
   /** Overwrite deleted content with zeros (the write-ahead log needs `truncateLog` besides). */
   readonly secureDelete?: boolean;
+  /** Told of each committed transaction. Must not throw. */
+  readonly onCommit?: OnCommit;
 }
 /**
  * One SQLite file: a writer in its own thread with group commit, a reader on the caller's thread.
@@ -70,9 +72,10 @@ export async function openStore(options: StoreOptions): Promise<SqliteStore> {
   };
   let writer: Writer | null = null;
   try {
-    const { applicationId, migrations, secureDelete = false } = options;
+    const { applicationId, migrations, secureDelete = false, onCommit } = options;
     createPrivately(file);
-    writer = await Writer.start({ file, applicationId, migrations, secureDelete });
+    const settings = { file, applicationId, migrations, secureDelete };
+    writer = await Writer.start(settings, onCommit);
     return new OpenStore(file, writer, new Reader(file), free);
   } catch (error) {
     await writer?.close();

@@ -36,6 +36,8 @@ interface Control {
   readonly reject: (error: Error) => void;
 }
 type Waiting = Job | Control;
+/** A transaction was committed: so many jobs, `ms` from handing them over to their fsync. */
+export type OnCommit = (jobs: number, ms: number) => void;
 const isJob = (waiting: Waiting): waiting is Job => 'statements' in waiting;
 
 /**
@@ -48,6 +50,7 @@ export class Writer {
   #waiting: Waiting[] = [];
   #flying: readonly Waiting[] | null = null;
   #scheduled = false;
+  #handedAt = 0;
   /** Why nothing is accepted any more. */
   #over: string | null = null;
 
@@ -55,6 +58,7 @@ export class Writer {
     readonly file: string,
     readonly worker: Worker,
     bell: Int32Array<SharedArrayBuffer>,
+    private readonly onCommit: OnCommit,
   ) {
     this.#bell = bell;
     // Reserved until the thread has said that the file is open.
@@ -62,13 +66,13 @@ export class Writer {
   }
 
   /** @throws StoreDamaged · StoreUnavailable · StoreFull */
-  static start(settings: StoreSettings): Promise<Writer> {
+  static start(settings: StoreSettings, onCommit: OnCommit = () => {}): Promise<Writer> {
     const bell = new Int32Array(new SharedArrayBuffer(4));
     const workerData: WriterData = { settings, bell };
     // Compiled, this file and the thread's are .js; under test both are .ts, which Node strips.
     const url = new URL(import.meta.url.replace(/writer(\.[jt]s)$/, 'writer.thread$1'));
     const worker = new Worker(url, { workerData, execArgv: [], env: {} });
-    const writer = new Writer(settings.file, worker, bell);
+    const writer = new Writer(settings.file, worker, bell, onCommit);
     return new Promise((resolve, reject) => {
       worker.on('message', (reply: Reply) => {
         if (reply.kind === 'ready') resolve(writer);
@@ -123,6 +127,7 @@ export class Writer {
     if (this.#flying !== null || this.#waiting.length === 0) return;
     const first = this.#waiting[0]!;
     const request = isJob(first) ? this.#takeBatch() : this.#takeControl();
+    this.#handedAt = performance.now();
     this.worker.postMessage(request);
     Atomics.add(this.#bell, 0, 1);
     Atomics.notify(this.#bell, 0);
@@ -166,7 +171,10 @@ export class Writer {
     this.#flying = null;
     if (reply.kind === 'failed')
       for (const { reject } of flying) reject(errorOf(this.file, reply.failure, reply.detail));
-    else if (reply.kind === 'done') settleAll(flying, reply.cells);
+    else if (reply.kind === 'done') {
+      if (flying.some(isJob)) this.onCommit(flying.length, performance.now() - this.#handedAt);
+      settleAll(flying, reply.cells);
+    }
     this.#schedule();
   }
   #lost(reason: string): void {

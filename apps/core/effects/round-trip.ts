@@ -1,4 +1,4 @@
-import { type Called, type CallPurpose, type CallRefused, providerOf } from '@kcm/custody';
+import { type Called, type CallPurpose, type CallRefused, callTarget } from '@kcm/custody';
 import { constantTimeEqual } from '@kcm/crypto';
 import type { RootKeyEntry } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
@@ -34,7 +34,7 @@ export async function probe(
   } catch (error) {
     return notOpened(error);
   }
-  const at = { tenant, rootKeyId: entry.rootKeyId, provider: providerOf(entry) };
+  const at = callTarget(tenant, entry);
   const resolved = made(
     await calls.call(at, 'resolve', purpose, trace, (call) => rootKey.resolve(call)),
   );

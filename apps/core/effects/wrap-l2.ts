@@ -1,4 +1,4 @@
-import { type Called, type CallPurpose, type KeyIdentity, providerOf } from '@kcm/custody';
+import { type Called, type CallPurpose, callTarget, type KeyIdentity } from '@kcm/custody';
 import type { WrappedVersion } from '@kcm/domain';
 import type { EffectDeps, EffectTrace } from './context.js';
 import type { Connected } from './states.js';
@@ -19,7 +19,7 @@ export async function wrapL2(
   const { tenant } = identity;
   const { rootKeyId } = entry;
   const rootKey = await rootKeys.get(tenant, entry);
-  const at = { tenant, rootKeyId, provider: providerOf(entry) };
+  const at = callTarget(tenant, entry);
   const created = await hierarchy.createL2(identity, rootKeyId, (seed, binding) =>
     calls.call(at, 'wrap', purpose, trace, (call) => rootKey.wrap(seed, binding, call)),
   );

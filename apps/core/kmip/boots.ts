@@ -83,6 +83,12 @@ export class Boots {
     return this.#byConnection.get(connection) ?? null;
   }
 
+  /** How many Edges have a boot with a push connection. */
+  get edges(): number {
+    const standing = [...this.#boots.values()].filter(({ push }) => push !== null);
+    return new Set(standing.map(({ edge }) => edge)).size;
+  }
+
   channel(edge: string, boot: string): PushChannel | null {
     return this.#boots.get(keyOf(edge, boot))?.push ?? null;
   }

@@ -24,5 +24,7 @@ export interface KmipFrontParts {
   /** A connection was turned away; `detail` holds no secret. Must not throw. */
   readonly onRefused: (why: RefusedConnection, detail: string) => void;
   /** Something other than a refusal was thrown. Must not throw. */
-  readonly onError: (error: unknown, operation: string) => void;
+  readonly onError: (error: unknown, operation: string, correlationId: string) => void;
+  /** Each item of an answer; as ResponderOptions says. Must not throw. */
+  readonly onAnswered?: (operation: string, reason: string | null) => void;
 }

@@ -45,6 +45,7 @@ export class KmipFront implements AsyncDisposable {
         wallMs: parts.wallMs,
         newCorrelationId: () => uuidv4(parts.random),
         onError: parts.onError,
+        ...(parts.onAnswered === undefined ? {} : { onAnswered: parts.onAnswered }),
         onRefused: parts.onRefused,
         onClosed: (peer) => boots.released(peer.connection),
         onPush: (channel) => void adopt(boots, channel),
@@ -66,6 +67,11 @@ export class KmipFront implements AsyncDisposable {
 
   rotated(rotation: Rotation): Promise<readonly Notified[]> {
     return this.#notifier.rotated(rotation);
+  }
+
+  /** Edges that can be told of a change now. */
+  get edges(): number {
+    return this.boots.edges;
   }
 
   /** Whether a push connection of this boot stands. */

@@ -3,8 +3,11 @@ import {
   BatchErrorContinuation,
   decodeRequest,
   encodeResponse,
+  isValueOf,
   KMIP_1_4,
   KmipFailure,
+  nameOf,
+  Operation,
   PAYLOADS,
   ResultReason,
   ResultStatus,
@@ -47,7 +50,12 @@ export interface ResponderOptions<Peer> {
   /** For requests whose client gave no usable correlation value. */
   readonly newCorrelationId: () => string;
   /** A handler threw something other than a KmipFailure. Must not throw. */
-  readonly onError: (error: unknown, operation: string) => void;
+  readonly onError: (error: unknown, operation: string, correlationId: string) => void;
+  /**
+   * An item was answered: by the names of the standard, `unknown` for an operation that has none
+   * and `none` for a whole message; `reason` null is success. Must not throw.
+   */
+  readonly onAnswered?: (operation: string, reason: string | null) => void;
 }
 
 /** The identifier that a payload means: its own or the ID Placeholder. @throws KmipFailure */
@@ -89,6 +97,7 @@ export class Responder<Peer> {
     for (const [index, entry] of items.entries()) {
       const result = await this.execute(entry, batch.requests[index]!, batch);
       results.push(result);
+      this.told(entry.operation, result);
       const goOn = header.batchErrorContinuation === BatchErrorContinuation.Continue;
       if (result.status !== ResultStatus.Success && !goOn) break;
     }
@@ -97,7 +106,14 @@ export class Responder<Peer> {
 
   /** An answer that refuses a whole message: one item that names no operation. */
   refuseMessage(failure: KmipFailure, version = KMIP_1_4, correlationId?: string): Buffer {
+    this.options.onAnswered?.('none', nameOf(ResultReason, failure.reason));
     return this.encode([failedItem(failure)], version, correlationId);
+  }
+
+  private told(operation: number, { status, reason = ResultReason.GeneralFailure }: ResponseItem) {
+    const name = isValueOf(Operation, operation) ? nameOf(Operation, operation) : 'unknown';
+    const success = status === ResultStatus.Success;
+    this.options.onAnswered?.(name, success ? null : nameOf(ResultReason, reason));
   }
 
   private async execute(
@@ -116,7 +132,8 @@ export class Responder<Peer> {
       const payload = await this.handle(request, batch);
       return { ...echo, status: ResultStatus.Success, payload };
     } catch (error) {
-      if (!(error instanceof KmipFailure)) this.options.onError(error, request.operation);
+      if (!(error instanceof KmipFailure))
+        this.options.onError(error, request.operation, batch.correlationId);
       return { ...echo, ...failedItem(asFailure(error)) };
     }
   }
@@ -151,7 +168,7 @@ export class Responder<Peer> {
       const failure = new KmipFailure(ResultReason.ResponseTooLarge, 'the answer is too large');
       return this.refuseMessage(failure, version, correlationId);
     } catch (error) {
-      this.options.onError(error, 'encode');
+      this.options.onError(error, 'encode', correlationId);
       return this.refuseMessage(asFailure(error), version, correlationId);
     }
   }

@@ -23,7 +23,14 @@ import {
 import { crc32 } from 'node:zlib';
 import { assertRevision, encodeAppend, type EncodedEvent } from '../append-rules.js';
 import { LedgerConflict, LedgerFull, LedgerOutcomeUnknown, LedgerUnavailable } from '../errors.js';
-import type { Appended, Expected, FilteredFeed, Ledger, StreamPage } from '../ledger.js';
+import type {
+  Appended,
+  Expected,
+  FilteredFeed,
+  Ledger,
+  ProvableLedger,
+  StreamPage,
+} from '../ledger.js';
 import { categoryFilter, feedOf } from './feed.js';
 import { positionOf, rowOf } from './position.js';
 import { checksumOf, COLUMNS, decodeRow, type EventRow } from './rows.js';
@@ -33,6 +40,8 @@ export interface SqliteLedgerOptions {
   /** Path of the ledger's file; its folder is locked for this process while the ledger is open. */
   readonly file: string;
   readonly random: Random;
+  /** Told of each transaction: how many appends it held, how long it took. Must not throw. */
+  readonly onCommit?: (appends: number, ms: number) => void;
 }
 
 /** 'KCML' */
@@ -68,10 +77,15 @@ const PAGE_CHARS_MAX = 4 * 1024 * 1024;
 /** @throws FolderLocked · KcmError integrity · LedgerUnavailable · LedgerFull */
 export async function openSqliteLedger(
   options: SqliteLedgerOptions,
-): Promise<Ledger & FilteredFeed> {
+): Promise<Ledger & FilteredFeed & ProvableLedger> {
   try {
-    const { file, random } = options;
-    const store = await openStore({ file, applicationId: APPLICATION_ID, migrations: MIGRATIONS });
+    const { file, random, onCommit } = options;
+    const store = await openStore({
+      file,
+      applicationId: APPLICATION_ID,
+      migrations: MIGRATIONS,
+      ...(onCommit === undefined ? {} : { onCommit }),
+    });
     try {
       return new SqliteLedger(await ledgerId(store, random), store);
     } catch (error) {
@@ -124,7 +138,7 @@ const insertion = (
   changes: 1,
 });
 
-class SqliteLedger implements Ledger, FilteredFeed {
+class SqliteLedger implements Ledger, FilteredFeed, ProvableLedger {
   readonly #wake = new Wake();
 
   constructor(
@@ -208,6 +222,15 @@ class SqliteLedger implements Ledger, FilteredFeed {
       if (cursor > this.#head())
         throw new KcmError('integrity', `The ledger ends before the position ${after}.`);
       yield* feedOf(this.store, this.#wake, cursor, categories, signal);
+    } catch (error) {
+      throw translated(error);
+    }
+  }
+
+  /** After a failure of the disk the writer opens anew and writes a page before anything else. */
+  async prove(): Promise<void> {
+    try {
+      await this.store.truncateLog();
     } catch (error) {
       throw translated(error);
     }
