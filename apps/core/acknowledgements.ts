@@ -1,5 +1,5 @@
-import { type CoreView, holderName } from '@kcm/custody';
-import { locksOf } from '@kcm/domain';
+import { type CoreView, holderName, l3KeyId } from '@kcm/custody';
+import { locksOf, type OpenedRevocation } from '@kcm/domain';
 import { type Clock, commandIdOf, KcmError, streamOf, parseKeyVersionUid } from '@kcm/kernel';
 import type { AckStatement } from '@kcm/kmip';
 import type { Dispatch } from './effects/index.js';
@@ -22,7 +22,7 @@ export class Acknowledgements {
   /**
    * Resolves when it is recorded. @throws KcmError wrong_state: come again · the ledger's errors
    */
-  async record(word: Signed<AckStatement>): Promise<void> {
+  async record(word: Signed<AckStatement>, traceparent?: string): Promise<void> {
     const { statement } = word;
     const tenant = parseKeyVersionUid(statement.uid)!.tenant;
     const held = locksOf(this.view.access(tenant)).filter((lock) => lock.kind !== 'blocked');
@@ -32,16 +32,18 @@ export class Acknowledgements {
       if (age > WAITS_MS || this.view.access(tenant).epoch > statement.epoch) return;
       throw comeAgain();
     }
-    for (const { lock } of held) await this.#record(tenant, lock, word);
+    for (const { lock } of held) await this.#record(tenant, lock, word, traceparent);
   }
 
   async #record(
     tenant: string,
     revocation: string,
     { edge, boot, statement, jws, certificateSha256 }: Signed<AckStatement>,
+    traceparent: string | undefined,
   ): Promise<void> {
     const known = this.view.revocations(tenant).get(revocation);
     if (known === undefined || known.status === 'absent') throw comeAgain();
+    if (!answers(statement, known.locked)) return;
     const holder = holderName({ edge, boot });
     if (known.acknowledged.has(`${holder}/${boot}`)) return;
     const { refusedAt, erasedAt } = statement;
@@ -66,10 +68,24 @@ export class Acknowledgements {
         tenant,
         correlationId: revocation,
         causationId: revocation,
+        traceparent,
         commandId: commandIdOf(['acknowledgement', tenant, revocation, holder, boot]),
       },
     );
   }
+}
+
+/**
+ * Whether a word speaks of this lock. Its holder may have been told before the record, with the pair
+ * that was the last one then; a word of a lock that was lifted before this one lies further back.
+ */
+function answers(
+  { uid, epoch }: AckStatement,
+  { scope, epoch: locked }: OpenedRevocation['locked'],
+): boolean {
+  if (epoch < locked - 1) return false;
+  const { tenant, key } = parseKeyVersionUid(uid)!;
+  return key.startsWith('l2-') || ('service' in scope && key === l3KeyId(tenant, scope.service));
 }
 
 const comeAgain = () => new KcmError('wrong_state', 'The lock is not recorded yet; come again.');

@@ -112,6 +112,7 @@ export function buildReceipt(
       startedAt: data.startedAt,
       hardBound: data.hardBound,
       epoch: data.epoch,
+      term: locked.meta.term,
     },
     events: restsOn.map(({ type, id, stream: name, revision, meta }) => ({
       type,

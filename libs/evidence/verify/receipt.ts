@@ -17,7 +17,10 @@ export interface Receipt {
     readonly startedAt: string;
     /** No lease of ours can live after this time. */
     readonly hardBound: string;
+    /** Of the tenant's access after the lock. */
     readonly epoch: number;
+    /** Whose epochs these are; absent: a receipt of before it was said. */
+    readonly term?: number | undefined;
   };
   /** The recorded events that this rests on. */
   readonly events: readonly {

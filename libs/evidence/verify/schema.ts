@@ -29,6 +29,7 @@ export const receiptSchema: z.ZodType<Receipt> = z.strictObject({
     startedAt: time,
     hardBound: time,
     epoch: z.number().int(),
+    term: z.number().int().optional(),
   }),
   events: z
     .array(

@@ -33,6 +33,7 @@ const base: Omit<Receipt, 'holders'> = {
     startedAt: START,
     hardBound: BOUND,
     epoch: 5,
+    term: 1,
   },
   events: [{ type: 'RevocationLocked', id: 'e1', stream: 's', revision: 0, at: START }],
   probe: null,
@@ -142,13 +143,33 @@ describe('A receipt', () => {
     ['of another boot', () => ({ ...holder, boot: 'b2' })],
     ['under another’s name', () => ({ ...holder, id: 'edge:e9' })],
     ['certified by another authority', () => foreign],
-    ['who spoke of another tenant', () => speaking(authority, { uid: 'globex/l2-0/1' })],
+    ['who spoke of another tenant', () => speaking(authority, { uid: 'globex/l2-0123456789ab/1' })],
+    ['who answered an earlier lock', () => speaking(authority, { epoch: 3 })],
+    ['who answered in an earlier term', () => speaking(authority, { term: 0, epoch: 9 })],
+    ['who named no epoch', () => speaking(authority, { epoch: 'latest' })],
+    [
+      'who spoke of one service alone',
+      () => speaking(authority, { uid: 'acme/l3-0123456789ab/1' }),
+    ],
     ['quoted without a word', () => ({ ...silent, refusedAt: SPOKE })],
     ['silent without an end', () => ({ ...silent, lastGrantEnds: null })],
     ['silent beyond the bound', () => ({ ...silent, lastGrantEnds: '2030-01-01T00:01:02.000Z' })],
   ])('that names a holder %s is refused', async (_what, wrong) => {
     const holders = [await wrong()];
     expect(() => verified(whole({ holders }))).toThrow(integrity);
+  });
+
+  it('rests on a word that came before the record of the lock, or after a later one', async () => {
+    for (const said of [{ epoch: 4 }, { epoch: 6 }, { term: 2, epoch: 0 }]) {
+      const holders = [await speaking(authority, said)];
+      expect(verified(whole({ holders })).holders).toEqual(holders);
+    }
+  });
+
+  it('of one service rests on a word of its key', async () => {
+    const revocation = { ...base.revocation, kind: 'suspend' as const, scope: 'billing' };
+    const holders = [await speaking(authority, { uid: 'acme/l3-0123456789ab/1' })];
+    expect(verified(whole({ revocation, holders })).holders).toEqual(holders);
   });
 
   it('is checked against a trust file that is whole, whatever else a later release adds', () => {

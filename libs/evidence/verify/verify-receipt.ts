@@ -1,5 +1,5 @@
 import { ed25519PublicFromRaw, kidOf, verifyIssuedBy, verifyJws } from '@kcm/crypto';
-import { certificateUri, KcmError } from '@kcm/kernel';
+import { certificateUri, KcmError, type KeyVersionId, parseKeyVersionUid } from '@kcm/kernel';
 import type { Receipt, ReceiptHolder, Trust } from './receipt.js';
 import { receiptSchema, trustSchema } from './schema.js';
 
@@ -81,6 +81,26 @@ function checkHolder(holder: ReceiptHolder, { revocation }: Receipt, trust: Trus
     said['refusedAt'] === refusedAt &&
     said['erasedAt'] === (erasedAt ?? 'dropped-unconfirmed');
   if (!quoted) refuse(`${id} is quoted with what it did not say.`);
-  const tenant = String(said['uid']).split('/')[0];
-  if (tenant !== trust.tenant) refuse(`${id} speaks of another tenant.`);
+  const named = parseKeyVersionUid(String(said['uid']));
+  if (named?.tenant !== trust.tenant) refuse(`${id} speaks of another tenant.`);
+  if (!answersScope(revocation.scope, named)) refuse(`${id} speaks of one service's key alone.`);
+  if (!answersEpoch(revocation, { term: said['term'], epoch: said['epoch'] }))
+    refuse(`${id} speaks of an earlier state of access than this revocation's.`);
+}
+
+/** Of the whole tenant speaks only who answered for its anchor, the tenant key. */
+const answersScope = (scope: string, named: KeyVersionId | null): boolean =>
+  scope !== 'all' || named?.key.startsWith('l2-') === true;
+
+/**
+ * A holder may be told before the lock is recorded, with the pair that was the last one then. A lock
+ * that was lifted before this one raised the epoch twice since its word: that word answers nothing.
+ */
+function answersEpoch(
+  { term = 0, epoch }: Receipt['revocation'],
+  said: { readonly term: unknown; readonly epoch: unknown },
+): boolean {
+  if (!Number.isSafeInteger(said.term) || !Number.isSafeInteger(said.epoch)) return false;
+  const [saidTerm, saidEpoch] = [said.term as number, said.epoch as number];
+  return saidTerm >= term && (saidTerm > term || saidEpoch >= epoch - 1);
 }

@@ -1,0 +1,67 @@
+import { l2KeyId, l3KeyId, type CoreView } from '@kcm/custody';
+import type { AccessState, RevocationState, Scope } from '@kcm/domain';
+import { keyVersionUid, systemClock } from '@kcm/kernel';
+import { Acknowledgements } from './acknowledgements.js';
+
+const SPOKE = '2030-01-01T00:00:00.000Z';
+const anchor = l2KeyId('acme');
+
+/** A double of what Core knows: the locks that are held, each with its opened revocation. */
+function knowing(held: Readonly<Record<string, { epoch: number; scope?: Scope }>>) {
+  const locks = Object.keys(held).map((lock) => ({ lock, kind: 'suspended' }));
+  const access = { status: 'locked', term: 1, epoch: 9, locks } as unknown as AccessState;
+  const opened = Object.entries(held).map(([lock, { epoch, scope = { all: true } }]) => {
+    const state = { status: 'locked', locked: { epoch, scope }, acknowledged: new Set() };
+    return [lock, state as unknown as RevocationState] as const;
+  });
+  return {
+    access: () => access,
+    revocations: () => new Map(opened),
+  } as unknown as CoreView;
+}
+
+/** The revocations in which a word about this key, said at this epoch, is recorded. */
+async function recordedIn(view: CoreView, epoch: number, key = anchor): Promise<string[]> {
+  const streams: string[] = [];
+  const dispatch = ({ stream }: { readonly stream: string }) => {
+    streams.push(stream);
+    return Promise.resolve({ events: [], revision: 0, position: null, replayed: false });
+  };
+  const uid = keyVersionUid({ tenant: 'acme', key, version: 1 });
+  const said = { refusedAt: SPOKE, erasedAt: 'dropped-unconfirmed', handles: 1 };
+  await new Acknowledgements(view, dispatch, systemClock).record({
+    edge: 'e1',
+    boot: 'b1',
+    statement: { boot: 'b1', uid, term: 1, epoch, ...said },
+    jws: 'a.b.c',
+    certificateSha256: 'f'.repeat(64),
+  });
+  return streams;
+}
+
+describe("A holder's word", () => {
+  it('goes to the lock that it answers, told before its record or after', async () => {
+    const view = knowing({ r1: { epoch: 7 } });
+    for (const epoch of [6, 7, 8])
+      expect(await recordedIn(view, epoch)).toEqual(['revocation-acme.r1']);
+  });
+
+  it('about a lock that was lifted does not answer a later one', async () => {
+    expect(await recordedIn(knowing({ r1: { epoch: 7 } }), 5)).toEqual([]);
+  });
+
+  it('goes to every lock that is held with it', async () => {
+    const view = knowing({ r1: { epoch: 6 }, r2: { epoch: 7 } });
+    expect(await recordedIn(view, 7)).toEqual(['revocation-acme.r1', 'revocation-acme.r2']);
+  });
+
+  it('about one service answers for no other and not for the tenant', async () => {
+    const view = knowing({
+      all: { epoch: 5 },
+      billing: { epoch: 6, scope: { service: 'billing' } },
+      mail: { epoch: 7, scope: { service: 'mail' } },
+    });
+    const streams = await recordedIn(view, 7, l3KeyId('acme', 'billing'));
+    expect(streams).toEqual(['revocation-acme.billing']);
+  });
+});
