@@ -72,9 +72,15 @@ export class RevocationsController {
     summary: 'Suspend the tenant or one service, or kill the tenant (stage one: lock)',
     roles: ACTORS,
     body: request,
+    example: {
+      kind: 'suspend',
+      scope: { service: 'billing' },
+      reason: { code: 'incident', text: 'a laptop was lost' },
+    },
     status: 201,
     answers: revocationView,
     command: true,
+    refuses: ['wrong_state', 'tenant_killed'],
   })
   async create(
     @Param('tenant') tenant: string,
@@ -110,7 +116,7 @@ export class RevocationsController {
   @Endpoint({
     method: 'GET',
     path: 'v1/tenants/:tenant/revocations',
-    summary: 'The revocations, those opened by the keystore included',
+    summary: 'The revocations, newest first, those opened by the keystore included',
     roles: READERS,
     query: pagingQuery,
     status: 200,
@@ -121,7 +127,8 @@ export class RevocationsController {
     @QueryInput() paging: Paging,
     @Token() token: ReadToken | null,
   ) {
-    const query = { where: { tenant }, ...pageOf(paging) };
+    const newest = { range: { field: 'startedAt' }, order: 'desc' } as const;
+    const query = { where: { tenant }, ...newest, ...pageOf(paging) };
     const page = await this.queries.list<RevocationDoc>('revocations', query, token);
     return listed(page, (doc) => this.view(doc));
   }
@@ -152,6 +159,7 @@ export class RevocationsController {
     status: 200,
     answers: revocationView,
     command: true,
+    refuses: ['wrong_state', 'tenant_killed', 'approval_required'],
   })
   async release(
     @Param('tenant') tenant: string,
@@ -185,6 +193,7 @@ export class RevocationsController {
     answers: revocationView,
     command: true,
     ifMatch: true,
+    refuses: ['wrong_state', 'approval_required'],
   })
   async shred(
     @Param('tenant') tenant: string,

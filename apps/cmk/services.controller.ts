@@ -8,6 +8,7 @@ import type { KeyDoc } from '@projections/tenant-keys';
 import type { TenantDoc } from '@projections/tenants';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { refuseKilled } from './refuse-killed.js';
 import { serviceId } from './schemas.js';
 import { stillAtWork, Waiting } from './waiting.js';
 
@@ -30,9 +31,11 @@ export class ServicesController {
     summary: 'Map a service to the tenant; its L3 key is created under the tenant root key',
     roles: ['tenant-admin'],
     body: mapping,
+    example: { id: 'billing' },
     status: 201,
     answers: serviceView,
     command: true,
+    refuses: ['wrong_state', 'tenant_killed'],
   })
   async map(
     @Param('tenant') tenant: string,
@@ -45,7 +48,7 @@ export class ServicesController {
       streamOf('tenant', tenant),
       { kind: 'MapService', service: id },
       context,
-      () => this.refuseKilled(tenant),
+      () => refuseKilled(this.commands, tenant),
     );
     const token = this.answers.accepted(reply, handled);
     void reply.header('Location', `/v1/tenants/${tenant}/services/${id}`);
@@ -117,12 +120,6 @@ export class ServicesController {
       context,
     );
     this.answers.accepted(reply, handled);
-  }
-
-  /** No key will ever be made for it again. @throws KcmError tenant_killed */
-  private async refuseKilled(tenant: string): Promise<void> {
-    const { status } = await this.commands.state('access', streamOf('access', tenant));
-    if (status === 'killed') throw new KcmError('tenant_killed', 'The tenant has been killed.');
   }
 
   private async hasL2(tenant: string, token: ReadToken | null): Promise<boolean> {

@@ -20,6 +20,7 @@ import type { ReadToken } from '@kcm/read-models';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { empty, policy, type PolicyInput, policyInput, scope, tenantId } from './schemas.js';
+import { refuseKilled } from './refuse-killed.js';
 import { TenantViews } from './tenant-views.js';
 
 const registration = z.strictObject({
@@ -61,9 +62,11 @@ export class TenantsController {
     summary: 'Register a tenant',
     roles: OPERATOR,
     body: registration,
+    example: { id: 'acme', name: 'Acme Bank', policy: { leaseSeconds: 60 } },
     status: 201,
     answers: tenantView,
     command: true,
+    refuses: ['already_exists', 'wrong_region'],
   })
   async register(
     @Body() body: z.infer<typeof registration>,
@@ -128,6 +131,7 @@ export class TenantsController {
     answers: tenantView,
     command: true,
     ifMatch: true,
+    refuses: ['wrong_state', 'tenant_killed'],
   })
   activate(
     @Param('tenant') tenant: string,
@@ -143,6 +147,7 @@ export class TenantsController {
     summary: 'Change the policy; what is left out keeps its value',
     roles: ['tenant-admin'],
     body: policyInput,
+    example: { leaseSeconds: 30, cache: { maxUses: 1000 } },
     status: 200,
     answers: tenantView,
     command: true,
@@ -154,7 +159,9 @@ export class TenantsController {
     @Context() context: CommandContext,
     @Reply() reply: FastifyReply,
   ) {
-    return this.change(tenant, { kind: 'ChangePolicy', policy: body }, context, reply);
+    const command = { kind: 'ChangePolicy', policy: body } as const;
+    // A killed tenant goes on by the policy under which it was killed, its shred included.
+    return this.change(tenant, command, context, reply, () => refuseKilled(this.commands, tenant));
   }
 
   private async change(
@@ -162,9 +169,10 @@ export class TenantsController {
     command: CommandOf<'tenant'>,
     context: CommandContext,
     reply: FastifyReply,
+    guard?: () => Promise<void>,
   ) {
     const stream = streamOf('tenant', tenant);
-    const handled = await this.commands.run('tenant', stream, command, context);
+    const handled = await this.commands.run('tenant', stream, command, context, guard);
     return this.views.one(tenant, this.answers.accepted(reply, handled), reply);
   }
 }

@@ -46,7 +46,9 @@ export class Hierarchy {
   ) {}
 
   /**
-   * A new L2 from a fresh seed under the customer's root key. The caller disposes `l2`.
+   * A new L2 version from a fresh seed under the customer's root key. Only the first one makes the
+   * tenant's erasure key: a tenant that lost it, or was shredded, gets none by a rotation, which is
+   * answered as `integrity` and asks nobody. The caller disposes `l2`.
    * @throws KcmError sealed · the stores' errors
    */
   async createL2(
@@ -54,6 +56,9 @@ export class Hierarchy {
     rootKeyId: string,
     wrap: Wrap,
   ): Promise<Called<{ readonly l2: Secret; readonly version: WrappedVersion }>> {
+    const first = identity.version === 1;
+    if (!first && (await this.erasure.get(tekPath(identity.tenant))) === null)
+      return damaged('The erasure key of the tenant is gone.');
     using seed = Secret.own(this.random.bytes(KEY_BYTES));
     // Lent across the call: the driver needs the bytes until the keystore has answered.
     const called = await seed.use((bytes) => wrap(bytes, bindingOf(identity)));
@@ -62,7 +67,7 @@ export class Hierarchy {
     const wrappedBy: Parent = { id: rootKeyId, version: keyVersion };
     const digest = sha256Hex(wrapped);
     const aad = l2Aad(identity, wrappedBy);
-    using tek = await this.#tek(identity.tenant, 'createIfAbsent');
+    using tek = await this.#tek(identity.tenant, first ? 'createIfAbsent' : 'mustExist');
     const body = aeadSeal(tek, this.random, wrapped, aad);
     await this.vault.put(blobPath('l2', identity, digest), packBlob(aad, body));
     const l2 = hkdf(seed, NO_SALT, l2Info(identity));

@@ -25,7 +25,6 @@ const STATUS: Partial<Record<Code, number>> = {
   wrong_region: 421,
   rate_limited: 429,
   internal: 500,
-  integrity: 500,
 };
 /** Every refusal of Core that is not listed is one of its moments: try again. */
 const UNAVAILABLE = 503;

@@ -39,7 +39,7 @@ const STATUS: { readonly [code in Code]: number } = {
   export_not_allowed: 403,
   decryption_failed: 400,
   share_refused: 400,
-  integrity: 500,
+  integrity: 503,
   internal: 500,
 };
 /** A refused connect or probe is about what was sent, whatever the code means at use. */

@@ -89,7 +89,7 @@ function evolve(before: RevocationDoc, event: RevocationRecorded): RevocationDoc
 /** A revocation, its holders and its receipts. Key: tenant/revocation. */
 export const revocations: Projection<RevocationDoc, RevocationRecorded> = {
   name: 'revocations',
-  version: 1,
+  version: 2,
   handles: [
     'RevocationLocked',
     'RevocationAcknowledged',
@@ -122,5 +122,5 @@ export const revocations: Projection<RevocationDoc, RevocationRecorded> = {
     revision: -1,
   }),
   evolve,
-  indexes: [{ fields: ['tenant'] }, { fields: ['tenant', 'stage'] }],
+  indexes: [{ fields: ['tenant', 'startedAt'] }, { fields: ['tenant', 'stage'] }],
 };

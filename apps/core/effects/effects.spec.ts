@@ -300,6 +300,19 @@ describe('rotateL3', () => {
       code: 'tenant_suspended',
     });
   });
+
+  it('is refused where the tenant key cannot be opened any more', async () => {
+    const world = await core();
+    await world.onboard();
+    await request(world);
+    world.erasure.blobs.clear();
+    await world.time.advance(200_000);
+    await world.effect(ROTATE);
+    expect(world.recorded('KeyRotationRefused')[0]!.data).toEqual({
+      operation: 'op-r',
+      code: 'integrity',
+    });
+  });
 });
 
 describe('rotateL2 and rewrapL3', () => {
@@ -435,6 +448,19 @@ describe('rotateL2 and rewrapL3', () => {
     world.keystore.enable('acme');
     await world.time.advance(70_000);
     expect(await world.lease(1)).toMatchObject({ ok: true });
+  });
+
+  it('is refused for a tenant without its erasure key, which gets no new one', async () => {
+    const world = await core();
+    await world.onboard();
+    await request(world);
+    world.erasure.blobs.clear();
+    await world.effect(ROTATE);
+    expect(world.recorded('KeyRotationRefused')[0]!.data).toEqual({
+      operation: 'op-l2',
+      code: 'integrity',
+    });
+    expect([...world.erasure.blobs.keys()]).toEqual([]);
   });
 
   it('is refused under a lock; nothing is wrapped anew under one', async () => {

@@ -22,6 +22,8 @@ export const rotateL2: RunEffect<'rotateL2'> = (deps, effect, trace) =>
     const identity = { tenant, key, version: from + 1 };
     const made = await wrapL2(deps, identity, rootKey, 'rotate', trace);
     if (!made.ok) {
+      // What is gone from the stores does not come back by asking again.
+      if (made.cause === 'integrity') return refuseRotation(deps, effect, trace, made.code);
       if (made.cause !== 'denied') throw new KcmError(made.code, made.detail);
       // Whether the tenant closes is decided by an unwrap of the key that is in use.
       await deps.keys.authority.reprove(tenant);

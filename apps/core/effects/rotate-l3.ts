@@ -19,7 +19,9 @@ export const rotateL3: RunEffect<'rotateL3'> = (deps, effect, trace) =>
     if (closed !== null) return refuseRotation(deps, effect, trace, closed);
     const made = await wrapL3(deps, { tenant, key, version: from + 1 }, service);
     if (!made.ok) {
-      if (made.effect === 'denied') return refuseRotation(deps, effect, trace, made.code);
+      // A damaged blob does not heal by asking again; it can be rotated when it is restored.
+      const ended = made.effect === 'denied' || made.code === 'integrity';
+      if (ended) return refuseRotation(deps, effect, trace, made.code);
       throw new KcmError(made.code, 'The tenant key cannot be opened at present.');
     }
     const { version } = made;
