@@ -39,10 +39,14 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     },
     token() {
       if (env['KCM_TOKEN']) return env['KCM_TOKEN'];
-      const file = env['KCM_TOKEN_FILE'] || join(dataDir, 'operator-token');
-      if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+      const given = env['KCM_TOKEN_FILE'];
+      const file = given || join(dataDir, 'operator-token');
+      const token = readIfThere(file);
+      if (token !== null) return token.trim();
       throw new UsageError(
-        `There is no token: set KCM_TOKEN or KCM_TOKEN_FILE (the operator's lies in ${file}).`,
+        given
+          ? `KCM_TOKEN_FILE names ${file}, which cannot be read: correct it, or set KCM_TOKEN.`
+          : `There is no token: set KCM_TOKEN or KCM_TOKEN_FILE (the operator's lies in ${file}).`,
       );
     },
     edgeSocket(service) {
@@ -53,4 +57,13 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     edgeSockets: () => endpoints().edgeSockets ?? {},
     caFile: () => join(dataDir, 'ca.pem'),
   };
+}
+
+/** null: there is no such file, or it is not for us to read. */
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
 }

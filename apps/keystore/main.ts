@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { stopOnSignal } from '@kcm/kernel';
+import { stopOnSignal, takenPort } from '@kcm/kernel';
 import { startKeystore } from './index.js';
 
 const USAGE = 'usage: node dist/apps/keystore/main.js --data DIR [--port N]\n';
@@ -32,7 +32,10 @@ try {
   process.stdout.write(`${keystore.url}\n`);
   stopOnSignal(() => keystore.close());
 } catch (error) {
-  const reason = error instanceof Error ? error.message : String(error);
+  const taken = takenPort(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const remedy = 'stop what runs there, or give another with --port (0: a free one).';
+  const reason = taken === null ? message : `port ${taken} is taken: ${remedy}`;
   process.stderr.write(`The keystore did not start: ${reason}\n`);
   process.exit(1);
 }

@@ -1,4 +1,4 @@
-import { KcmError, stopOnSignal } from '@kcm/kernel';
+import { KcmError, stopOnSignal, takenPort } from '@kcm/kernel';
 import { startStandalone } from './standalone.js';
 import { welcome } from './welcome.js';
 
@@ -10,9 +10,12 @@ try {
     (error) => process.stderr.write(`OpenKCM did not stop cleanly: ${String(error)}\n`),
   );
 } catch (error) {
-  const reason = error instanceof Error ? error.message : String(error);
+  const taken = takenPort(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const remedy = 'stop what runs there, or set KCM_HTTP_PORT or KCM_KMIP_PORT (0: a free one).';
+  const reason = taken === null ? message : `Port ${taken} is taken: ${remedy}`;
   process.stderr.write(`OpenKCM did not start. ${reason}\n`);
-  if (!(error instanceof KcmError) && error instanceof Error) {
+  if (!(error instanceof KcmError) && taken === null && error instanceof Error) {
     process.stderr.write(`${error.stack ?? ''}\n`);
   }
   process.exit(error instanceof KcmError && error.code === 'invalid_request' ? 2 : 1);

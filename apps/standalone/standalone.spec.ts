@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Standalone, startStandalone } from './standalone.js';
 
 describe('Standalone', () => {
@@ -106,4 +107,40 @@ describe('Standalone', () => {
       expect(answer.headers.get('x-correlation-id')).toBe(problem.correlationId);
     }
   });
+
+  it('an init over HTTP during its first start changes nothing', async () => {
+    const port = await freePort();
+    const asked: number[] = [];
+    const started = new AbortController();
+    const asking = (async () => {
+      while (!started.signal.aborted) {
+        await sleep(1);
+        const file = join(folder, 'operator-token');
+        const token = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+        const answer = await fetch(`http://127.0.0.1:${port}/v1/sys/init`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ shares: 3, threshold: 2 }),
+        }).catch(() => null);
+        if (answer !== null) asked.push(answer.status);
+      }
+    })();
+    await start({ KCM_HTTP_PORT: String(port) });
+    started.abort();
+    await asking;
+    expect(new Set(asked)).toEqual(new Set([409]));
+    const key = readFileSync(join(folder, 'unseal-key'), 'utf8');
+    await running!.stop();
+    const { http } = await start();
+    expect(await (await fetch(`${http}/v1/sys/status`)).json()).toMatchObject({ sealed: false });
+    expect(readFileSync(join(folder, 'unseal-key'), 'utf8')).toBe(key);
+  });
 });
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -15,4 +15,5 @@ export * from './random.js';
 export * from './scheduler.js';
 export * from './stop-signals.js';
 export * from './streams.js';
+export * from './taken-port.js';
 export * from './turns.js';

@@ -5,6 +5,7 @@ import type { FilteredFeed, Ledger } from '@kcm/ledger';
 import type { ReadModelReader, ReadModelWatcher, ReadModelWriter } from '@kcm/read-models';
 import type { BlobStore } from '@kcm/vault';
 import type { Config } from './config.js';
+import { assertPrivateFolder } from './private-folder.js';
 
 /** The stores behind the ports. */
 export interface Engines {
@@ -19,11 +20,13 @@ export interface Engines {
 
 /**
  * Opens the embedded engines in KCM_DATA_DIR; what was opened is closed again when a later one
- * fails. @throws FolderLocked (another process has the data folder) and the engines' own errors
+ * fails. @throws FolderLocked (another process has the data folder) · KcmError invalid_request (others
+ * may write in it) · the engines' own errors
  */
 export async function openEngines(config: Config, random: Random): Promise<Engines> {
   const dir = resolve(config.KCM_DATA_DIR);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
+  assertPrivateFolder(dir);
   const [{ openSqliteLedger }, { openSqliteReadModels }, { openSqliteBlobStore }] =
     await Promise.all([
       import('@kcm/ledger/sqlite'),

@@ -1,4 +1,7 @@
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'apps', 'cli', 'main.js');
@@ -10,9 +13,14 @@ interface Ended {
 }
 
 /** Exit code, and what kcm says on stderr, when its standard input comes `afterMs` after its start. */
-function kcmFed(args: readonly string[], input: string, afterMs = 0): Promise<Ended> {
+function kcmFed(
+  args: readonly string[],
+  input: string,
+  afterMs = 0,
+  more: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, ...NOWHERE };
+    const env = { ...process.env, ...NOWHERE, ...more };
     const child = spawn(process.execPath, [MAIN, ...args], {
       env,
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -74,4 +82,31 @@ describe('kcm', () => {
     },
     20_000,
   );
+
+  it('says that the file of KCM_TOKEN_FILE is not there, and calls it nobody’s token', async () => {
+    const env = { KCM_URL: 'http://127.0.0.1:1', KCM_TOKEN: '', KCM_TOKEN_FILE: '/nowhere/token' };
+    const { code, said } = await kcmFed(['tenant', 'list'], '', 0, env);
+    expect(code).toBe(2);
+    expect(said).toContain('KCM_TOKEN_FILE names /nowhere/token, which cannot be read');
+    expect(said).not.toContain('operator');
+  }, 20_000);
+
+  it('keystore serve says that its port is taken, and what to type', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as AddressInfo;
+    const data = mkdtempSync(join(tmpdir(), 'kcm-cli-'));
+    try {
+      const words = ['keystore', 'serve', '--data', data, '--port', String(port)];
+      const { code, said } = await kcmFed(words, '');
+      expect({ code, said }).toMatchObject({
+        code: 1,
+        said: expect.stringMatching(new RegExp(`port ${port} is taken.*--port`)) as string,
+      });
+      expect(said).not.toContain('EADDRINUSE');
+    } finally {
+      other.close();
+      rmSync(data, { recursive: true });
+    }
+  }, 20_000);
 });

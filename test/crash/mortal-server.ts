@@ -10,7 +10,7 @@ export class MortalServer {
   #opened: () => void = () => {};
 
   constructor(folder: string, options: ServerOptions = {}) {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.server = new Server(folder, {
       ...options,
       env: { KCM_LOG_LEVEL: 'warn', ...options.env },

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { generateCsr } from '@kcm/crypto';
 import { Customer, onboard, type Onboarded } from '../support/customer.js';
 import type { Answer } from '../support/http.js';
 import { sendRaw } from '../support/raw.js';
@@ -72,6 +73,19 @@ describe('wrong fields', () => {
       'header.idempotency-key': 'too_big',
     });
     for (const path of found.keys()) expect(answer.body['detail']).toContain(path);
+  });
+
+  it('of a tenant that is not registered: nobody is given a token or a certificate for it', async () => {
+    const { csr } = await generateCsr('billing');
+    for (const [path, more] of [
+      ['tokens', { subject: 'eve', roles: ['auditor'] }],
+      ['certificates', { service: 'billing', csr }],
+    ] as const) {
+      const body = { tenant: 'not-yet', ...more };
+      const answer = await server.ask('POST', `/v1/sys/${path}`, { token: operator, body });
+      expectProblem(answer, 404, 'not_found');
+      expect(fieldsOf(answer)).toMatchObject([{ path: 'tenant', code: 'not_found' }]);
+    }
   });
 
   it('of a value that may have several forms are those of the nearest one', async () => {
@@ -283,6 +297,7 @@ describe('paths and methods', () => {
   });
 
   it('an escaped letter is the letter: the same tenant, guarded the same', async () => {
+    await server.must('POST', '/v1/tenants', { body: { id: 'globex', name: 'globex' } });
     const globex = await server.tokenFor('globex', ['auditor']);
     const path = '/v1/tenants/%61cme/keys';
     expect((await server.ask('GET', path, { token: acme.auditor })).status).toBe(200);

@@ -24,7 +24,7 @@ export class Region {
   ) {
     const { folder = 'region', region = 'local', seal = 'auto', services = 'default' } = options;
     const env = { KCM_REGION: region, KCM_SEAL: seal, KCM_EDGE_SERVICES: services };
-    mkdirSync(stage.path(folder));
+    mkdirSync(stage.path(folder), { mode: 0o700 });
     this.server = stage.add(new Server(stage.path(folder), { env: { ...env, ...options.env } }));
   }
 

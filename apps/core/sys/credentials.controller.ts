@@ -1,7 +1,16 @@
 import { Controller, Inject } from '@nestjs/common';
-import { type CommandContext, Subjects } from '@kcm/application';
+import { type CommandContext, Commands, Subjects } from '@kcm/application';
 import { SealService } from '@kcm/custody';
-import { type Clock, KcmError, LIMITS, rfc3339, SERVICE_ID, TENANT_ID, uuidv5 } from '@kcm/kernel';
+import {
+  type Clock,
+  KcmError,
+  LIMITS,
+  rfc3339,
+  SERVICE_ID,
+  streamOf,
+  TENANT_ID,
+  uuidv5,
+} from '@kcm/kernel';
 import {
   Answers,
   Body,
@@ -52,6 +61,7 @@ const certificate = z.strictObject({
 @Controller()
 export class CredentialsController {
   constructor(
+    @Inject(Commands) private readonly commands: Commands,
     @Inject(RegionService) private readonly region: RegionService,
     @Inject(SealService) private readonly seals: SealService,
     @Inject(Subjects) private readonly subjects: Subjects,
@@ -67,9 +77,11 @@ export class CredentialsController {
     summary: 'Issue an access token by the local issuer',
     roles: OPERATOR,
     body: token,
+    example: { tenant: 'acme', subject: 'anna', roles: ['key-admin'], ttlSeconds: 3600 },
     status: 201,
     answers: z.object({ token: z.string(), expiresAt: z.string() }),
     command: true,
+    refuses: ['wrong_state'],
   })
   async token(
     @Body() body: z.infer<typeof token>,
@@ -80,6 +92,7 @@ export class CredentialsController {
       throw new KcmError('wrong_state', 'Tokens come from the OIDC issuers (KCM_OIDC_ISSUERS).');
     }
     const tenant = body.tenant ?? null;
+    if (tenant !== null) await this.assertRegistered(tenant);
     const seconds = Math.floor(this.clock.wallMs() / 1000) + body.ttlSeconds;
     const subject = await this.subjects.opaque(tenant, body.subject);
     const issued = {
@@ -110,6 +123,12 @@ export class CredentialsController {
     summary: 'Issue a client certificate to a workload (tenant, service) for its own key',
     roles: OPERATOR,
     body: certificate,
+    example: {
+      tenant: 'acme',
+      service: 'billing',
+      csr: '-----BEGIN CERTIFICATE REQUEST-----\n…',
+      days: 30,
+    },
     status: 201,
     answers: z.object({
       san: z.string(),
@@ -118,6 +137,7 @@ export class CredentialsController {
       notAfter: z.string(),
     }),
     command: true,
+    refuses: ['wrong_state'],
   })
   async certificate(
     @Body() { tenant, service, csr, days }: z.infer<typeof certificate>,
@@ -125,6 +145,7 @@ export class CredentialsController {
     @Reply() reply: FastifyReply,
   ) {
     const { authority } = this.seals.custody();
+    await this.assertRegistered(tenant);
     const issued = await authority.issueFromCsr({ kind: 'workload', tenant, service }, csr, days);
     const { san, ca, notAfter, sha256 } = issued;
     // Public, and kept so that a repeated command answers with the certificate its event names.
@@ -140,5 +161,13 @@ export class CredentialsController {
     const stored = await this.directory.get(`certificate/${named.certificateSha256}`);
     if (stored === null) throw new KcmError('integrity', 'The certificate was not kept.');
     return { san: named.san, certificate: stored.toString(), ca, notAfter: named.notAfter };
+  }
+
+  /** Nobody speaks for a tenant that may be registered one day. @throws KcmError not_found */
+  private async assertRegistered(tenant: string): Promise<void> {
+    const { status } = await this.commands.state('tenant', streamOf('tenant', tenant));
+    if (status !== 'absent') return;
+    const errors = [{ path: 'tenant', code: 'not_found', detail: `${tenant} is not registered` }];
+    throw new KcmError('not_found', 'There is no such tenant.', { errors });
   }
 }
