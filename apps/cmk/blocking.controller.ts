@@ -28,6 +28,7 @@ export class BlockingController {
     status: 200,
     answers: tenantView,
     command: true,
+    refuses: ['wrong_state', 'tenant_killed'],
   })
   async block(
     @Param('tenant') tenant: string,
@@ -62,6 +63,7 @@ export class BlockingController {
     status: 200,
     answers: tenantView,
     command: true,
+    refuses: ['wrong_state', 'tenant_killed'],
   })
   async unblock(
     @Param('tenant') tenant: string,

@@ -5,6 +5,7 @@ import {
   Answers,
   Context,
   Endpoint,
+  KEYSTORE_REFUSALS,
   listed,
   listOf,
   pageOf,
@@ -93,6 +94,13 @@ export class KeysController {
     answers: keyView,
     command: true,
     ifMatch: true,
+    refuses: [
+      'wrong_state',
+      'tenant_killed',
+      'tenant_suspended',
+      'tenant_blocked',
+      ...KEYSTORE_REFUSALS,
+    ],
   })
   async rotate(
     @Param('tenant') tenant: string,

@@ -9,6 +9,7 @@ import {
   Body,
   Context,
   Endpoint,
+  KEYSTORE_REFUSALS,
   listed,
   listOf,
   pageOf,
@@ -81,9 +82,16 @@ export class RootKeysController {
     summary: 'Connect a root key that the customer holds; a live wrap and unwrap proves it',
     roles: ['key-admin'],
     body: connection,
+    example: {
+      keystore: 'software',
+      reference: { url: 'http://127.0.0.1:8300', key: 'acme' },
+      credentials: { token: 'as-the-keystore-gave-it' },
+      mode: 'hyok',
+    },
     status: 201,
     answers: rootKeyView,
     command: true,
+    refuses: ['wrong_state', 'tenant_killed', ...KEYSTORE_REFUSALS],
   })
   async connect(
     @Param('tenant') tenant: string,
@@ -179,6 +187,7 @@ export class RootKeysController {
     status: 200,
     answers: rootKeyView,
     command: true,
+    refuses: ['wrong_state', 'tenant_killed', ...KEYSTORE_REFUSALS],
   })
   async probe(
     @Param('tenant') tenant: string,

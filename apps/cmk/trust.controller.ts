@@ -80,6 +80,7 @@ export class TrustController {
     status: 200,
     answers: z.string(),
     produces: 'application/jose',
+    refuses: ['wrong_state', 'integrity'],
   })
   async receipt(
     @Param('tenant') tenant: string,

@@ -60,6 +60,7 @@ export class ProjectionsController {
     status: 200,
     answers: rebuilt,
     command: true,
+    refuses: ['wrong_state'],
   })
   async rebuild(@Param('name') name: string) {
     return { name, ...(await this.runner.rebuild(name)) };

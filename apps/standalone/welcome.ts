@@ -38,7 +38,7 @@ export function welcome(about: About): string {
     '    KCM_TOKEN_FILE=ada npx kcm audit search --tenant acme',
   ];
   const where = [
-    `OpenKCM answers on ${http}   (API: ${http}/openapi.json)`,
+    `OpenKCM answers on ${http}   (its API: ${http}/docs)`,
     `Data in ${dataDir}; the operator's token is ${dataDir}/operator-token`,
     ...Object.entries(edgeSockets).map(([service, path]) => `Edge for ${service}: ${path}`),
   ];

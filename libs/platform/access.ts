@@ -1,4 +1,5 @@
 import { applyDecorators, RequestMapping, RequestMethod, SetMetadata } from '@nestjs/common';
+import type { Code } from '@kcm/kernel';
 import type { ZodType } from 'zod';
 import type { Role } from './principal.js';
 
@@ -24,6 +25,10 @@ export interface Route {
   readonly answers?: ZodType;
   /** Media type of the answer when it is not JSON. */
   readonly produces?: string;
+  /** A body for who reads the description: one that the schema takes. */
+  readonly example?: Readonly<Record<string, unknown>>;
+  /** Codes of its own, besides those that every route like it may answer. */
+  readonly refuses?: readonly Code[];
   /** Headers that it reads besides those of every command or query. */
   readonly headers?: readonly string[];
   /** Changes something: takes Idempotency-Key and answers Kcm-Token. */

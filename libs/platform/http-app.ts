@@ -111,6 +111,8 @@ export async function createHttpApp(
   const server = adapter.getInstance();
   observe(server, random, logger);
   acceptJsonAlone(server);
+  // Only here: what serves no HTTP of ours does without its megabytes.
+  await (await import('./reference.js')).serveReference(server);
   server.addHook('preClose', (done) => {
     setTimeout(() => server.server.closeAllConnections(), STOP_GRACE_MS).unref();
     done();

@@ -10,6 +10,7 @@ export * from './listing.js';
 export * from './logger.js';
 export * from './oidc/index.js';
 export * from './openapi.js';
+export { KEYSTORE_REFUSALS } from './openapi-refusals.js';
 export * from './platform.module.js';
 export * from './principal.js';
 export * from './private-file.js';

@@ -1,4 +1,4 @@
-import { type Code, KcmError } from '@kcm/kernel';
+import type { Code, KcmError, Step } from '@kcm/kernel';
 
 /** The one place where a code becomes an HTTP status (RFC 9110). */
 const STATUS: { readonly [code in Code]: number } = {
@@ -63,12 +63,16 @@ const title = (code: Code) => {
   return words[0]!.toUpperCase() + words.slice(1);
 };
 
+/** @param step the one that a connect or a probe failed at */
+export function problemStatusOf(code: Code, step: Step | null): number {
+  return step !== null && STATUS[code] === 403 ? WHEN_CONNECTING : STATUS[code];
+}
+
 export function problemOf(error: KcmError, correlationId: string): Problem {
-  const connecting = error.step !== null && STATUS[error.code] === 403;
   return {
     type: `urn:kcm:problem:${error.code}`,
     title: title(error.code),
-    status: connecting ? WHEN_CONNECTING : STATUS[error.code],
+    status: problemStatusOf(error.code, error.step),
     detail: error.message,
     code: error.code,
     correlationId,

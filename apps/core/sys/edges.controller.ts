@@ -59,9 +59,11 @@ export class EdgesController {
     summary: 'Enrol an Edge, or give it a new certificate or other services',
     roles: OPERATOR,
     body: enrolment,
+    example: { id: 'edge-1', services: ['billing'], csr: '-----BEGIN CERTIFICATE REQUEST-----\n…' },
     status: 201,
     answers: enrolledView,
     command: true,
+    refuses: ['wrong_state'],
   })
   async enrol(
     @Body() { id, services, csr }: z.infer<typeof enrolment>,
@@ -134,6 +136,7 @@ export class EdgesController {
     answers: edgeView,
     command: true,
     ifMatch: true,
+    refuses: ['wrong_state'],
   })
   async revoke(
     @Param('edge') edge: string,

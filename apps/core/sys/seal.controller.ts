@@ -61,9 +61,11 @@ export class SealController {
     roles: OPERATOR,
     whileSealed: true,
     body: initialization,
+    example: { shares: 5, threshold: 3 },
     status: 200,
     answers: z.object({ shares: z.array(z.string()), threshold: z.number().int() }),
     command: true,
+    refuses: ['wrong_state', 'already_exists'],
   })
   async init(
     @Body() body: z.infer<typeof initialization>,
@@ -85,9 +87,11 @@ export class SealController {
     roles: OPERATOR,
     whileSealed: true,
     body: unsealing,
+    example: { share: 'kcms1-…' },
     status: 200,
     answers: statusView,
     command: true,
+    refuses: ['share_refused', 'wrong_state'],
   })
   async unseal(@Body() body: z.infer<typeof unsealing>, @Context() context: CommandContext) {
     if ('share' in body) await this.region.unseal(body.share, context);
