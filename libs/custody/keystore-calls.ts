@@ -10,12 +10,12 @@ import {
   type Random,
   type Reading,
   type Scheduler,
+  TokenBucket,
   uuidv4,
 } from '@kcm/kernel';
 import type { Answer, CallContext } from '@kcm/keystores';
 import type { CallJournal, CallPurpose } from './journal.js';
 import type { Trace } from './record-act.js';
-import { TokenBucket } from './token-bucket.js';
 
 type AnswerTo<T, Ok extends boolean> = Extract<Answer<T>, { ok: Ok }>;
 /**

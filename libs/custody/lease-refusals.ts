@@ -1,9 +1,8 @@
-import { type Clock, type Code, LIMITS, type Random, uuidv4 } from '@kcm/kernel';
+import { type Clock, type Code, LIMITS, type Random, TokenBucket, uuidv4 } from '@kcm/kernel';
 import type { CoreView } from './core-view.js';
 import { holderName } from './grant-book.js';
 import type { CallJournal } from './journal.js';
 import type { Holder, LeaseRefusal } from './lease-desk.js';
-import { TokenBucket } from './token-bucket.js';
 
 /** What makes a holder drop at once; everything else lets an old lease run to its end. */
 const DENIED: ReadonlySet<Code> = new Set<Code>([

@@ -72,6 +72,7 @@ const body = (value: unknown): string => {
 };
 const post = (route: string, value: unknown, headers = ''): string =>
   `POST /v1/tenants/acme/${route} HTTP/1.1\r\nHost: edge\r\nContent-Type: application/json\r\n${headers}${body(value)}`;
+const nested = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`;
 const ENCRYPT = post('encrypt', { plaintext: 'eA==' });
 const serving = async (): Promise<boolean> => statuses(await raw(ENCRYPT)).join() === '200';
 
@@ -136,9 +137,15 @@ describe('The Edge server', () => {
     ['a huge header', post('encrypt', {}, `X: ${'x'.repeat(LIMITS.edgeHeaderBytesMax)}\r\n`), 431],
     ['many headers', post('encrypt', {}, 'X: y\r\n'.repeat(100)), 431],
     ['a huge body', ENCRYPT.replace(/Length: \d+/, `Length: ${LIMITS.edgeBodyBytesMax + 1}`), 413],
+    ['NUL in the target', ENCRYPT.replace('acme', 'ac\u0000me'), 400],
+    ['an over-long target', ENCRYPT.replace('acme', 'a'.repeat(20_000)), 431],
+    ['a length and chunks', ENCRYPT.replace('Host', 'Transfer-Encoding: chunked\r\nHost'), 411],
     ['bytes of TLS', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\r\n\r\n', 400],
   ])('refuses %s, closes, and serves the next', async (_what, request, status) => {
     const answer = await raw(Buffer.from(request, 'latin1'), ENCRYPT);
+    const codes = { 408: 'request_timeout', 413: 'payload_too_large', 431: 'headers_too_large' };
+    const code = codes[status as keyof typeof codes] ?? 'invalid_request';
+    expect(answer).toContain(`"code":"${code}"`);
     expect(statuses(answer)).toEqual([status]);
     expect(answer).toContain('Content-Type: application/problem+json');
     expect(await serving()).toBe(true);
@@ -148,6 +155,10 @@ describe('The Edge server', () => {
     ['no JSON', post('encrypt', '{'), 400, 'invalid_request'],
     ['a list', post('encrypt', []), 400, 'invalid_request'],
     ['bytes that are not UTF-8', ENCRYPT.replace('eA==', '\u00ffA=='), 400, 'invalid_request'],
+    ['10^5 levels', post('encrypt', `{"context":${nested(1e5)}}`), 400, 'invalid_request'],
+    ['10^5 levels of nothing asked', post('encrypt', nested(1e5)), 400, 'invalid_request'],
+    ['__proto__', post('encrypt', '{"__proto__":{"plaintext":"eA=="}}'), 400, 'invalid_request'],
+    ['NUL in base64', post('encrypt', '{"plaintext":"e\\u0000=="}'), 400, 'invalid_request'],
     [
       'another type',
       ENCRYPT.replace('application/json', 'text/plain'),
@@ -266,6 +277,7 @@ describe('Slow and idle connections', () => {
     const trickle = setInterval(() => socket.write('x'), 20);
     socket.write('POST /');
     expect(statuses(await answer)).toEqual([408]);
+    expect(await answer).toContain('"code":"request_timeout"');
     clearInterval(trickle);
   });
 
@@ -287,6 +299,19 @@ describe('Slow and idle connections', () => {
     await new Promise((resolve) => first.once('close', resolve));
     while (server.connections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(await serving()).toBe(true);
+  });
+
+  it('end when the answers are not taken', async () => {
+    await server.close(0);
+    await serve({ answerMs: 100, requestMs: 50 });
+    const deaf = connect(path);
+    deaf.pause();
+    deaf.on('error', () => undefined);
+    const plaintext = 'AAAA'.repeat(50_000);
+    for (let n = 0; n < 20; n += 1) deaf.write(post('encrypt', { plaintext }));
+    while (server.connections === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (server.connections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    deaf.destroy();
   });
 
   it('a client that does not read costs the others nothing', async () => {

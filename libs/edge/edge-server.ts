@@ -18,11 +18,14 @@ export interface ServerLimits {
   readonly idleMs: number;
   /** From a request's first byte to its last: else 408. */
   readonly requestMs: number;
+  /** An answer of which nothing more is taken: the connection is closed. */
+  readonly answerMs: number;
 }
 export const SERVER_LIMITS: ServerLimits = {
   connectionsMax: LIMITS.edgeConnectionsMax,
   idleMs: LIMITS.edgeIdleMsMax,
   requestMs: LIMITS.edgeRequestMsMax,
+  answerMs: LIMITS.edgeAnswerMsMax,
 };
 
 /**
@@ -87,6 +90,7 @@ export class EdgeServer {
 class Connection {
   readonly #reader = new HttpReader();
   #answering = false;
+  #deaf = false;
   #closing = false;
   #ended = false;
   #changedAt: number;
@@ -107,10 +111,11 @@ class Connection {
     socket.on('error', () => socket.destroy());
   }
 
-  /** Once a second: too slow, or idle for too long. */
+  /** Once a second: too slow, deaf or idle for too long. */
   sweep(): void {
-    if (this.#answering) return;
     const since = this.now() - this.#changedAt;
+    if (this.#deaf && since >= this.limits.answerMs) this.socket.destroy();
+    if (this.#answering) return;
     if (this.#reader.partial) {
       if (since < this.limits.requestMs) return;
       this.#refuse({ status: 408, detail: 'The request did not arrive in time.' });
@@ -173,9 +178,11 @@ class Connection {
     if (flushed) return true;
     // The client does not read: neither do we, until it has.
     this.#answering = true;
+    this.#deaf = true;
     this.socket.pause();
     this.socket.once('drain', () => {
       this.#answering = false;
+      this.#deaf = false;
       this.#changedAt = this.now();
       this.#serve();
     });

@@ -29,7 +29,11 @@ const STATUS: Partial<Record<Code, number>> = {
 /** Every refusal of Core that is not listed is one of its moments: try again. */
 const UNAVAILABLE = 503;
 /** Refusals of the parser have the nearest code of the one list. */
-const MALFORMED_CODE: Partial<Record<Malformed['status'], Code>> = { 413: 'payload_too_large' };
+const MALFORMED_CODE: Partial<Record<Malformed['status'], Code>> = {
+  408: 'request_timeout',
+  413: 'payload_too_large',
+  431: 'headers_too_large',
+};
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',

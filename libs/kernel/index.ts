@@ -16,4 +16,5 @@ export * from './scheduler.js';
 export * from './stop-signals.js';
 export * from './streams.js';
 export * from './taken-port.js';
+export * from './token-bucket.js';
 export * from './turns.js';

@@ -5,15 +5,28 @@ export const LIMITS = {
   conflictRetriesMax: 3,
   httpBodyBytesMax: 1024 * 1024,
   httpBodyDepthMax: 32,
+  /** Header fields of 16 KiB arrive in a second on any line that works; a body of 1 MiB in 20. */
+  httpHeadersMsMax: 10_000,
+  httpRequestMsMax: 20_000,
+  /** No byte either way; an event stream beats more often. */
+  httpSilenceMsMax: 75_000,
+  /** Below the usual 20,000 open files of a process; one address leaves room for two others. */
+  httpConnectionsMax: 12_000,
+  httpConnectionsPerPeerMax: 4_000,
+  /** What a bucket holds, in seconds of its rate; buckets remembered (a principal or an address). */
+  rateBurstSeconds: 5,
+  rateBucketsMax: 10_000,
   edgeBodyBytesMax: 1024 * 1024,
   /** A body of ciphertext may be so much larger: what one request encrypted, one must decrypt. */
   edgeCiphertextBytesExtra: 64 * 1024,
   edgeHeaderBytesMax: 16 * 1024,
   edgeBatchItemsMax: 256,
   edgeContextBytesMax: 8 * 1024,
-  edgeConnectionsMax: 10_000,
+  /** All of one service's workloads, on one machine. */
+  edgeConnectionsMax: 12_000,
   edgeIdleMsMax: 75_000,
   edgeRequestMsMax: 10_000,
+  edgeAnswerMsMax: 10_000,
   /** How long a caller waits for a lease that is not there yet. */
   edgeLeaseWaitMsMax: 4_000,
   idempotencyKeyCharsMax: 255,

@@ -1,11 +1,14 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { KcmError } from '@kcm/kernel';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ROUTE, type Route } from './access.js';
 import { Authenticator, isPlatformRole, type Principal, SealStatus } from './principal.js';
+import { RateLimiter } from './rate-limiter.js';
 
 const ID = /^[A-Za-z0-9_-]{1,80}$/;
+/** Who watches is not shut out by who floods from the same address. */
+const UNLIMITED: ReadonlySet<string> = new Set(['livez', 'readyz']);
 const NOT_FOUND = 'There is no such resource.';
 
 function bearerOf(request: FastifyRequest): string | null {
@@ -14,7 +17,7 @@ function bearerOf(request: FastifyRequest): string | null {
 }
 
 /**
- * The one place that says who may. Order: sealed, token, tenant, role: another tenant's id is
+ * The one place that says who may. Order: sealed, token, rate, tenant, role: another tenant's id is
  * not_found whatever the role, exactly as one that does not exist.
  */
 @Injectable()
@@ -23,6 +26,7 @@ export class AuthGuard implements CanActivate {
     @Inject(Reflector) private readonly reflector: Reflector,
     @Inject(Authenticator) private readonly authenticator: Authenticator,
     @Inject(SealStatus) private readonly seal: SealStatus,
+    @Inject(RateLimiter) private readonly limiter: RateLimiter,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -33,9 +37,14 @@ export class AuthGuard implements CanActivate {
     if (!route.whileSealed && this.seal.sealed()) {
       throw new KcmError('sealed', 'The region is sealed: an operator must unseal it first.');
     }
-    if (route.roles === 'public') return true;
-    const principal = await this.principalOf(request);
+    const reply = context.switchToHttp().getResponse<FastifyReply>();
+    if (route.roles === 'public') {
+      if (!UNLIMITED.has(route.path)) this.limiter.anonymous(request.ip, reply);
+      return true;
+    }
+    const principal = await this.principalOf(request, reply);
     request.kcm.principal = principal;
+    this.limiter.principal(principal.tenant, principal.actor, reply);
     const params = request.params as Record<string, string>;
     authorize(principal, route, params['tenant'] ?? null);
     request.kcm.admitted = true;
@@ -46,10 +55,11 @@ export class AuthGuard implements CanActivate {
     return true;
   }
 
-  private async principalOf(request: FastifyRequest): Promise<Principal> {
+  private async principalOf(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
     const bearer = bearerOf(request);
     const principal = bearer === null ? null : await this.authenticator.authenticate(bearer);
     if (principal === null) {
+      this.limiter.anonymous(request.ip, reply);
       throw new KcmError('unauthenticated', 'A valid bearer token is needed.');
     }
     return principal;

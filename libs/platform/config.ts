@@ -6,6 +6,8 @@ import { z } from 'zod';
 import { issuerSettings } from './oidc/index.js';
 
 const port = z.coerce.number().int().min(0).max(65_535);
+/** Requests a second; 0: no limit. */
+const rate = z.coerce.number().int().min(0).max(1_000_000);
 const cidr = z.string().refine((text) => ipaddr.isValidCIDR(text), 'is not a CIDR');
 const engine = (only: string) =>
   z
@@ -61,6 +63,8 @@ const schema = z.object({
     .pipe(issuers)
     .optional()
     .transform((list) => list ?? []),
+  KCM_RATE_LIMIT: rate.default(1_000),
+  KCM_RATE_LIMIT_ANONYMOUS: rate.default(200),
   KCM_EGRESS_ALLOW: z
     .string()
     .optional()

@@ -5,18 +5,19 @@ import { Refusals } from '@kcm/application';
 import { KcmError, LIMITS, type Random, uuidv4 } from '@kcm/kernel';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readFileSync } from 'node:fs';
-import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
+import { ClientErrors } from './client-errors.js';
 import type { Config } from './config.js';
+import { limitConnections } from './connections.js';
 import { acceptJsonAlone } from './json-body.js';
+import { Methods } from './methods.js';
 import { ProblemFilter, sendProblem, toKcmError } from './problem.filter.js';
-import { PROBLEM_TYPE, problemOf } from './problem.js';
 import type { RequestScope } from './request.js';
+import { Routes } from './routes.js';
 
 const CORRELATION_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
-const REQUEST_MS_MAX = 30_000;
-/** Node takes the longer of its two limits for the whole request and looks every so often. */
-const SLOW = { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+/** Node looks every so often. */
+const SLOW = { headersTimeout: LIMITS.httpHeadersMsMax, connectionsCheckingInterval: 1_000 };
 /** A request that is still arriving holds up a stop for so long. */
 const STOP_GRACE_MS = 2_000;
 
@@ -67,15 +68,10 @@ function observe(server: FastifyInstance, random: Random, logger: Logger): void 
 
 const unreadable = () => new KcmError('invalid_request', 'The request cannot be read.');
 
-/** Bytes that are no HTTP request: answered by hand, and the connection is over. */
-function refuseBytes(socket: Duplex, correlationId: string): void {
-  if (!socket.writable || socket.destroyed) return void socket.destroy();
-  const body = JSON.stringify(problemOf(unreadable(), correlationId));
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
-      `X-Correlation-Id: ${correlationId}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `Cache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
-  );
+/** Which methods a path serves; looked up when somebody asks: routes stand once all is composed. */
+function methodsOf(app: NestFastifyApplication): (url: string) => string | null {
+  let methods: Methods | null = null;
+  return (url) => (methods ??= new Methods(app.get(Routes).all())).of(url);
 }
 
 /** @returns an application that is not listening yet */
@@ -95,9 +91,11 @@ export async function createHttpApp(
             minVersion: 'TLSv1.2' as const,
           },
         };
+  const clientErrors = new ClientErrors();
   const adapter = new FastifyAdapter({
     bodyLimit: LIMITS.httpBodyBytesMax,
-    requestTimeout: REQUEST_MS_MAX,
+    requestTimeout: LIMITS.httpRequestMsMax,
+    connectionTimeout: LIMITS.httpSilenceMsMax,
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: 'idle',
     // A path that cannot be decoded or is too long is refused before any hook or route.
@@ -105,10 +103,12 @@ export async function createHttpApp(
       openScope(request, reply, random);
       sendProblem(reply, toKcmError(error) ?? unreadable(), request.kcm.correlationId);
     },
-    clientErrorHandler: (_error, socket) => refuseBytes(socket, uuidv4(random)),
+    clientErrorHandler: (error, socket) => clientErrors.refuse(error, socket, uuidv4(random)),
     ...tls,
   });
   const server = adapter.getInstance();
+  clientErrors.watch(server.server);
+  limitConnections(server.server);
   observe(server, random, logger);
   acceptJsonAlone(server);
   // Only here: what serves no HTTP of ours does without its megabytes.
@@ -122,6 +122,6 @@ export async function createHttpApp(
     abortOnError: false,
     bodyParser: false,
   });
-  app.useGlobalFilters(new ProblemFilter(app.get(Refusals), logger));
+  app.useGlobalFilters(new ProblemFilter(app.get(Refusals), logger, methodsOf(app)));
   return app;
 }

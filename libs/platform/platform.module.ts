@@ -19,6 +19,7 @@ import { CommandInterceptor } from './command.interceptor.js';
 import { Config } from './config.js';
 import { Health } from './health.js';
 import { PublicController } from './public.controller.js';
+import { RateLimiter } from './rate-limiter.js';
 import { Routes } from './routes.js';
 import { BOOT, CLOCK, RANDOM, REGION } from './tokens.js';
 
@@ -40,6 +41,8 @@ export interface PlatformDeps {
 @Module({})
 export class PlatformModule {
   static register(deps: PlatformDeps): DynamicModule {
+    const { KCM_RATE_LIMIT: principal, KCM_RATE_LIMIT_ANONYMOUS: anonymous } = deps.config;
+    const limiter = new RateLimiter({ principal, anonymous }, deps.clock);
     const values = [
       { provide: Config, useValue: deps.config },
       { provide: CLOCK, useValue: deps.clock },
@@ -51,6 +54,7 @@ export class PlatformModule {
       { provide: Reservations, useValue: deps.reservations },
       { provide: Refusals, useValue: deps.refusals },
       { provide: Health, useValue: deps.health },
+      { provide: RateLimiter, useValue: limiter },
     ];
     return {
       module: PlatformModule,

@@ -11,19 +11,21 @@ describe('A refusal', () => {
   const filter = new ProblemFilter(
     { record } as unknown as Refusals,
     { error } as unknown as Logger,
+    (path) => (path.startsWith('/v1/tenants') ? 'GET, HEAD, POST' : null),
   );
   beforeEach(() => jest.clearAllMocks());
 
   const answer = async (raised: unknown, url?: string) => {
     const headers: Record<string, string> = {};
     const sent: { body: Record<string, unknown>; status: number } = { body: {}, status: 0 };
+    const kcm = { correlationId: 'c1', principal: null };
     const reply = {
+      request: { kcm },
       header: (name: string, value: string) => ((headers[name] = value), reply),
       status: (status: number) => ((sent.status = status), reply),
       type: (type: string) => reply.header('Content-Type', type),
       send: (text: string) => ((sent.body = JSON.parse(text) as typeof sent.body), reply),
     };
-    const kcm = { correlationId: 'c1', principal: null };
     const request = { kcm, url: '/v1/tenants?x=secret', method: 'POST', routeOptions: { url } };
     await filter.answer(
       raised,
@@ -60,6 +62,13 @@ describe('A refusal', () => {
       expect(error).toHaveBeenCalledTimes(1);
     },
   );
+
+  it('for its method names the methods that the path serves', async () => {
+    const { status, body, headers } = await answer(new KcmError('not_found', 'None.'));
+    expect([status, body['code']]).toEqual([405, 'method_not_allowed']);
+    expect(headers['Allow']).toBe('GET, HEAD, POST');
+    expect((await answer(new KcmError('not_found', 'None.'), '/v1/tenants')).status).toBe(404);
+  });
 
   it('of a command is recorded before it is answered, without its query', async () => {
     await answer(new KcmError('wrong_state', 'Not now.'), '/v1/tenants');

@@ -58,6 +58,8 @@ export class ProblemFilter implements ExceptionFilter {
   constructor(
     private readonly refusals: Refusals,
     private readonly logger: Logger,
+    /** The methods that a path serves, as `Allow` lists them; null: no such path. */
+    private readonly methodsOf: (url: string) => string | null,
   ) {}
 
   async catch(raised: unknown, host: ArgumentsHost): Promise<void> {
@@ -66,9 +68,19 @@ export class ProblemFilter implements ExceptionFilter {
     await this.answer(raised, request, reply);
   }
 
+  /** A path that serves other methods is there. */
+  private known(raised: unknown, request: FastifyRequest, reply: FastifyReply): KcmError | null {
+    const error = toKcmError(raised);
+    if (error?.code !== 'not_found' || request.routeOptions.url !== undefined) return error;
+    const allow = this.methodsOf(request.url);
+    if (allow === null) return error;
+    void reply.header('Allow', allow);
+    return new KcmError('method_not_allowed', `This path serves ${allow}.`);
+  }
+
   async answer(raised: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { correlationId, principal } = request.kcm;
-    const known = toKcmError(raised);
+    const known = this.known(raised, request, reply);
     const error = known ?? new KcmError('internal', 'Something failed on our side.');
     if (known === null) this.logger.error({ err: raised, correlationId }, 'unexpected failure');
     if (isRecorded(request)) {

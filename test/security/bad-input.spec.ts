@@ -312,9 +312,12 @@ describe('paths and methods', () => {
   );
 
   it.each(['PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'PUT', 'SEARCH', 'LOCK'])(
-    '%s is not served where it is not declared',
+    '%s is not served where it is not declared, and what is, is named',
     async (method) => {
-      expectProblem(await server.ask(method, '/v1/tenants', { token: operator }), 404, 'not_found');
+      const answer = await server.ask(method, '/v1/tenants', { token: operator });
+      expectProblem(answer, 405, 'method_not_allowed');
+      expect(answer.headers.allow).toBe('GET, HEAD, POST');
+      expectProblem(await server.ask(method, '/v1/none', { token: operator }), 404, 'not_found');
     },
   );
 });
@@ -322,22 +325,37 @@ describe('paths and methods', () => {
 describe('bytes', () => {
   const head = 'POST /v1/tenants HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
 
-  it.each<[string, string]>([
+  it.each<[string, string, number?]>([
     ['no HTTP', 'hello\r\n\r\n'],
     ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['TLS', '\x16\x03\x01\x00\x05hello\r\n\r\n'],
     ['an unknown method', 'BREW /v1/tenants HTTP/1.1\r\nHost: x\r\n\r\n'],
-    ['headers without end', `GET /livez HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(40_000)}\r\n\r\n`],
-    ['too many headers', `GET /livez HTTP/1.1\r\nHost: x\r\n${'X: 1\r\n'.repeat(10_000)}\r\n`],
+    [
+      'headers without end',
+      `GET /livez HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(40_000)}\r\n\r\n`,
+      431,
+    ],
+    ['too many headers', `GET /livez HTTP/1.1\r\nHost: x\r\n${'X: 1\r\n'.repeat(10_000)}\r\n`, 431],
+    ['an over-long target', `GET /${'a'.repeat(40_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431],
     ['two lengths', `${head}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}`],
     ['length and chunks', `${head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}`],
     ['a negative length', `${head}Content-Length: -2\r\n\r\n{}`],
     ['broken chunks', `${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n`],
     ['NUL in a header', 'GET /livez HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n'],
     ['a bare line feed', 'GET /livez HTTP/1.1\nHost: x\n\n'],
-  ])('%s: refused with a problem, and the connection ends', async (_name, bytes) => {
+    ['chunks, then a length', `${head}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}`],
+    ['a coding that is not the last', `${head}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n`],
+    ['two codings', `${head}Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n`],
+    ['a space before the colon', `${head}Content-Length : 2\r\n\r\n{}`],
+    ['a signed length', `${head}Content-Length: +2\r\n\r\n{}`],
+    ['a length in a list', `${head}Content-Length: 2, 2\r\n\r\n{}`],
+    ['a chunk beyond any', `${head}Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n`],
+    ['NUL in the target', 'GET /liv\0ez HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ])('%s: refused with a problem, and the connection ends', async (_name, bytes, status = 400) => {
     const answer = await sendRaw(server.url, Buffer.from(bytes, 'latin1'));
-    expect(answer).toMatch(/^HTTP\/1\.1 (400|413|431) /);
+    const code = status === 431 ? 'headers_too_large' : 'invalid_request';
+    expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual([`HTTP/1.1 ${status}`]);
+    expect(answer).toContain(`"code":"${code}"`);
     expect(answer).toMatch(/\r\nContent-Type: application\/problem\+json/i);
     expect(answer).toMatch(/"correlationId":"[0-9a-f-]{36}"/);
   });
@@ -349,6 +367,15 @@ describe('bytes', () => {
     const said = await sendRaw(server.url, `${get('/livez')}${unknown}${last}`);
     const statuses = [...said.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => match[1]);
     expect(statuses).toEqual(['200', '404', '400', '401', '200']);
+  });
+
+  it('garbage behind whole requests: these are answered first, then it is refused', async () => {
+    const whole = `GET /v1/tenants HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${operator}\r\n\r\n`;
+    const said = await sendRaw(server.url, `${whole}${whole}junk\r\n\r\n`);
+    expect(said.match(/HTTP\/1\.1 \d+/g)).toEqual(
+      ['200', '200', '400'].map((s) => `HTTP/1.1 ${s}`),
+    );
+    expect(said).toContain('"code":"invalid_request"');
   });
 
   it('half-sent bodies and abandoned connections hold nothing up', async () => {

@@ -116,9 +116,16 @@ function call({ method, path }: Row, ids: Ids, token?: string): Promise<Answer> 
   return server.ask(method, `${fill(path, ids)}?surplus=1`, { ...withToken, body: { surplus: 1 } });
 }
 
-/** All that a caller can see, but for the time and the correlation id. */
+/**
+ * All that a caller can see, but for the time, the correlation id and how often it asked by itself.
+ */
 function visible({ status, headers, body, text }: Answer) {
-  const { date: _, 'x-correlation-id': _id, 'content-length': _length, ...rest } = headers;
+  const own = ['date', 'x-correlation-id', 'content-length'];
+  const rest = Object.fromEntries(
+    Object.entries(headers).filter(
+      ([name]) => !own.includes(name) && !name.startsWith('ratelimit-'),
+    ),
+  );
   if (!headers['content-type']?.startsWith('application/problem+json'))
     return { status, rest, text };
   expect(body['correlationId']).toBe(headers['x-correlation-id']);

@@ -17,6 +17,15 @@ describe('a token bucket', () => {
     expect(bucket.reserveMs(100, 300)).toBe(300);
   });
 
+  it('says what is left and when it is full again', () => {
+    const bucket = new TokenBucket(4, 2, 0);
+    expect(bucket.look(0)).toEqual({ left: 4, fullInMs: 0 });
+    for (let n = 0; n < 3; n += 1) bucket.take(0);
+    expect(bucket.look(0)).toEqual({ left: 1, fullInMs: 1_500 });
+    expect(bucket.look(250)).toEqual({ left: 1, fullInMs: 1_250 });
+    expect(bucket.look(9_000)).toEqual({ left: 4, fullInMs: 0 });
+  });
+
   it('a clock that stands still or goes back gives nothing', () => {
     const bucket = new TokenBucket(1, 10, 1_000);
     expect(bucket.take(1_000)).toBe(true);
