@@ -1,9 +1,12 @@
 import type { Grant, Recorded } from '@kcm/domain';
-import { type Clock, Deadline, type LeaseClock, type Reading, rfc3339 } from '@kcm/kernel';
+import { type Clock, Deadline, type LeaseClock, type Reading } from '@kcm/kernel';
 import type { Holder } from './lease-desk.js';
 
 interface Held extends Holder {
   readonly service: string;
+  /** RFC 3339, as recorded. */
+  readonly endsAt: string;
+  /** By the monotonic clock: a wall clock that is set neither hides a holder nor keeps it. */
   readonly endsAtMs: number;
 }
 const SWEEP_AT_MIN = 1_024;
@@ -44,18 +47,22 @@ export class GrantBook {
   }
 
   /** From Core's own grants as they are recorded, and after a restart from the ledger's. */
-  held(tenant: string, grant: Pick<Grant, 'holder' | 'boot' | 'service' | 'endsAt'>): void {
+  held(
+    tenant: string,
+    grant: Pick<Grant, 'holder' | 'boot' | 'service' | 'seconds' | 'endsAt'>,
+  ): void {
     const edge = HOLDER.exec(grant.holder)?.[1];
-    const endsAtMs = Date.parse(grant.endsAt);
-    const now = this.clock.wallMs();
-    if (edge === undefined || !(endsAtMs > now)) return;
+    const left = Math.min(Date.parse(grant.endsAt) - this.clock.wallMs(), grant.seconds * 1000);
+    if (edge === undefined || !(left > 0)) return;
+    const now = this.clock.monotonicMs();
     const held = this.#holders.get(tenant) ?? new Map<string, Held>();
     this.#holders.set(tenant, held);
     for (const [slot, one] of held) if (one.endsAtMs <= now) held.delete(slot);
-    const { boot, service } = grant;
+    const { boot, service, endsAt } = grant;
     const slot = `${edge}/${boot}/${service}`;
+    const endsAtMs = now + left;
     if ((held.get(slot)?.endsAtMs ?? 0) < endsAtMs)
-      held.set(slot, { edge, boot, service, endsAtMs });
+      held.set(slot, { edge, boot, service, endsAt, endsAtMs });
   }
 
   /** Folds `LeasesGranted` and `LeasesRenewed`; any other event changes nothing. */
@@ -70,18 +77,14 @@ export class GrantBook {
     tenant: string,
     service: string | null,
   ): readonly { readonly edge: string; readonly boot: string; readonly endsAt: string }[] {
-    const now = this.clock.wallMs();
+    const now = this.clock.monotonicMs();
     const last = new Map<string, Held>();
     for (const held of this.#holders.get(tenant)?.values() ?? []) {
       if (held.endsAtMs <= now || (service !== null && held.service !== service)) continue;
       const who = `${held.edge}/${held.boot}`;
       if ((last.get(who)?.endsAtMs ?? 0) < held.endsAtMs) last.set(who, held);
     }
-    return [...last.values()].map(({ edge, boot, endsAtMs }) => ({
-      edge,
-      boot,
-      endsAt: rfc3339(endsAtMs),
-    }));
+    return [...last.values()].map(({ edge, boot, endsAt }) => ({ edge, boot, endsAt }));
   }
 
   #sweep(): void {

@@ -558,6 +558,19 @@ describe('who may ask', () => {
     await world.time.advance(60_000);
     expect(next.desk.holders('acme', null)).toEqual([]);
   });
+
+  it.each([3_600_000, -3_600_000])(
+    'a wall jump of %i ms neither hides a holder nor keeps it',
+    async (jump) => {
+      const world = await region();
+      await world.lease('acme');
+      const [held] = world.keys.desk.holders('acme', null);
+      world.time.jumpWall(jump);
+      expect(world.keys.desk.holders('acme', null)).toEqual([held]);
+      await world.time.advance(60_000);
+      expect(world.keys.desk.holders('acme', null)).toEqual([]);
+    },
+  );
 });
 
 describe('a Core that was replaced', () => {

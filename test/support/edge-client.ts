@@ -10,7 +10,11 @@ export interface EdgeAnswer {
   readonly keyVersion?: number;
   readonly grantId?: string;
   readonly core?: { readonly connected: boolean };
-  readonly leases?: readonly { readonly tenant: string; readonly keyVersion: number }[];
+  readonly leases?: readonly {
+    readonly tenant: string;
+    readonly keyVersion: number;
+    readonly endsInMs: number;
+  }[];
 }
 /** A record and what it must open to. */
 export interface Sample {

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EdgeClient } from './edge-client.js';
-import type { Program, Stage } from './processes.js';
+import type { Env, Program, Stage } from './processes.js';
 import { Proxy } from './proxy.js';
 import type { Region } from './region.js';
 
@@ -15,16 +15,18 @@ export class EdgeProcess {
     readonly id: string,
     private readonly services: readonly string[],
     readonly wire: Proxy,
+    private readonly env: Env,
   ) {
     this.data = stage.path(id);
   }
 
-  /** Enrols it as the operator does and starts it. */
+  /** Enrols it as the operator does and starts it; `env` is added to its environment. */
   static async start(
     stage: Stage,
     region: Region,
     id: string,
     services: readonly string[],
+    env: Env = {},
   ): Promise<EdgeProcess> {
     mkdirSync(stage.path('identities'), { recursive: true });
     const out = stage.path('identities', id);
@@ -32,7 +34,7 @@ export class EdgeProcess {
     const enrolled = await region.kcm(...words);
     if (enrolled.code !== 0) throw new Error(`kcm edge enrol failed: ${enrolled.stderr}`);
     const wire = await Proxy.listen(stage, () => region.kmip);
-    const edge = new EdgeProcess(stage, id, services, wire);
+    const edge = new EdgeProcess(stage, id, services, wire, env);
     await edge.restart();
     return edge;
   }
@@ -56,6 +58,7 @@ export class EdgeProcess {
       KCM_TLS_CERT: join(identity, 'client.pem'),
       KCM_TLS_KEY: join(identity, 'client-key.pem'),
       KCM_TLS_CA: join(identity, 'ca.pem'),
+      ...this.env,
     });
     this.#program = program;
     if (!alone) return this.connected();

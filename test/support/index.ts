@@ -1,4 +1,5 @@
 export * from './api.js';
+export * from './disturbed.js';
 export * from './edge-client.js';
 export * from './edge-process.js';
 export * from './keystore.js';

@@ -21,6 +21,10 @@ export class Program {
     private readonly log: string,
   ) {}
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   get output(): string {
     return readFileSync(this.log, 'utf8').slice(-3_000);
   }

@@ -1,11 +1,13 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { Stage } from './processes.js';
 
-/** A TCP wire that can be cut. */
+/** A TCP wire that can be cut, and that can keep back what comes from the far end. */
 export class Proxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #lines = new Set<{ readonly near: Socket; readonly far: Socket }>();
   #cut = false;
+  #held = false;
 
   private constructor(private readonly target: () => string | null) {
     this.#server = createServer((near) => this.#join(near));
@@ -36,6 +38,17 @@ export class Proxy {
     this.#cut = false;
   }
 
+  /** What the far end says from now on stays here. */
+  hold(): void {
+    this.#held = true;
+    for (const { near, far } of this.#lines) far.unpipe(near);
+  }
+
+  release(): void {
+    this.#held = false;
+    for (const { near, far } of this.#lines) far.pipe(near);
+  }
+
   #join(near: Socket): void {
     near.on('error', () => undefined);
     const target = this.#cut ? null : this.target();
@@ -45,6 +58,9 @@ export class Proxy {
     }
     const [host = '', port = ''] = target.split(':');
     const far = connect(Number(port), host);
+    const line = { near, far };
+    this.#lines.add(line);
+    near.on('close', () => this.#lines.delete(line));
     for (const [one, other] of [
       [near, far],
       [far, near],
@@ -55,7 +71,8 @@ export class Proxy {
         this.#sockets.delete(one);
         other.destroy();
       });
-      one.pipe(other);
     }
+    near.pipe(far);
+    if (!this.#held) far.pipe(near);
   }
 }

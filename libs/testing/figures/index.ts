@@ -25,4 +25,9 @@ export const FIGURES = {
   httpRequests: figure(1_500, 50_000),
   /** Boots of an Edge whose salts and nonces must all differ, each with 2 000 records. */
   edgeBoots: figure(50, 500),
+  /** How long Core and an Edge are stopped, and how often an Edge is stopped for a moment. */
+  stoppedSeconds: figure(15, 300),
+  shortStops: figure(1, 40),
+  /** How often a wall clock jumps. */
+  clockJumps: figure(1, 10),
 } as const;
