@@ -1,6 +1,7 @@
 import { credentialsContext } from '@kcm/crypto';
 import {
   type ActContext,
+  type CallSeen,
   type CoreView,
   KeyService,
   type OpenCustody,
@@ -50,6 +51,9 @@ export interface CoreDeps {
   readonly shredWord: ShredWord;
   /** Another Core took over this region: this process must end. */
   readonly onReplaced: () => void;
+  /** What is counted of it. Must not throw. */
+  readonly onCalled: (seen: CallSeen) => void;
+  readonly onAnswered: (operation: string, reason: string | null) => void;
 }
 
 /** Everything of Core that needs the keys: it stands while the region is unsealed. */
@@ -81,6 +85,7 @@ export class CoreRuntime {
       boot: deps.boot,
       release: VERSION,
       onReplaced: deps.onReplaced,
+      onCalled: deps.onCalled,
       driver: (name) => deps.drivers.get(name),
       openCredentials: (sealed, tenant, rootKeyId) => {
         const { info, aad } = credentialsContext(tenant, rootKeyId);
@@ -108,6 +113,11 @@ export class CoreRuntime {
   /** Port of the KMIP door, null while sealed. */
   get kmipPort(): number | null {
     return this.#front === null ? null : this.#port;
+  }
+
+  /** Edges that hold a connection to be told over; 0 while sealed. */
+  get edgesConnected(): number {
+    return this.#front?.edges ?? 0;
   }
 
   /** Once a process, before anything is unsealed. @throws LedgerUnavailable */
@@ -218,7 +228,9 @@ export class CoreRuntime {
       },
       onCloned: (edge, boot) => logger.error({ edge, boot }, 'the same Edge boot lives twice'),
       onRefused: (why, detail) => logger.info({ why, detail }, 'kmip connection refused'),
-      onError: (error, operation) => logger.error({ err: error, operation }, 'kmip failure'),
+      onAnswered: this.deps.onAnswered,
+      onError: (error, operation, correlationId) =>
+        logger.error({ err: error, operation, correlationId }, 'kmip failure'),
     });
   }
 

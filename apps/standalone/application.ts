@@ -1,7 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { eventCatalog, type RegionKeys } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
-import { createHttpApp, EnginesModule, Health, PlatformModule } from '@kcm/platform';
+import { createHttpApp, EnginesModule, Health, httpMetrics, PlatformModule } from '@kcm/platform';
 import { CmkModule } from '../cmk/index.js';
 import {
   CoreModule,
@@ -11,7 +11,8 @@ import {
   type RegionHooks,
 } from '../core/index.js';
 import type { Composition, Ground } from './composition.js';
-import { watchHealth } from './health.js';
+import { watchHealth } from './health/index.js';
+import { watchMetrics } from './metrics/index.js';
 import { StandaloneModule } from './standalone.module.js';
 
 /** The HTTP doors of cmk, Core and the projector over one composition; not listening yet. */
@@ -20,10 +21,12 @@ export function createApplication(
   parts: Composition,
   hooks: RegionHooks,
 ): Promise<NestFastifyApplication> {
-  const { config, engines, clock, random, logger } = ground;
+  const { config, engines, clock, random, logger, metrics } = ground;
   const { region, boot, states: view, seals, subjects, refusals, reservations } = parts;
   const health = new Health();
-  watchHealth(health, parts);
+  const { ledger } = engines;
+  watchHealth(health, parts, { ledger, clock });
+  watchMetrics(metrics, { parts, ledger, clock });
   const isOperator = operatorToken(parts.dataDir, random);
   const people = parts.oidc ?? new LocalAuthenticator(region, view, subjects, clock);
   const modules = [
@@ -34,7 +37,7 @@ export function createApplication(
       random,
       boot,
       deciders: {
-        ledger: engines.ledger,
+        ledger,
         catalog: eventCatalog,
         clock,
         region,
@@ -44,6 +47,7 @@ export function createApplication(
       reservations,
       refusals,
       health,
+      metrics,
     }),
     CoreModule.register({
       region,
@@ -60,7 +64,8 @@ export function createApplication(
     }),
   ];
   const module = StandaloneModule.register(modules, parts.runner);
-  return createHttpApp(module, { config, logger, random });
+  const onAnswered = httpMetrics(metrics);
+  return createHttpApp(module, { config, logger, random, onAnswered });
 }
 
 /** @throws KcmError sealed while the region is not initialized */

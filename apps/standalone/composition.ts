@@ -13,21 +13,24 @@ import { SealService } from '@kcm/custody';
 import { eventCatalog, type Recorded } from '@kcm/domain';
 import { type Clock, commandIdOf, type Random, systemScheduler, uuidv4 } from '@kcm/kernel';
 import { DriverRegistry, EgressGuard, LOOPBACK_CIDRS } from '@kcm/keystores';
-import { type Config, type Engines, OidcAuthenticator } from '@kcm/platform';
+import type { WatchedLedger } from '@kcm/ledger';
+import { type Config, type Engines, type Metrics, OidcAuthenticator } from '@kcm/platform';
 import { processes } from '@kcm/processes';
 import { projections } from '@projections/all';
 import type { Logger } from 'pino';
 import { CoreRuntime } from '../core/index.js';
 import { LocalEdge } from './local-edge.js';
+import { coreMetrics } from './metrics/index.js';
 import { dispatching, executing } from './steps.js';
 
 /** What everything here stands on. */
 export interface Ground {
   readonly config: Config;
-  readonly engines: Engines;
+  readonly engines: Engines & { readonly ledger: WatchedLedger };
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 /** What is there only once the HTTP application is, or concerns the process as a whole. */
 export interface Late {
@@ -73,6 +76,7 @@ export function compose(ground: Ground, late: Late) {
     // One machine: whoever keeps an image of the disk keeps every copy.
     shredWord: 'recoverable from a disk image',
     onReplaced: late.replaced,
+    ...coreMetrics(ground.metrics),
   });
   const edge = new LocalEdge({
     region,

@@ -4,7 +4,8 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { assertLedgerWhole, Commands, processProjection } from '@kcm/application';
 import type { OpenCustody } from '@kcm/custody';
 import { type Clock, type Random, systemClock, systemRandom } from '@kcm/kernel';
-import { createLogger, Health, openEngines, readConfig } from '@kcm/platform';
+import { WatchedLedger } from '@kcm/ledger';
+import { createLogger, Health, Metrics, openEngines, readConfig } from '@kcm/platform';
 import { processes } from '@kcm/processes';
 import { projections } from '@projections/all';
 import { EventStreams } from '../cmk/index.js';
@@ -12,6 +13,7 @@ import { RegionService } from '../core/index.js';
 import { createApplication } from './application.js';
 import { compose, type Composition, type Ground } from './composition.js';
 import { EndpointsFile } from './endpoints.js';
+import { ledgerMetrics } from './metrics/index.js';
 import { assertLedgerIsTheirs, findLosses } from './stores.js';
 import { keepUnsealKey, readUnsealKey } from './unseal-key.js';
 
@@ -168,8 +170,11 @@ export async function startStandalone(
 ): Promise<Standalone> {
   const config = readConfig(env);
   const logger = createLogger(config.KCM_LOG_LEVEL, config.KCM_REGION);
-  const engines = await openEngines(config, random);
-  const standalone = new Standalone({ config, engines, clock, random, logger });
+  const metrics = new Metrics();
+  const { onAppend, onCommit } = ledgerMetrics(metrics);
+  const opened = await openEngines(config, random, onCommit);
+  const engines = { ...opened, ledger: new WatchedLedger(opened.ledger, clock, onAppend) };
+  const standalone = new Standalone({ config, engines, clock, random, logger, metrics });
   try {
     await standalone.start();
   } catch (error) {

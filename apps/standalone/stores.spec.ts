@@ -28,8 +28,12 @@ describe('The stores beside a ledger', () => {
     await all.erasure.erase('tek/acme');
     await all.directory.erase('name');
     expect(await findLosses(all)).toMatchObject([
-      { part: 'erasure-store', level: 'degraded', detail: expect.stringMatching(/^1 of 2 /) },
-      { part: 'directory', level: 'degraded', detail: expect.stringMatching(/^2 of 2 /) },
+      {
+        dependency: 'erasure-store',
+        code: 'erasure_keys_missing',
+        detail: expect.stringMatching(/^1 of 2 /),
+      },
+      { dependency: 'directory', code: 'names_missing', detail: expect.stringMatching(/^2 of 2 /) },
     ]);
   });
 });

@@ -1,5 +1,5 @@
 import { KcmError } from '@kcm/kernel';
-import type { Engines, Finding } from '@kcm/platform';
+import type { Engines, Reason } from '@kcm/platform';
 
 type Stores = Pick<Engines, 'vault' | 'erasure' | 'directory'>;
 
@@ -18,24 +18,27 @@ export async function assertLedgerIsTheirs({ vault }: Pick<Stores, 'vault'>): Pr
 }
 
 /** What the other stores lack for the tenants whose keys the vault holds. */
-export async function findLosses({ vault, erasure, directory }: Stores): Promise<Finding[]> {
+export async function findLosses({ vault, erasure, directory }: Stores): Promise<Reason[]> {
   const tenants = new Set((await vault.list('l2')).map((path) => path.split('/')[1]!));
   const lacking = async (store: Stores['erasure'], under: string): Promise<number> => {
     const there = new Set((await store.list(under)).map((path) => path.split('/')[1]!));
     return [...tenants].filter((tenant) => !there.has(tenant)).length;
   };
-  const losses: Finding[] = [];
-  const say = (part: string, count: number, detail: string) => {
-    if (count > 0)
-      losses.push({ part, level: 'degraded', detail: `${count} of ${tenants.size} ${detail}` });
+  const losses: Reason[] = [];
+  const say = (dependency: string, code: string, count: number, lost: string) => {
+    const detail = `${count} of ${tenants.size} ${lost}`;
+    const next = 'stop the server, put the right file back, start again';
+    if (count > 0) losses.push({ dependency, level: 'degraded', code, detail, next });
   };
   say(
     'erasure-store',
+    'erasure_keys_missing',
     await lacking(erasure, 'tek'),
     'tenants with keys have no erasure key and do not open: is this the erasure.db that belongs here?',
   );
   say(
     'directory',
+    'names_missing',
     await lacking(directory, 'name'),
     'tenants with keys have no name: people are not recognised. Is this the directory.db that belongs here?',
   );

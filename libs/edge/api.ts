@@ -1,20 +1,21 @@
 import { KcmError, LIMITS, TENANT_ID, uuidv4, type Random } from '@kcm/kernel';
 import type { DataPlane, Done, Outcome } from './data-plane.js';
-import type { HttpRequest } from './http-reader.js';
-import { problem, type Answer } from './problem.js';
+import type { HealthReport } from './health.js';
+import type { HttpRequest, Malformed } from './http-reader.js';
+import { METRICS_TYPE } from './metrics.js';
+import { OPENAPI_TEXT } from './openapi.js';
+import { codeOf, malformed, problem, type Answer } from './problem.js';
+import type { RefusalCounts } from './refusal-counts.js';
 import { jsonObject, readBatch, readWork } from './request-body.js';
 
-/** What `/v1/status` and the health routes say. */
-export interface EdgeHealth {
-  /** Null: ready. */
-  readonly unready: string | null;
-  readonly degraded: readonly string[];
-}
 export interface ApiParts {
   readonly plane: DataPlane;
   readonly random: Random;
   readonly status: () => object;
-  readonly health: () => EdgeHealth;
+  readonly health: () => HealthReport;
+  readonly metrics: () => string;
+  /** Of what never reached the data plane. */
+  readonly refusals: RefusalCounts;
 }
 /** The grant that an answer rests on goes out as `Kcm-Grant`. */
 const GRANT = 'Kcm-Grant';
@@ -35,14 +36,16 @@ export class EdgeApi {
     this.#acts = new Map<string, Act>([
       ['encrypt', (tenant, request, id) => this.#encrypt(tenant, request, id)],
       ['decrypt', (tenant, request, id) => this.#decrypt(tenant, request, id)],
-      ['encrypt-batch', (tenant, request) => this.#batch(tenant, request, 'plaintext')],
-      ['decrypt-batch', (tenant, request) => this.#batch(tenant, request, 'ciphertext')],
+      ['encrypt-batch', (tenant, request, id) => this.#batch(tenant, request, 'plaintext', id)],
+      ['decrypt-batch', (tenant, request, id) => this.#batch(tenant, request, 'ciphertext', id)],
       ...EXPORTS.map((name): [string, Act] => [name, refuseExport]),
     ]);
     this.#reads = new Map([
       ['/v1/status', () => ok(this.parts.status())],
       ['/livez', () => ok({ status: 'live' })],
       ['/readyz', () => this.#readyz()],
+      ['/metrics', () => text(METRICS_TYPE, this.parts.metrics())],
+      ['/openapi.json', () => text('application/json', OPENAPI_TEXT)],
     ]);
   }
 
@@ -53,11 +56,18 @@ export class EdgeApi {
       if (!(answered instanceof Promise)) return correlated(answered, id);
       return answered.then(
         (answer) => correlated(answer, id),
-        (error: unknown) => correlated(refusal(error, id), id),
+        (error: unknown) => correlated(this.#refusal(error, id), id),
       );
     } catch (error) {
-      return correlated(refusal(error, id), id);
+      return correlated(this.#refusal(error, id), id);
     }
+  }
+
+  /** To bytes that are no request. */
+  refuseBytes(fault: Malformed): Answer {
+    const id = this.correlationId(undefined);
+    this.parts.refusals.add('none', codeOf(fault));
+    return correlated(malformed(fault, id), id);
   }
 
   /** The caller's own where it is printable ASCII and short enough; else a new one. */
@@ -70,13 +80,13 @@ export class EdgeApi {
     if (target.includes('?')) throw invalidQuery();
     const read = this.#reads.get(target);
     if (read !== undefined) {
-      if (method !== 'GET' && method !== 'HEAD') return notAllowed('GET, HEAD', id);
+      if (method !== 'GET' && method !== 'HEAD') return this.#notAllowed('GET, HEAD', id);
       return read();
     }
     const path = TENANT_PATH.exec(target);
     const act = path === null ? undefined : this.#acts.get(path[2]!);
     if (act === undefined) throw new KcmError('not_found', 'There is no such route.');
-    if (method !== 'POST') return notAllowed('POST', id);
+    if (method !== 'POST') return this.#notAllowed('POST', id);
     const tenant = path![1]!;
     if (!TENANT_ID.test(tenant)) throw new KcmError('not_found', 'There is no such tenant here.');
     return act(tenant, request, id);
@@ -107,6 +117,7 @@ export class EdgeApi {
     tenant: string,
     request: HttpRequest,
     field: 'plaintext' | 'ciphertext',
+    id: string,
   ): Promise<Answer> {
     const encrypting = field === 'plaintext';
     const { plane } = this.parts;
@@ -121,7 +132,7 @@ export class EdgeApi {
       }
       if (outcome instanceof KcmError) {
         // A tenant that is not served here is the answer to the whole request.
-        if (outcome.code === 'not_found') throw outcome;
+        if (outcome.code === 'not_found') return problem(outcome, id);
         items.push({ error: itemError(outcome) });
         continue;
       }
@@ -132,10 +143,19 @@ export class EdgeApi {
   }
 
   #readyz(): Answer {
-    const { unready, degraded } = this.parts.health();
-    if (unready !== null) return ok({ status: 'unready', reasons: [unready] }, 503);
-    const status = degraded.length === 0 ? 'ready' : 'degraded';
-    return ok({ status, reasons: degraded });
+    const report = this.parts.health();
+    return ok(report, report.status === 'unavailable' ? 503 : 200);
+  }
+
+  #refusal(raised: unknown, id: string): Answer {
+    const error = raised instanceof KcmError ? raised : new KcmError('internal', 'The Edge failed.');
+    this.parts.refusals.add('none', error.code);
+    return problem(error, id);
+  }
+
+  #notAllowed(allow: string, id: string): Answer {
+    const answer = this.#refusal(new KcmError('method_not_allowed', `Use ${allow}.`), id);
+    return { ...answer, headers: [...answer.headers, ['Allow', allow]] };
   }
 }
 
@@ -169,6 +189,8 @@ const ok = (body: object, status = 200): Answer => ({
   headers: [],
 });
 
+const text = (type: string, body: string): Answer => ({ status: 200, type, body, headers: [] });
+
 const granted = (body: string, grantId: string | null): Answer => ({
   status: 200,
   type: 'application/json',
@@ -180,14 +202,6 @@ const correlated = (answer: Answer, id: string): Answer => ({
   ...answer,
   headers: [...answer.headers, [CORRELATION, id]],
 });
-
-const refusal = (error: unknown, id: string): Answer =>
-  problem(error instanceof KcmError ? error : new KcmError('internal', 'The Edge failed.'), id);
-
-function notAllowed(allow: string, id: string): Answer {
-  const answer = problem(new KcmError('method_not_allowed', `Use ${allow}.`), id);
-  return { ...answer, headers: [...answer.headers, ['Allow', allow]] };
-}
 
 const refuseExport: Act = () => {
   throw new KcmError(

@@ -29,13 +29,16 @@ async function serve(limits: Partial<ServerLimits> = {}): Promise<void> {
     now,
     onAlarm: () => undefined,
   });
-  const plane = new DataPlane(
-    'billing',
-    keeper,
-    new UsageLedger('boot', () => systemClock.wallMs()),
-  );
-  const health = () => ({ unready: null, degraded: [] });
-  const api = new EdgeApi({ plane, random: systemRandom, status: () => ({}), health });
+  const usage = new UsageLedger('boot', () => systemClock.wallMs());
+  const plane = new DataPlane('billing', keeper, usage);
+  const api = new EdgeApi({
+    plane,
+    random: systemRandom,
+    status: () => ({}),
+    health: () => ({ status: 'ready', reasons: [] }),
+    metrics: () => '',
+    refusals: usage.refusals,
+  });
   server = new EdgeServer(path, api, { ...SERVER_LIMITS, ...limits }, now);
   await server.listen();
 }
@@ -169,7 +172,6 @@ describe('The Edge server', () => {
     ['a query', ENCRYPT.replace('encrypt ', 'encrypt?a=1 '), 400, 'invalid_request'],
     ['no such route', ENCRYPT.replace('encrypt ', 'encrypts '), 404, 'not_found'],
     ['a climbing path', ENCRYPT.replace('acme/encrypt', 'acme/../x/encrypt'), 404, 'not_found'],
-    ['metrics, which are not built', 'GET /metrics HTTP/1.1\r\nHost: e\r\n\r\n', 404, 'not_found'],
   ])('refuses %s and keeps the connection', async (_what, request, status, code) => {
     const answer = await raw(Buffer.from(request, 'latin1'), ENCRYPT);
     expect(statuses(answer)).toEqual([status, 200]);

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { KcmError, LIMITS } from '@kcm/kernel';
 import type { EdgeApi } from './api.js';
 import { HttpReader, type HttpRequest, type Malformed } from './http-reader.js';
-import { malformed, titleOf, type Answer } from './problem.js';
+import { titleOf, type Answer } from './problem.js';
 
 const SWEEP_MS = 1_000;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
@@ -190,11 +190,8 @@ class Connection {
   }
 
   #refuse(fault: Malformed): void {
-    const id = this.api.correlationId(undefined);
-    const answer = malformed(fault, id);
-    const headers = [...answer.headers, ['X-Correlation-Id', id] as const];
     this.#closing = true;
-    this.socket.end(bytesOf({ ...answer, headers }, true, false));
+    this.socket.end(bytesOf(this.api.refuseBytes(fault), true, false));
     // Reading on, unread bytes would turn the close into a reset that eats the answer; not for
     // long.
     setTimeout(() => this.socket.destroy(), SWEEP_MS).unref();

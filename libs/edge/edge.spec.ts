@@ -178,7 +178,53 @@ describe('An Edge over KMIP', () => {
     const other = await askSocket(edge.sockets['mail']!, 'GET', '/v1/status');
     expect(other.body['leases']).toEqual([]);
     expect((await get('/livez')).status).toBe(200);
-    expect((await get('/readyz')).status).toBe(200);
+    expect(await get('/readyz')).toMatchObject({
+      status: 200,
+      body: { status: 'ready', reasons: [] },
+    });
+  });
+
+  it('counts what it did and refused by code, without a tenant’s name', async () => {
+    await sealed();
+    await post('acme', 'encrypt', { plaintext: PLAIN });
+    await post('nobody', 'encrypt', { plaintext: PLAIN });
+    await post('acme', 'decrypt', { ciphertext: 'AAAA' });
+    await post('acme', 'nonsense', {});
+    await post('acme', 'encrypt', { plaintext: 1 });
+    const { status, headers, text } = await get('/metrics');
+    expect([status, headers['content-type']]).toEqual([
+      200,
+      'text/plain; version=0.0.4; charset=utf-8',
+    ]);
+    expect(text.split('\n')).toEqual(
+      expect.arrayContaining([
+        'kcm_edge_core_connected 1',
+        'kcm_edge_leases 1',
+        'kcm_edge_operations_total{operation="encrypt"} 2',
+        'kcm_edge_refusals_total{operation="encrypt",code="not_found"} 1',
+        'kcm_edge_refusals_total{operation="decrypt",code="decryption_failed"} 1',
+        'kcm_edge_refusals_total{operation="none",code="not_found"} 1',
+        'kcm_edge_refusals_total{operation="none",code="invalid_request"} 1',
+      ]),
+    );
+    expect(text).not.toMatch(/acme|nobody/);
+  });
+
+  it('describes itself: each route that it says it has is there', async () => {
+    const { body } = await get('/openapi.json');
+    const paths = Object.entries(body['paths'] as Record<string, object>);
+    expect(paths.length).toBe(12);
+    for (const [path, methods] of paths) {
+      const method = 'post' in methods ? 'POST' : 'GET';
+      const asked = path.replace('{tenant}', 'acme');
+      const answer = await askSocket(
+        edge.sockets['billing']!,
+        method,
+        asked,
+        method === 'POST' ? {} : undefined,
+      );
+      expect([path, answer.status]).not.toEqual([path, 404]);
+    }
   });
 
   it('is cold after a restart, and reads what was sealed before it', async () => {
@@ -276,7 +322,10 @@ describe('When Core is away', () => {
     await peer.close();
     await until(() => !edge.status().core.connected);
     expect((await post('acme', 'encrypt', { plaintext: PLAIN })).status).toBe(200);
-    expect((await get('/readyz')).body).toMatchObject({ status: 'degraded' });
+    expect((await get('/readyz')).body).toMatchObject({
+      status: 'degraded',
+      reasons: [{ dependency: 'core', level: 'degraded', code: 'core_unreachable' }],
+    });
     const refused = await post('globex', 'encrypt', { plaintext: PLAIN });
     expect([refused.status, refused.body['code']]).toEqual([503, 'lease_expired']);
     expect(refused.headers['retry-after']).toBe('1');
@@ -299,7 +348,13 @@ describe('When Core is away', () => {
       services: ['billing'],
       socketDir: join(folder, 'edge'),
     });
-    expect((await get('/readyz')).status).toBe(503);
+    expect(await get('/readyz')).toMatchObject({
+      status: 503,
+      body: {
+        status: 'unavailable',
+        reasons: [{ level: 'unavailable', code: 'core_unreachable' }],
+      },
+    });
     const refused = await post('acme', 'encrypt', { plaintext: PLAIN });
     expect(refused.body['code']).toBe('lease_expired');
   });

@@ -13,12 +13,14 @@ import {
   certificateUri,
 } from '@kcm/kernel';
 import { Acknowledger } from './acknowledger.js';
-import { EdgeApi, type EdgeHealth } from './api.js';
+import { EdgeApi } from './api.js';
 import { DataPlane } from './data-plane.js';
 import { assertSocketPath, EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
 import { GcWitness } from './gc-witness.js';
+import { healthOf } from './health.js';
 import { KmipCore, type EdgeCredentials } from './kmip-core.js';
 import { LeaseKeeper } from './lease-keeper.js';
+import { metricsText } from './metrics.js';
 import { PooledRandom } from './pooled-random.js';
 import { UsageLedger } from './usage.js';
 
@@ -116,6 +118,8 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
 class Edge implements RunningEdge {
   readonly sockets: Readonly<Record<string, string>>;
   readonly #boot: string;
+  readonly #now: () => number;
+  readonly #clock: LeaseClock;
   readonly #witness = new GcWitness();
   readonly #core: KmipCore;
   readonly #keeper: LeaseKeeper;
@@ -135,11 +139,13 @@ class Edge implements RunningEdge {
     const random = new PooledRandom(source);
     const wallMs = () => clock.wallMs();
     const now = () => clock.monotonicMs();
+    this.#now = now;
+    this.#clock = new LeaseClock(clock);
     this.#boot = uuidv4(source);
     this.#core = this.#connectCore(source, wallMs);
     this.#keeper = new LeaseKeeper({
       core: this.#core,
-      clock: new LeaseClock(clock),
+      clock: this.#clock,
       random,
       witness: this.#witness,
       now,
@@ -157,7 +163,14 @@ class Edge implements RunningEdge {
     this.#servers = Object.entries(this.sockets).map(([service, path]) => {
       const plane = new DataPlane(service, this.#keeper, this.#usage);
       const status = () => this.status(service);
-      const api = new EdgeApi({ plane, random, status, health: () => this.#health() });
+      const api = new EdgeApi({
+        plane,
+        random,
+        status,
+        health: () => this.#health(),
+        metrics: () => this.#metrics(),
+        refusals: this.#usage.refusals,
+      });
       return new EdgeServer(path, api, limits, now);
     });
   }
@@ -178,8 +191,7 @@ class Edge implements RunningEdge {
 
   status(service?: string): EdgeStatus {
     const { edge, region } = this.options;
-    const held = this.#keeper.handles().filter((handle) => handle.live);
-    const shown = held.filter((handle) => service === undefined || handle.service === service);
+    const shown = this.#live().filter((handle) => service === undefined || handle.service === service);
     return {
       edge,
       region,
@@ -266,12 +278,36 @@ class Edge implements RunningEdge {
     this.#log({ level: 'error', event: 'alarm', detail, ...named });
   }
 
-  #health(): EdgeHealth {
-    const serving = this.#core.connected || this.#keeper.handles().some((handle) => handle.live);
-    const degraded: string[] = [];
-    if (!this.#core.connected) degraded.push('core_unreachable: leases end by themselves');
-    if (!this.#witness.canConfirm) degraded.push('no_expose_gc: erasure is never confirmed');
-    return { unready: serving ? null : 'core_unreachable: no lease is held', degraded };
+  #live() {
+    return this.#keeper.handles().filter((handle) => handle.live);
+  }
+
+  #health() {
+    const { disturbedAt } = this.#clock;
+    return healthOf({
+      connected: this.#core.connected,
+      leases: this.#live().length,
+      confirmsErasure: this.#witness.canConfirm,
+      disturbed: disturbedAt !== null && this.#now() - disturbedAt < LIMITS.clockSuspicionMs,
+    });
+  }
+
+  #metrics(): string {
+    const { edge, region } = this.options;
+    return metricsText({
+      edge,
+      region,
+      connected: this.#core.connected,
+      operations: this.#usage.totals,
+      refusals: this.#usage.refusals,
+      alarms: this.#alarms,
+      connections: this.#servers.reduce((sum, server) => sum + server.connections, 0),
+      leases: this.#live().map(({ deadline }) => ({
+        ageMs: deadline.ageMs(),
+        remainingMs: deadline.remainingMs(),
+      })),
+      reportsWaiting: this.#usage.waiting,
+    });
   }
 
   /** One at a time: reports are chained. */

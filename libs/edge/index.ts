@@ -1,4 +1,4 @@
-export { EdgeApi, type ApiParts, type EdgeHealth } from './api.js';
+export { EdgeApi, type ApiParts } from './api.js';
 export type {
   Access,
   CachePolicy,

@@ -54,10 +54,10 @@ const TITLES: Readonly<Record<number, string>> = {
   505: 'HTTP Version Not Supported',
 };
 
-/** An answer before it becomes bytes; `body` is JSON text. */
+/** An answer before it becomes bytes; `type` and the media type of `body` are one. */
 export interface Answer {
   readonly status: number;
-  readonly type: 'application/json' | 'application/problem+json';
+  readonly type: string;
   readonly body: string;
   readonly headers: readonly (readonly [string, string])[];
 }
@@ -77,9 +77,11 @@ export function problem(error: KcmError, correlationId: string): Answer {
   return answer(status, error.code, error.message, correlationId, headers, body);
 }
 
-export function malformed({ status, detail }: Malformed, correlationId: string): Answer {
-  const code = MALFORMED_CODE[status] ?? 'invalid_request';
-  return answer(status, code, detail, correlationId, [], {});
+export const codeOf = ({ status }: Malformed): Code => MALFORMED_CODE[status] ?? 'invalid_request';
+
+export function malformed(fault: Malformed, correlationId: string): Answer {
+  const { status, detail } = fault;
+  return answer(status, codeOf(fault), detail, correlationId, [], {});
 }
 
 function answer(

@@ -1,5 +1,6 @@
 import { sha256Hex } from '@kcm/crypto';
 import { canonicalJson, LIMITS, rfc3339, type Code, type Json } from '@kcm/kernel';
+import { RefusalCounts } from './refusal-counts.js';
 
 export type Operation = 'encrypt' | 'decrypt';
 /** What a version was used for in one window; `bytes` of plaintext. */
@@ -38,6 +39,7 @@ export class UsageLedger {
   #previous: string | null = null;
   readonly #unsent: Json[] = [];
   readonly totals = { encrypt: 0, decrypt: 0, refused: 0 };
+  readonly refusals = new RefusalCounts();
 
   constructor(
     private readonly boot: string,
@@ -62,6 +64,7 @@ export class UsageLedger {
   /** Refusals of tenants that were never served here stay in the totals alone. */
   refused(tenant: string, of: Version | null, operation: Operation, code: Code): void {
     this.totals.refused += 1;
+    this.refusals.add(operation, code);
     if (of === null && !this.#tenants.has(tenant)) return;
     const { refused } = this.#of(tenant, of ?? NO_KEY, operation);
     refused[code] = (refused[code] ?? 0) + 1;
@@ -88,6 +91,11 @@ export class UsageLedger {
     this.#hot = { encrypt: new WeakMap(), decrypt: new WeakMap() };
     this.#from = to;
     return this.#unsent.slice();
+  }
+
+  /** Reports that are not recorded yet. */
+  get waiting(): number {
+    return this.#unsent.length;
   }
 
   /** The oldest report need not be sent again. */

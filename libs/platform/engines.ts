@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Random } from '@kcm/kernel';
-import type { FilteredFeed, Ledger } from '@kcm/ledger';
+import type { FilteredFeed, Ledger, ProvableLedger } from '@kcm/ledger';
 import type { ReadModelReader, ReadModelWatcher, ReadModelWriter } from '@kcm/read-models';
 import type { BlobStore } from '@kcm/vault';
 import type { Config } from './config.js';
@@ -9,7 +9,7 @@ import { assertPrivateFolder } from './private-folder.js';
 
 /** The stores behind the ports. */
 export interface Engines {
-  readonly ledger: Ledger & FilteredFeed;
+  readonly ledger: Ledger & FilteredFeed & ProvableLedger;
   readonly readModels: ReadModelReader & ReadModelWriter & ReadModelWatcher;
   readonly vault: BlobStore;
   readonly erasure: BlobStore;
@@ -23,7 +23,11 @@ export interface Engines {
  * fails. @throws FolderLocked (another process has the data folder) · KcmError invalid_request (others
  * may write in it) · the engines' own errors
  */
-export async function openEngines(config: Config, random: Random): Promise<Engines> {
+export async function openEngines(
+  config: Config,
+  random: Random,
+  onCommit: (appends: number, ms: number) => void = () => {},
+): Promise<Engines> {
   const dir = resolve(config.KCM_DATA_DIR);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   assertPrivateFolder(dir);
@@ -45,7 +49,7 @@ export async function openEngines(config: Config, random: Random): Promise<Engin
     keep(await openSqliteBlobStore({ file: join(dir, `${role}.db`), role }));
   try {
     return {
-      ledger: keep(await openSqliteLedger({ file: join(dir, 'ledger.db'), random })),
+      ledger: keep(await openSqliteLedger({ file: join(dir, 'ledger.db'), random, onCommit })),
       readModels: keep(await openSqliteReadModels({ file: join(dir, 'read-models.db') })),
       vault: await blobs('vault'),
       erasure: await blobs('erasure'),

@@ -10,8 +10,10 @@ import { ClientErrors } from './client-errors.js';
 import type { Config } from './config.js';
 import { limitConnections } from './connections.js';
 import { acceptJsonAlone } from './json-body.js';
+import type { Answered } from './metrics/index.js';
 import { Methods } from './methods.js';
 import { ProblemFilter, sendProblem, toKcmError } from './problem.filter.js';
+import { problemStatusOf } from './problem.js';
 import type { RequestScope } from './request.js';
 import { Routes } from './routes.js';
 
@@ -33,7 +35,7 @@ function scopeOf(given: string | string[] | undefined, random: Random): RequestS
   const correlationId =
     typeof given === 'string' && CORRELATION_ID.test(given) ? given : uuidv4(random);
   const none = { route: null, principal: null, body: null, query: null, token: null };
-  return { correlationId, ...none, admitted: false, command: null };
+  return { correlationId, ...none, admitted: false, command: null, refused: null };
 }
 
 /** What every request gets before anything else looks at it. */
@@ -44,24 +46,30 @@ function openScope(request: FastifyRequest, reply: FastifyReply, random: Random)
   void reply.header('X-Content-Type-Options', 'nosniff');
 }
 
-function observe(server: FastifyInstance, random: Random, logger: Logger): void {
+/** What is counted of each answer. Must not throw. */
+type OnAnswered = (answered: Answered) => void;
+
+function observe(
+  server: FastifyInstance,
+  random: Random,
+  logger: Logger,
+  onAnswered: OnAnswered,
+): void {
   server.decorateRequest('kcm');
   server.addHook('onRequest', (request, reply, done) => {
     openScope(request, reply, random);
     done();
   });
   server.addHook('onResponse', (request, reply, done) => {
-    const { correlationId, route, principal } = request.kcm;
-    logger.info(
-      {
-        correlationId,
-        route: route === null ? null : `${route.method} /${route.path}`,
-        actor: principal?.actor,
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime),
-      },
-      'http',
-    );
+    const { correlationId, route: declared, principal, refused: code } = request.kcm;
+    // The declared path: what the caller sent is in no line and in no label.
+    const { url } = request.routeOptions;
+    const route = url === undefined ? null : `${request.method} ${url}`;
+    const { statusCode: status, elapsedTime: ms } = reply;
+    const actor = principal?.actor;
+    logger.info({ correlationId, route, actor, status, code, ms: Math.round(ms) }, 'http');
+    const endless = declared?.produces === 'text/event-stream';
+    onAnswered({ route, status, code, seconds: ms / 1000, endless });
     done();
   });
 }
@@ -77,9 +85,9 @@ function methodsOf(app: NestFastifyApplication): (url: string) => string | null 
 /** @returns an application that is not listening yet */
 export async function createHttpApp(
   module: Type | DynamicModule,
-  deps: { config: Config; logger: Logger; random: Random },
+  deps: { config: Config; logger: Logger; random: Random; onAnswered: OnAnswered },
 ): Promise<NestFastifyApplication> {
-  const { config, logger, random } = deps;
+  const { config, logger, random, onAnswered } = deps;
   const tls =
     config.KCM_TLS_CERT === undefined
       ? { http: SLOW }
@@ -101,15 +109,20 @@ export async function createHttpApp(
     // A path that cannot be decoded or is too long is refused before any hook or route.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       openScope(request, reply, random);
-      sendProblem(reply, toKcmError(error) ?? unreadable(), request.kcm.correlationId);
+      sendProblem(reply, toKcmError(error) ?? unreadable());
     },
-    clientErrorHandler: (error, socket) => clientErrors.refuse(error, socket, uuidv4(random)),
+    clientErrorHandler: (error, socket) => {
+      const code = clientErrors.refuse(error, socket, uuidv4(random));
+      if (code === null) return;
+      const status = problemStatusOf(code, null);
+      onAnswered({ route: null, status, code, seconds: 0, endless: true });
+    },
     ...tls,
   });
   const server = adapter.getInstance();
   clientErrors.watch(server.server);
   limitConnections(server.server);
-  observe(server, random, logger);
+  observe(server, random, logger, onAnswered);
   acceptJsonAlone(server);
   // Only here: what serves no HTTP of ours does without its megabytes.
   await (await import('./reference.js')).serveReference(server);

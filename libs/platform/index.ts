@@ -8,6 +8,7 @@ export * from './health.js';
 export * from './http-app.js';
 export * from './listing.js';
 export * from './logger.js';
+export * from './metrics/index.js';
 export * from './oidc/index.js';
 export * from './openapi.js';
 export { KEYSTORE_REFUSALS } from './openapi-refusals.js';

@@ -18,6 +18,7 @@ import { AuthGuard } from './auth.guard.js';
 import { CommandInterceptor } from './command.interceptor.js';
 import { Config } from './config.js';
 import { Health } from './health.js';
+import { Metrics } from './metrics/index.js';
 import { PublicController } from './public.controller.js';
 import { RateLimiter } from './rate-limiter.js';
 import { Routes } from './routes.js';
@@ -34,6 +35,7 @@ export interface PlatformDeps {
   readonly reservations: Reservations;
   readonly refusals: Refusals;
   readonly health: Health;
+  readonly metrics: Metrics;
 }
 
 /** What every Nest application of this product stands on. */
@@ -54,6 +56,7 @@ export class PlatformModule {
       { provide: Reservations, useValue: deps.reservations },
       { provide: Refusals, useValue: deps.refusals },
       { provide: Health, useValue: deps.health },
+      { provide: Metrics, useValue: deps.metrics },
       { provide: RateLimiter, useValue: limiter },
     ];
     return {

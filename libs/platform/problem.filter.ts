@@ -33,8 +33,10 @@ export function toKcmError(error: unknown): KcmError | null {
   return mapped ? new KcmError(...mapped) : null;
 }
 
-export function sendProblem(reply: FastifyReply, error: KcmError, correlationId: string): void {
-  const problem = problemOf(error, correlationId);
+export function sendProblem(reply: FastifyReply, error: KcmError): void {
+  const scope = reply.request.kcm;
+  const problem = problemOf(error, scope.correlationId);
+  scope.refused = error.code;
   if (error.code === 'unauthenticated') void reply.header('WWW-Authenticate', 'Bearer');
   if (error.retryAfterSeconds !== null) {
     void reply.header('Retry-After', String(error.retryAfterSeconds));
@@ -93,6 +95,6 @@ export class ProblemFilter implements ExceptionFilter {
         correlationId,
       });
     }
-    sendProblem(reply, error, correlationId);
+    sendProblem(reply, error);
   }
 }

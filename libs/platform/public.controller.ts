@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { Endpoint } from './access.js';
 import { Health } from './health.js';
+import { Metrics, METRICS_TYPE } from './metrics/index.js';
 import { openApiOf } from './openapi.js';
 import { Reply } from './request.js';
 import { Routes } from './routes.js';
@@ -10,7 +11,15 @@ import { VERSION } from './version.js';
 
 const health = z.object({
   status: z.enum(['ready', 'degraded', 'unavailable']),
-  reasons: z.array(z.object({ part: z.string(), detail: z.string() })),
+  reasons: z.array(
+    z.object({
+      dependency: z.string(),
+      level: z.enum(['unavailable', 'degraded']),
+      code: z.string(),
+      detail: z.string(),
+      next: z.string(),
+    }),
+  ),
 });
 
 /** What anybody may ask, sealed or not. */
@@ -19,6 +28,7 @@ export class PublicController {
   constructor(
     @Inject(Health) private readonly health: Health,
     @Inject(Routes) private readonly routes: Routes,
+    @Inject(Metrics) private readonly metrics: Metrics,
   ) {}
 
   @Endpoint({
@@ -43,10 +53,26 @@ export class PublicController {
     status: 200,
     answers: health,
   })
-  readyz(@Reply() reply: FastifyReply) {
-    const report = this.health.report();
+  async readyz(@Reply() reply: FastifyReply) {
+    const report = await this.health.report();
     void reply.status(report.status === 'unavailable' ? 503 : 200);
     return report;
+  }
+
+  @Endpoint({
+    method: 'GET',
+    path: 'metrics',
+    summary: 'Figures of this process for Prometheus; no label of a caller, no tenant',
+    roles: 'public',
+    whileSealed: true,
+    status: 200,
+    answers: z.string(),
+    produces: 'text/plain',
+  })
+  async figures(@Reply() reply: FastifyReply) {
+    const text = await this.metrics.text();
+    void reply.type(METRICS_TYPE);
+    return text;
   }
 
   @Endpoint({

@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext, Res } from '@nestjs/common';
 import type { CommandContext } from '@kcm/application';
-import { KcmError } from '@kcm/kernel';
+import { type Code, KcmError } from '@kcm/kernel';
 import type { ReadToken } from '@kcm/read-models';
 import type { FastifyRequest } from 'fastify';
 import type { Route } from './access.js';
@@ -17,6 +17,8 @@ export interface RequestScope {
   query: unknown;
   token: ReadToken | null;
   command: CommandContext | null;
+  /** Why it was refused; null: it was not. */
+  refused: Code | null;
 }
 declare module 'fastify' {
   interface FastifyRequest {

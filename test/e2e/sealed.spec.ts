@@ -19,6 +19,7 @@ jest.setTimeout(60_000);
 const ANSWERING: Readonly<Record<string, number>> = {
   'GET /livez': 200,
   'GET /readyz': 503,
+  'GET /metrics': 200,
   'GET /openapi.json': 200,
   'GET /v1/sys/status': 200,
   'POST /v1/sys/init': 400,

@@ -33,6 +33,7 @@ const T = '/v1/tenants/{tenant}';
 export const ROWS: readonly Row[] = [
   row('GET /livez', 'anybody'),
   row('GET /readyz', 'anybody'),
+  row('GET /metrics', 'anybody'),
   row('GET /openapi.json', 'anybody'),
   row('GET /v1/sys/status', 'anybody'),
   row('POST /v1/sys/init', OPERATOR),

@@ -235,10 +235,11 @@ describe('With OIDC issuers, over HTTP', () => {
     expect(await sees(await anna({}, { kid: 'unknown' }))).toEqual(NOBODY);
     expect(await sees(await anna())).toEqual(OF_ACME);
     const trouble = async () => {
-      const { body } = await api(null).get<{ reasons: { part: string; detail: string }[] }>(
+      const { body } = await api(null).get<{ reasons: { dependency: string; detail: string }[] }>(
         '/readyz',
       );
-      return body.reasons.filter(({ part }) => part.startsWith('oidc')).map((one) => one.detail);
+      const ofIssuers = body.reasons.filter(({ dependency }) => dependency.startsWith('oidc'));
+      return ofIssuers.map(({ detail }) => detail);
     };
     expect(await trouble()).toEqual([expect.stringContaining('known keys go on until')]);
     clock.aheadMs += 15 * MINUTE_MS;

@@ -9,37 +9,40 @@ interface Status {
   readonly threshold: number;
   readonly trialGrade: readonly string[];
 }
+/** As `/readyz` of the server and of an Edge say it. */
+export interface Reason {
+  readonly dependency: string;
+  readonly level: 'unavailable' | 'degraded';
+  readonly detail: string;
+  readonly next: string;
+}
 interface Ready {
   readonly status: 'ready' | 'degraded' | 'unavailable';
-  readonly reasons: readonly { readonly part: string; readonly detail: string }[];
+  readonly reasons: readonly Reason[];
 }
 interface Projection {
   readonly name: string;
   readonly state: string;
   readonly detail: string | null;
 }
-const NEXT: { readonly [part: string]: string } = {
-  'erasure-store': 'keep a second copy of erasure.db for a few days only (docs/running.md)',
-};
+
+export const findingOf = ({ dependency, level, detail, next }: Reason): Finding => ({
+  level: level === 'unavailable' ? 'wrong' : 'degraded',
+  part: dependency,
+  detail,
+  next,
+});
 
 /** What the server says about itself. @throws Unreachable */
 export async function serverFindings(client: Client): Promise<Finding[]> {
   const status = await client.open<Status>('/v1/sys/status');
   const ready = await client.report<Ready>('/readyz');
   const projections = status.sealed ? { findings: [], told: [] } : await readModels(client);
-  const told = ['seal', ...projections.told];
-  const level = ready.status === 'unavailable' && !status.sealed ? 'wrong' : 'degraded';
+  const told = ['seal', ...projections.told.map((name) => `read-model ${name}`)];
   return [
     ...sealFindings(status),
     ...projections.findings,
-    ...ready.reasons
-      .filter(({ part }) => !told.includes(part))
-      .map(({ part, detail }): Finding => ({
-        level: NEXT[part] === undefined ? level : 'degraded',
-        part,
-        detail,
-        next: NEXT[part] ?? 'look at what the server logs about it',
-      })),
+    ...ready.reasons.filter(({ dependency }) => !told.includes(dependency)).map(findingOf),
   ];
 }
 

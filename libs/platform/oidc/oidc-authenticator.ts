@@ -2,7 +2,7 @@ import type { Subjects } from '@kcm/application';
 import type { Clock, Scheduler } from '@kcm/kernel';
 import { decodeJwt, errors, type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose';
 import type { Logger } from 'pino';
-import type { Finding } from '../health.js';
+import type { Reason } from '../health.js';
 import type { Authenticator, Principal } from '../principal.js';
 import { IssuerKeys } from './issuer-keys.js';
 import type { OidcIssuer } from './issuer-settings.js';
@@ -53,11 +53,13 @@ export class OidcAuthenticator implements Authenticator {
   }
 
   /** /readyz is public: an issuer is named by its place in the setting; the log has its URL. */
-  health(): readonly Finding[] {
+  health(): readonly Reason[] {
     return [...this.#issuers.values()].flatMap(({ keys }, index) => {
       const trouble = keys.trouble();
       if (trouble === null) return [];
-      return [{ part: `oidc-issuer-${index + 1}`, level: 'degraded', detail: trouble }];
+      const dependency = `oidc-issuer-${index + 1}`;
+      const next = 'look at the issuer and the network to it; the log has its address and why';
+      return [{ dependency, level: 'degraded', code: 'issuer_unread', detail: trouble, next }];
     });
   }
 

@@ -5,6 +5,8 @@ export interface SocketAnswer {
   readonly headers: NodeJS.Dict<string | string[]>;
   // What a test reads from an answer is what it then checks.
   readonly body: Readonly<Record<string, unknown>>;
+  /** As it came, JSON or not. */
+  readonly text: string;
 }
 
 /** One JSON request over a Unix socket, by Node's own HTTP client. */
@@ -15,7 +17,7 @@ export function askSocket(
   body?: object,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<SocketAnswer> {
-  const text = body === undefined ? '' : JSON.stringify(body);
+  const sent = body === undefined ? '' : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const asking = request(
       {
@@ -25,7 +27,7 @@ export function askSocket(
         headers: {
           ...(body === undefined
             ? {}
-            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) }),
           ...headers,
         },
       },
@@ -33,16 +35,19 @@ export function askSocket(
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () => {
-          const parsed = JSON.parse(Buffer.concat(chunks).toString() || '{}') as object;
+          const text = Buffer.concat(chunks).toString();
+          const isJson = /json/.test(response.headers['content-type'] ?? '');
+          const parsed = (isJson ? JSON.parse(text || '{}') : {}) as SocketAnswer['body'];
           resolve({
             status: response.statusCode ?? 0,
             headers: response.headers,
-            body: parsed as SocketAnswer['body'],
+            body: parsed,
+            text,
           });
         });
       },
     );
     asking.on('error', reject);
-    asking.end(text);
+    asking.end(sent);
   });
 }

@@ -1,0 +1,21 @@
+import type { CallSeen } from '@kcm/custody';
+import type { Metrics } from '@kcm/platform';
+
+/** What Core tells as it goes. Labels: names of drivers and of the KMIP standard. */
+export function coreMetrics(metrics: Metrics): {
+  readonly onCalled: (seen: CallSeen) => void;
+  readonly onAnswered: (operation: string, reason: string | null) => void;
+} {
+  const call = metrics.histogram(
+    'kcm_keystore_call_seconds',
+    'Calls to the customers’ keystores by driver, operation and what was learnt.',
+  );
+  const answers = metrics.counter(
+    'kcm_kmip_answers_total',
+    'Items answered over KMIP by operation and result reason (Success: none).',
+  );
+  return {
+    onCalled: ({ seconds, ...labels }) => call.record(seconds, labels),
+    onAnswered: (operation, reason) => answers({ operation, reason: reason ?? 'Success' }),
+  };
+}

@@ -1,0 +1,117 @@
+import { closedBy, tenantClosedBy } from '@kcm/custody';
+import type { Clock } from '@kcm/kernel';
+import type { WatchedLedger } from '@kcm/ledger';
+import { type Figures, type Metrics, watchProcess } from '@kcm/platform';
+import type { Composition } from '../composition.js';
+import { allFolds, enrolledEdges, ERASURE_COPIES, Lags } from '../health/index.js';
+
+export * from './core.js';
+export * from './ledger.js';
+
+interface About {
+  readonly parts: Composition;
+  readonly ledger: WatchedLedger;
+  readonly clock: Clock;
+}
+
+/** What is read when somebody asks. Figures of all tenants together: no tenant has a label. */
+export function watchMetrics(metrics: Metrics, about: About): void {
+  const { parts, ledger } = about;
+  watchProcess(metrics, parts.region);
+  metrics.gauge('kcm_sealed', '1 while the region is sealed.', () => Number(parts.seals.sealed));
+  metrics.gauge('kcm_ledger_writable', '1 while the ledger takes events.', async () =>
+    Number((await ledger.trouble()) === null),
+  );
+  metrics.gauge('kcm_erasure_copies', 'Copies of the erasure store.', () => ERASURE_COPIES);
+  const { refusals } = parts;
+  metrics.total(
+    'kcm_refusal_records_total',
+    'Refused commands in the audit trail: recorded one by one, merged into a count, or lost.',
+    () => Object.entries(refusals.counts).map(([outcome, count]) => [count, { outcome }]),
+  );
+  watchFolds(metrics, about);
+  watchProcesses(metrics, parts);
+  watchLeases(metrics, parts);
+  watchEdges(metrics, about);
+}
+
+function watchFolds(metrics: Metrics, { parts, ledger, clock }: About): void {
+  const each = async (of: 'positions' | 'seconds'): Promise<Figures> => {
+    const lags = await Lags.now(ledger, clock);
+    const folds = allFolds(parts);
+    return Promise.all(
+      folds.map(async (fold) => [(await lags.of(fold))[of], { fold: fold.name }] as const),
+    );
+  };
+  metrics.gauge('kcm_fold_lag_positions', 'Events that are not folded yet, by fold.', () =>
+    each('positions'),
+  );
+  metrics.gauge('kcm_fold_lag_seconds', 'Age of the first event that is not folded yet.', () =>
+    each('seconds'),
+  );
+  metrics.gauge('kcm_fold_up', '0: it stopped, or its store cannot be reached.', () =>
+    allFolds(parts).map(({ name, state }) => [
+      Number(state !== 'failed' && state !== 'waiting'),
+      { fold: name },
+    ]),
+  );
+}
+
+function watchProcesses(metrics: Metrics, { host }: Composition): void {
+  const oldest = () => {
+    const seconds = new Map(host.names().map((process) => [process, 0]));
+    for (const { process, dueMs } of host.standing())
+      seconds.set(process, Math.max(seconds.get(process) ?? 0, dueMs / 1000));
+    return [...seconds].map(([process, age]) => [age, { process }] as const);
+  };
+  const standing = () => {
+    const counts = new Map(host.names().map((process) => [process, 0]));
+    for (const { process } of host.standing()) counts.set(process, (counts.get(process) ?? 0) + 1);
+    return [...counts].map(([process, count]) => [count, { process }] as const);
+  };
+  metrics.gauge('kcm_process_items', 'Steps on the list of each process.', standing);
+  metrics.gauge('kcm_process_item_age_seconds', 'How long the oldest step has been due.', oldest);
+}
+
+function watchLeases(metrics: Metrics, { states, core }: Composition): void {
+  metrics.gauge('kcm_tenants', 'Tenants by what closes their access (open: nothing).', () => {
+    const counts = new Map<string, number>([['open', 0]]);
+    for (const tenant of states.tenants()) {
+      const access = closedBy(states.access(tenant), null) ?? tenantClosedBy(states.tenant(tenant));
+      counts.set(access ?? 'open', (counts.get(access ?? 'open') ?? 0) + 1);
+    }
+    return [...counts].map(([access, count]) => [count, { access }]);
+  });
+  const standing = () => core.keys.authority.standing();
+  const seconds = (ms: number | null) => (ms === null ? null : ms / 1000);
+  metrics.gauge(
+    'kcm_proofs',
+    'Tenants with a live proof of their root key.',
+    () => standing().live,
+  );
+  metrics.gauge('kcm_proof_age_seconds', 'Age of the oldest live proof.', () =>
+    seconds(standing().oldestAgeMs),
+  );
+  metrics.gauge('kcm_proof_remaining_seconds', 'What is left of the proof that ends first.', () =>
+    seconds(standing().leastRemainingMs),
+  );
+  metrics.gauge('kcm_tenants_unproved', 'Tenants whose last call proved nothing, by code.', () =>
+    [...standing().unproved].map(([code, count]) => [count, { code }]),
+  );
+  metrics.gauge(
+    'kcm_keystores_suspected',
+    'Keystores whose denials may be our own fault.',
+    () => standing().suspected,
+  );
+}
+
+function watchEdges(metrics: Metrics, { parts, clock }: About): void {
+  metrics.gauge('kcm_edges_enrolled', 'Enrolled Edges whose certificate has not run out.', () =>
+    enrolledEdges(parts.states, clock),
+  );
+  metrics.gauge(
+    'kcm_edges_connected',
+    'Edges that can be told of a lock at once.',
+    () => parts.core.edgesConnected,
+  );
+}

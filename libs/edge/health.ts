@@ -1,0 +1,55 @@
+/** One thing that is not as it should be; the same form as Core's. */
+export interface Reason {
+  readonly dependency: 'core' | 'memory' | 'clock';
+  readonly level: 'unavailable' | 'degraded';
+  /** Stable, for a program. */
+  readonly code: string;
+  readonly detail: string;
+  readonly next: string;
+}
+export interface HealthReport {
+  readonly status: 'ready' | 'degraded' | 'unavailable';
+  readonly reasons: readonly Reason[];
+}
+export interface EdgeStanding {
+  readonly connected: boolean;
+  readonly leases: number;
+  readonly confirmsErasure: boolean;
+  /** A clock jumped, or the process stood still, not long ago. */
+  readonly disturbed: boolean;
+}
+
+/** Whether this Edge serves: with leases it does, until they end, whatever Core does. */
+export function healthOf(standing: EdgeStanding): HealthReport {
+  const { connected, leases, confirmsErasure, disturbed } = standing;
+  const reasons: Reason[] = [];
+  if (!connected)
+    reasons.push({
+      dependency: 'core',
+      level: leases === 0 ? 'unavailable' : 'degraded',
+      code: 'core_unreachable',
+      detail:
+        leases === 0
+          ? 'Core cannot be reached and no lease is held: nothing is answered'
+          : `Core cannot be reached: ${leases} leases end by themselves`,
+      next: 'see that Core runs, is unsealed, and answers on the address that this Edge was given',
+    });
+  if (!confirmsErasure)
+    reasons.push({
+      dependency: 'memory',
+      level: 'degraded',
+      code: 'no_expose_gc',
+      detail: 'started without --expose-gc: after a revocation erasure is never confirmed',
+      next: 'start it by `npm start`, or as node --expose-gc dist/apps/edge/main.js',
+    });
+  if (disturbed)
+    reasons.push({
+      dependency: 'clock',
+      level: 'degraded',
+      code: 'clock_disturbed',
+      detail: 'the wall clock jumped, or this process stood still: leases were ended early',
+      next: 'they are asked for anew; if it comes again look at time synchronisation and load',
+    });
+  const down = reasons.some(({ level }) => level === 'unavailable');
+  return { status: down ? 'unavailable' : reasons.length > 0 ? 'degraded' : 'ready', reasons };
+}

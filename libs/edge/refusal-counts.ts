@@ -1,0 +1,20 @@
+import type { Code } from '@kcm/kernel';
+
+/** `none`: refused before it was known what was asked for. */
+export type Asked = 'encrypt' | 'decrypt' | 'none';
+
+/** Refusals since the start by what was asked and code: both from closed lists. */
+export class RefusalCounts {
+  readonly #counts = new Map<Asked, Map<Code, number>>();
+
+  add(asked: Asked, code: Code): void {
+    const of = this.#counts.get(asked) ?? new Map<Code, number>();
+    this.#counts.set(asked, of);
+    of.set(code, (of.get(code) ?? 0) + 1);
+  }
+
+  *each(): Iterable<{ readonly asked: Asked; readonly code: Code; readonly count: number }> {
+    for (const [asked, of] of this.#counts)
+      for (const [code, count] of of) yield { asked, code, count };
+  }
+}
