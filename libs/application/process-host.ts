@@ -75,11 +75,11 @@ export class ProcessHost {
   health(): readonly ProjectionHealth[] {
     return this.#hosted.map((each) => each.projection.health());
   }
-  /** What stands on the lists now. */
-  standing(): readonly StandingItem[] {
   names(): readonly string[] {
     return this.#hosted.map((each) => each.name);
   }
+  /** What stands on the lists now. */
+  standing(): readonly StandingItem[] {
     return this.#hosted.flatMap((each) => each.todos.standing());
   }
 }
@@ -87,18 +87,18 @@ export class ProcessHost {
 class HostedProcess {
   readonly projection: RunningProjection;
   readonly todos: TodoRunner;
+  readonly name: string;
   readonly #name: string;
   #asOfNow = false;
-  readonly name: string;
 
   constructor(
     private readonly deps: ProcessHostDeps,
     process: Process,
   ) {
     const projection = processProjection(process);
+    this.name = process.name;
     this.#name = projection.name;
     this.todos = new TodoRunner(deps, process.name, CONCURRENCY_MAX);
-    this.name = process.name;
     this.projection = new RunningProjection(deps, projection, {
       committed: (docs) => this.#committed(docs as readonly Stored<ProcessDoc>[]),
       caughtUp: () => this.#caughtUp(),

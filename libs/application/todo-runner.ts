@@ -30,19 +30,19 @@ export interface TodoRunnerDeps {
 }
 export interface StandingItem extends ItemRef {
   readonly attempts: number;
-  readonly running: boolean;
-}
   /** How long it has been due, as far as this process knows; below 0: it is not due yet. */
   readonly dueMs: number;
+  readonly running: boolean;
+}
 interface Entry {
   readonly subject: string;
   todo: StandingTodo;
   standing: boolean;
   running: boolean;
-  /** Taken off and put on again while it ran. */
-  again: boolean;
   /** Wall clock at which it came here. */
   readonly since: number;
+  /** Taken off and put on again while it ran. */
+  again: boolean;
   attempts: number;
   cancel: (() => void) | null;
 }
@@ -97,9 +97,9 @@ export class TodoRunner {
       .map((entry) => ({
         ...this.#refOf(entry),
         attempts: entry.attempts,
+        dueMs: this.#dueMs(entry),
         running: entry.running,
       }));
-        dueMs: this.#dueMs(entry),
   }
 
   /** Starts nothing more; resolves when what runs has ended. */
@@ -110,13 +110,13 @@ export class TodoRunner {
     await Promise.all(this.#flying);
   }
 
-  #takeOff(key: string, entry: Entry): void {
-    entry.standing = false;
   #dueMs({ todo: { dueAt }, since }: Entry): number {
     const due = dueAt === undefined ? since : Math.max(since, Date.parse(dueAt));
     return this.deps.clock.wallMs() - due;
   }
 
+  #takeOff(key: string, entry: Entry): void {
+    entry.standing = false;
     if (entry.running) return;
     entry.cancel?.();
     this.#entries.delete(key);
@@ -131,9 +131,9 @@ export class TodoRunner {
         todo,
         standing: true,
         running: false,
+        since: this.deps.clock.wallMs(),
         again: false,
         attempts: 0,
-        since: this.deps.clock.wallMs(),
         cancel: null,
       };
       this.#entries.set(key, entry);

@@ -34,9 +34,9 @@ export interface KeyServiceDeps extends Pick<RootKeyPoolDeps, 'driver' | 'openCr
   readonly release: string;
   /** Another Core writes this one's journal: every key is gone by then; the process must end. */
   readonly onReplaced: () => void;
-}
   /** Each call to a customer's keystore, when it is over. Must not throw. */
   readonly onCalled?: (seen: CallSeen) => void;
+}
 
 /** The key half of Core: everything between the customer's root key and a leased L3. */
 export class KeyService {
@@ -50,13 +50,13 @@ export class KeyService {
   readonly usage: UsageBook;
   readonly desk: CoreLeaseDesk;
   readonly #recorder: AccessRecorder;
-  #unsubscribe: () => void = () => {};
   readonly #leaseClock: LeaseClock;
+  #unsubscribe: () => void = () => {};
 
   constructor(private readonly deps: KeyServiceDeps) {
     const leaseClock = new LeaseClock(deps.clock);
-    this.journal = new CallJournal(deps, () => {
     this.#leaseClock = leaseClock;
+    this.journal = new CallJournal(deps, () => {
       this.seal();
       this.#recorder.stop();
       deps.onReplaced();
@@ -84,13 +84,13 @@ export class KeyService {
     });
   }
 
-  /** Every event of the journals, this boot's and earlier ones': what outlives a boot of Core. */
   /** Since the clocks last disagreed or the ticker was silent; null: never. Milliseconds. */
   get clockDisturbedMsAgo(): number | null {
     const at = this.#leaseClock.disturbedAt;
     return at === null ? null : this.deps.clock.monotonicMs() - at;
   }
 
+  /** Every event of the journals, this boot's and earlier ones': what outlives a boot of Core. */
   observe(event: Recorded): void {
     this.grants.apply(event);
     this.usage.apply(event);

@@ -88,6 +88,11 @@ export const LIMITS = {
   /** So many tenants of one provider denied within the window, and half of them: our own fault? */
   selfSuspectTenantsMin: 5,
   selfSuspectWindowMs: 10_000,
+  /** Readiness: a fold may be so far behind, a step may be tried for so long, before it is told. */
+  foldLagMsMax: 5_000,
+  processItemMsMax: 60_000,
+  /** How long a jump of a clock, or a silence of the ticker, is told. */
+  clockSuspicionMs: 60_000,
   journalQueueMax: 10_000,
   /** Refused leases recorded for one Edge: at once, and per second after that. */
   leaseRefusalsAtOnceMax: 20,
@@ -97,8 +102,3 @@ export const LIMITS = {
   /** 0.9 · 2^32 invocations a subkey (NIST SP 800-38D §8.3 leaves 2^32 for random 96-bit IVs). */
   subkeyInvocationsMax: Math.floor(0.9 * 2 ** 32),
 } as const;
-  /** Readiness: a fold may be so far behind, a step may be tried for so long, before it is told. */
-  foldLagMsMax: 5_000,
-  processItemMsMax: 60_000,
-  /** How long a jump of a clock, or a silence of the ticker, is told. */
-  clockSuspicionMs: 60_000,
