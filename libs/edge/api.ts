@@ -6,7 +6,7 @@ import { METRICS_TYPE } from './metrics.js';
 import { OPENAPI_TEXT } from './openapi.js';
 import { codeOf, malformed, problem, type Answer } from './problem.js';
 import type { RefusalCounts } from './refusal-counts.js';
-import { jsonObject, readBatch, readWork } from './request-body.js';
+import { batchOfBody, workOfBody } from './request-body.js';
 
 export interface ApiParts {
   readonly plane: DataPlane;
@@ -93,7 +93,7 @@ export class EdgeApi {
   }
 
   #encrypt(tenant: string, request: HttpRequest, id: string): Eventually<Answer> {
-    const work = readWork(jsonObject(request), 'plaintext');
+    const work = workOfBody(request, 'plaintext');
     return later(this.parts.plane.encrypt(tenant, work), (outcome) => {
       work.bytes.fill(0);
       if (outcome instanceof KcmError) return problem(outcome, id);
@@ -104,7 +104,7 @@ export class EdgeApi {
   }
 
   #decrypt(tenant: string, request: HttpRequest, id: string): Eventually<Answer> {
-    const work = readWork(jsonObject(request), 'ciphertext');
+    const work = workOfBody(request, 'ciphertext');
     return later(this.parts.plane.decrypt(tenant, work), (outcome) => {
       if (outcome instanceof KcmError) return problem(outcome, id);
       const body = `{"plaintext":"${outcome.bytes.toString('base64')}"}`;
@@ -123,7 +123,7 @@ export class EdgeApi {
     const { plane } = this.parts;
     const items: unknown[] = [];
     let grantId: string | null = null;
-    for (const work of readBatch(jsonObject(request), field)) {
+    for (const work of batchOfBody(request, field)) {
       let outcome: Outcome | KcmError = work instanceof KcmError ? work : NOT_RUN;
       if (!(work instanceof KcmError)) {
         const running = encrypting ? plane.encrypt(tenant, work) : plane.decrypt(tenant, work);

@@ -33,6 +33,8 @@ interface Head {
   continueSent: boolean;
 }
 const HEADERS_MAX = 64;
+/** A longer head is parsed each time: a connection keeps the bytes of one. */
+const KEPT_HEAD_BYTES_MAX = 1024;
 const END = Buffer.from('\r\n\r\n');
 // RFC 9110 §5.6.2 token; RFC 9112 §3 request-line; §5 field-line, without obsolete folding.
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) (\/[\x21-\x7e]*) HTTP\/(\d\.\d)$/;
@@ -48,6 +50,8 @@ export class HttpReader {
   #bytes = 0;
   #head: Head | null = null;
   #dead = false;
+  /** The last good head and its bytes: a client that keeps its connection mostly sends it again. */
+  #kept: { readonly bytes: Buffer; readonly head: Head } | null = null;
 
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);
@@ -96,12 +100,29 @@ export class HttpReader {
       this.#take(2);
       bytes = this.#joined();
     }
+    const again = this.#sameHead(bytes);
+    if (again !== null) return again;
     const end = bytes.indexOf(END);
     const headBytes = end < 0 ? bytes.length : end + END.length;
     if (headBytes > LIMITS.edgeHeaderBytesMax)
       return { status: 431, detail: `The head is larger than ${LIMITS.edgeHeaderBytesMax} bytes.` };
     if (end < 0) return null;
-    return parseHead(this.#take(headBytes).toString('latin1', 0, end));
+    const taken = this.#take(headBytes);
+    const head = parseHead(taken.toString('latin1', 0, end));
+    if (!('status' in head) && headBytes <= KEPT_HEAD_BYTES_MAX)
+      // Copied: the view would keep the whole chunk, and with it somebody's plaintext.
+      this.#kept = { bytes: Buffer.from(taken), head: { ...head } };
+    return head;
+  }
+
+  /** Equal bytes up to the empty line are an equal head: what was checked of it still holds. */
+  #sameHead(bytes: Buffer): Head | null {
+    if (this.#kept === null) return null;
+    const kept = this.#kept.bytes;
+    if (bytes.length < kept.length || bytes.compare(kept, 0, kept.length, 0, kept.length) !== 0)
+      return null;
+    this.#take(kept.length);
+    return { ...this.#kept.head };
   }
 
   #joined(): Buffer {
