@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { KcmError, LIMITS } from '@kcm/kernel';
 import type { EdgeApi } from './api.js';
 import { HttpReader, type HttpRequest, type Malformed } from './http-reader.js';
-import { malformed, titleOf, type Answer } from './problem.js';
+import { titleOf, type Answer } from './problem.js';
 
 const SWEEP_MS = 1_000;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
@@ -18,11 +18,14 @@ export interface ServerLimits {
   readonly idleMs: number;
   /** From a request's first byte to its last: else 408. */
   readonly requestMs: number;
+  /** An answer of which nothing more is taken: the connection is closed. */
+  readonly answerMs: number;
 }
 export const SERVER_LIMITS: ServerLimits = {
   connectionsMax: LIMITS.edgeConnectionsMax,
   idleMs: LIMITS.edgeIdleMsMax,
   requestMs: LIMITS.edgeRequestMsMax,
+  answerMs: LIMITS.edgeAnswerMsMax,
 };
 
 /**
@@ -87,6 +90,7 @@ export class EdgeServer {
 class Connection {
   readonly #reader = new HttpReader();
   #answering = false;
+  #deaf = false;
   #closing = false;
   #ended = false;
   #changedAt: number;
@@ -107,10 +111,11 @@ class Connection {
     socket.on('error', () => socket.destroy());
   }
 
-  /** Once a second: too slow, or idle for too long. */
+  /** Once a second: too slow, deaf or idle for too long. */
   sweep(): void {
-    if (this.#answering) return;
     const since = this.now() - this.#changedAt;
+    if (this.#deaf && since >= this.limits.answerMs) this.socket.destroy();
+    if (this.#answering) return;
     if (this.#reader.partial) {
       if (since < this.limits.requestMs) return;
       this.#refuse({ status: 408, detail: 'The request did not arrive in time.' });
@@ -174,9 +179,11 @@ class Connection {
     if (flushed) return true;
     // The client does not read: neither do we, until it has.
     this.#answering = true;
+    this.#deaf = true;
     this.socket.pause();
     this.socket.once('drain', () => {
       this.#answering = false;
+      this.#deaf = false;
       this.#changedAt = this.now();
       this.#serve();
     });
@@ -184,11 +191,8 @@ class Connection {
   }
 
   #refuse(fault: Malformed): void {
-    const id = this.api.correlationId(undefined);
-    const answer = malformed(fault, id);
-    const headers = [...answer.headers, ['X-Correlation-Id', id] as const];
     this.#closing = true;
-    const { text, encoding } = textOf({ ...answer, headers }, true, false);
+    const { text, encoding } = textOf(this.api.refuseBytes(fault), true, false);
     this.socket.end(text, encoding);
     // Reading on, unread bytes would turn the close into a reset that eats the answer; not for
     // long.
