@@ -101,7 +101,8 @@ export class KmipFront implements AsyncDisposable {
   }
 }
 
-function handlersOf(parts: KmipFrontParts, boots: Boots): Handlers<Peer> {
+/** Everything that Core answers; what is not here is not supported. */
+export function handlersOf(parts: KmipFrontParts, boots: Boots): Handlers<Peer> {
   const own = { ...leaseHandlers(parts, boots), ...kwkHandlers(parts, boots) };
   const names: OperationName[] = ['DiscoverVersions', 'Query'];
   const operations = names.concat(Object.keys(own) as OperationName[]);

@@ -10,21 +10,29 @@ const padded = (length: number): number => Math.ceil(length / 8) * 8;
  * @throws RangeError on a value that its type cannot hold: a mistake of the caller
  */
 export function encodeItem(item: Item): Buffer {
-  const out = Buffer.alloc(sizeOf(item));
-  write(out, 0, item);
+  const lengths: number[] = [];
+  const out = Buffer.alloc(measured(item, lengths));
+  write(out, 0, item, lengths.values());
   return out;
 }
 
-/** Bytes that the item takes on the wire, header and padding included. */
-export function sizeOf(item: Item): number {
-  return HEADER_BYTES + padded(valueLength(item));
+/**
+ * Bytes that the item takes on the wire, header and padding included. Leaves the Length field of
+ * each item in the order in which they are written, so that no level is measured for each one above.
+ */
+function measured(item: Item, lengths: number[]): number {
+  const at = lengths.push(0) - 1;
+  const length =
+    item.type === 'structure'
+      ? item.value.reduce((sum, child) => sum + measured(child, lengths), 0)
+      : valueLength(item);
+  lengths[at] = length;
+  return HEADER_BYTES + padded(length);
 }
 
-/** The Length field: bytes of the value without padding. */
-function valueLength(item: Item): number {
+/** Bytes of a value without padding. */
+function valueLength(item: Exclude<Item, { type: 'structure' }>): number {
   switch (item.type) {
-    case 'structure':
-      return item.value.reduce((sum, child) => sum + sizeOf(child), 0);
     case 'integer':
     case 'enumeration':
     case 'interval':
@@ -54,17 +62,17 @@ function bigIntegerBytes(value: bigint): number {
   return bytes;
 }
 
-function write(out: Buffer, at: number, item: Item): number {
+function write(out: Buffer, at: number, item: Item, lengths: Iterator<number, unknown>): number {
   if (!Number.isInteger(item.tag) || item.tag < 0 || item.tag > 0xffffff)
     throw new RangeError('a tag has three bytes');
   out.writeUIntBE(item.tag, at, 3);
   out[at + 3] = ITEM_TYPES[item.type];
-  const length = valueLength(item);
+  const length = lengths.next().value as number;
   out.writeUInt32BE(length, at + 4);
   const from = at + HEADER_BYTES;
   switch (item.type) {
     case 'structure':
-      return item.value.reduce((offset, child) => write(out, offset, child), from);
+      return item.value.reduce((offset, child) => write(out, offset, child, lengths), from);
     case 'integer':
       out.writeInt32BE(item.value, from);
       break;

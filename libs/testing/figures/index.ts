@@ -20,6 +20,8 @@ export const FIGURES = {
   /** Mutated TTLV items, KMIP messages, and bytes sent to an Edge's socket. */
   ttlvMutations: figure(10_000, 1_000_000),
   kmipMutations: figure(2_000, 200_000),
+  /** … and to Core's message path in the test's own process. */
+  kmipMessages: figure(100_000, 10_000_000),
   edgeMutations: figure(10_000, 200_000),
   /** Random requests to the HTTP door. */
   httpRequests: figure(1_500, 50_000),
