@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { assertLedgerWhole, Commands, processProjection } from '@kcm/application';
 import type { OpenCustody } from '@kcm/custody';
-import { type Clock, type Random, systemClock, systemRandom } from '@kcm/kernel';
+import { type Clock, type KcmError, type Random, systemClock, systemRandom } from '@kcm/kernel';
 import { WatchedLedger } from '@kcm/ledger';
 import { createLogger, Health, Metrics, openEngines, readConfig } from '@kcm/platform';
 import { processes } from '@kcm/processes';
@@ -163,6 +163,15 @@ export class Standalone {
   }
 }
 
+/**
+ * A sync of a file failed. Whatever the kernel dropped of it is still in the file's log, which the
+ * next start writes anew; closing the files would empty the log.
+ */
+function endAtOnce({ code, message }: KcmError): never {
+  process.stderr.write(`OpenKCM stops (${code}). ${message}\n`);
+  process.exit(1);
+}
+
 /** @throws KcmError naming every wrong setting, or what could not be opened */
 export async function startStandalone(
   env: NodeJS.ProcessEnv,
@@ -172,7 +181,7 @@ export async function startStandalone(
   const logger = createLogger(config.KCM_LOG_LEVEL, config.KCM_REGION);
   const metrics = new Metrics();
   const { onAppend, onCommit } = ledgerMetrics(metrics);
-  const opened = await openEngines(config, random, onCommit);
+  const opened = await openEngines(config, random, onCommit, endAtOnce);
   const engines = { ...opened, ledger: new WatchedLedger(opened.ledger, clock, onAppend) };
   const standalone = new Standalone({ config, engines, clock, random, logger, metrics });
   try {

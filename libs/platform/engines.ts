@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Random } from '@kcm/kernel';
+import type { KcmError, Random } from '@kcm/kernel';
 import type { FilteredFeed, Ledger, ProvableLedger } from '@kcm/ledger';
 import type { ReadModelReader, ReadModelWatcher, ReadModelWriter } from '@kcm/read-models';
 import type { BlobStore } from '@kcm/vault';
@@ -22,11 +22,14 @@ export interface Engines {
  * Opens the embedded engines in KCM_DATA_DIR; what was opened is closed again when a later one
  * fails. @throws FolderLocked (another process has the data folder) · KcmError invalid_request (others
  * may write in it) · the engines' own errors
+ * @param onCommit told of each transaction of the ledger
+ * @param onLost a sync of a file failed: the process must end, and not close the engines
  */
 export async function openEngines(
   config: Config,
   random: Random,
   onCommit: (appends: number, ms: number) => void = () => {},
+  onLost: (error: KcmError) => void = () => {},
 ): Promise<Engines> {
   const dir = resolve(config.KCM_DATA_DIR);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -46,11 +49,13 @@ export async function openEngines(
     for (const engine of opened.splice(0)) await engine.close();
   };
   const blobs = async (role: 'vault' | 'erasure' | 'directory') =>
-    keep(await openSqliteBlobStore({ file: join(dir, `${role}.db`), role }));
+    keep(await openSqliteBlobStore({ file: join(dir, `${role}.db`), role, onLost }));
   try {
     return {
-      ledger: keep(await openSqliteLedger({ file: join(dir, 'ledger.db'), random, onCommit })),
-      readModels: keep(await openSqliteReadModels({ file: join(dir, 'read-models.db') })),
+      ledger: keep(
+        await openSqliteLedger({ file: join(dir, 'ledger.db'), random, onCommit, onLost }),
+      ),
+      readModels: keep(await openSqliteReadModels({ file: join(dir, 'read-models.db'), onLost })),
       vault: await blobs('vault'),
       erasure: await blobs('erasure'),
       directory: await blobs('directory'),

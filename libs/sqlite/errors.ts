@@ -58,3 +58,9 @@ export class StoreDamaged extends KcmError {
     super('integrity', `${file}: ${detail}`);
   }
 }
+/** A sync of the file failed, or its writer has ended: nothing is written before a new start. */
+export class StoreLost extends KcmError {
+  constructor(file: string, detail: string) {
+    super('ledger_unavailable', `${file} takes nothing more before a new start: ${detail}.`);
+  }
+}

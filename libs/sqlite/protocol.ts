@@ -52,7 +52,8 @@ export type Request =
 export const VERDICT = { written: 0, refused: 1, invalid: 2 } as const;
 
 /** Why nothing of a request was acknowledged. */
-export type Failure = 'full' | 'unavailable' | 'unknown' | 'damaged';
+/** `lost`: a sync failed; nothing is accepted any more. */
+export type Failure = 'full' | 'unavailable' | 'unknown' | 'damaged' | 'lost';
 export type Reply =
   | { readonly kind: 'ready' }
   /**

@@ -204,6 +204,31 @@ describe('SqliteStore', () => {
     await expect(open({ file: copy })).rejects.toThrow(/copy\.db: .*damaged/);
   });
 
+  it('says which frame of its log is damaged, where a later one shows that it was synced', async () => {
+    const store = await open();
+    for (const name of ['a', 'b', 'c']) await store.write([insert(name)]);
+    const [db, log] = ['', '-wal'].map((end) => readFileSync(`${store.file}${end}`));
+    const frame = 24 + 4096;
+    const copyWith = (change: (log: Buffer) => Buffer): Promise<SqliteStore> => {
+      const file = join(mkdtempSync(join(folder, 'copy-')), 'copy.db');
+      writeFileSync(file, db!);
+      writeFileSync(`${file}-wal`, change(Buffer.from(log!)));
+      return open({ file });
+    };
+    const flippedIn = (at: number) => (bytes: Buffer) => {
+      bytes[at]! ^= 4;
+      return bytes;
+    };
+    await expect(copyWith(flippedIn(32 + frame + 2_000))).rejects.toThrow(
+      /copy\.db-wal is damaged: frame 2 \(page \d+\) does not add up/,
+    );
+    await expect(copyWith(flippedIn(9))).rejects.toThrow(/its header does not add up/);
+    expect(names(await copyWith((bytes) => bytes))).toEqual(['a', 'b', 'c']);
+    // Its last transaction may have been cut off by a kill; what is before it stands.
+    const torn = await copyWith(flippedIn(log!.length - 2_000));
+    expect(names(torn)).toEqual(['a', 'b']);
+  });
+
   it('is readable by its user only', async () => {
     const store = await open();
     await store.write([insert('a')]);

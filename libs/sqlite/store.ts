@@ -3,9 +3,10 @@ import { closeSync, openSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { StoreUnavailable } from './errors.js';
 import { lockFolder } from './folder-lock.js';
+import { assertLogWhole } from './log-check.js';
 import type { SqlValue, Statement, Written } from './protocol.js';
 import { Reader } from './reader.js';
-import { type OnCommit, Writer } from './writer.js';
+import { type OnCommit, type OnLost, Writer } from './writer.js';
 
 export type Row = Readonly<Record<string, SqlValue>>;
 
@@ -20,6 +21,11 @@ export interface StoreOptions {
   readonly secureDelete?: boolean;
   /** Told of each committed transaction. Must not throw. */
   readonly onCommit?: OnCommit;
+  /**
+   * The process must end without closing the store: its next start writes anew what the log holds.
+   * Must not throw.
+   */
+  readonly onLost?: OnLost;
 }
 /**
  * One SQLite file: a writer in its own thread with group commit, a reader on the caller's thread.
@@ -72,10 +78,11 @@ export async function openStore(options: StoreOptions): Promise<SqliteStore> {
   };
   let writer: Writer | null = null;
   try {
-    const { applicationId, migrations, secureDelete = false, onCommit } = options;
+    const { applicationId, migrations, secureDelete = false, onCommit, onLost } = options;
     createPrivately(file);
+    assertLogWhole(file);
     const settings = { file, applicationId, migrations, secureDelete };
-    writer = await Writer.start(settings, onCommit);
+    writer = await Writer.start(settings, onCommit, onLost);
     return new OpenStore(file, writer, new Reader(file), free);
   } catch (error) {
     await writer?.close();

@@ -11,6 +11,7 @@ const port = parentPort!;
 
 // SQLite primary result codes.
 const ERROR = 1;
+const BUSY = 5;
 const NOMEM = 7;
 const CORRUPT = 11;
 const FULL = 13;
@@ -19,11 +20,16 @@ const CONSTRAINT = 19;
 const MISMATCH = 20;
 const RANGE = 25;
 const NOTADB = 26;
+/** SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC. */
+const SYNC_FAILED = new Set([10 | (4 << 8), 10 | (5 << 8)]);
 const OF_THE_CALLER = new Set([ERROR, TOOBIG, MISMATCH, RANGE]);
 
 /** Files up to this size are checked whole at open (about 1 s a GiB from the page cache). */
 const FULL_CHECK_BYTES_MAX = 1024 * 1024 * 1024;
 const BUSY_MS_MAX = 5_000;
+/** Commits and bytes of parameters after which the log is moved into the file. */
+const CHECKPOINT_COMMITS = 256;
+const CHECKPOINT_BYTES = 8 * 1024 * 1024;
 
 class Failed extends Error {
   readonly failure: Failure;
@@ -43,6 +49,7 @@ function failureOf(error: unknown, committing: boolean): Failed {
   if (error instanceof Failed) return error;
   const primary = (codeOf(error) ?? 0) & 0xff;
   const detail = `${textOf(error)}, SQLite ${codeOf(error) ?? 'none'}`;
+  if (SYNC_FAILED.has(codeOf(error) ?? 0)) return new Failed('lost', detail);
   if (primary === FULL) return new Failed('full', detail);
   if (primary === CORRUPT || primary === NOTADB) return new Failed('damaged', detail);
   return new Failed(committing && primary !== NOMEM ? 'unknown' : 'unavailable', detail);
@@ -66,7 +73,7 @@ class Connection {
     this.db.exec(
       `PRAGMA synchronous = FULL; PRAGMA secure_delete = ${secureDelete ? 'ON' : 'OFF'};
        PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;
-       PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -16384;`,
+       PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384;`,
     );
     this.begin = this.db.prepare('BEGIN IMMEDIATE');
     this.commit = this.db.prepare('COMMIT');
@@ -86,6 +93,17 @@ class Connection {
   truncateLog(): void {
     const row = this.db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
     if (row.busy !== 0) throw new Failed('unavailable', 'a reader holds its write-ahead log');
+  }
+  /**
+   * Moves what it can of the log into the file. SQLite's own checkpoints would keep a failure to
+   * themselves, and a failed sync must be seen.
+   */
+  checkpoint(): void {
+    try {
+      this.db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    } catch (error) {
+      if (((codeOf(error) ?? 0) & 0xff) !== BUSY) throw error;
+    }
   }
 }
 
@@ -144,9 +162,8 @@ let current: Connection | null = null;
 const texts: string[] = [];
 
 /**
- * After a failure of the disk the old connection is not trusted: it is closed, a new one moves
- * the log into the file (which writes and fsyncs the pages anew) and proves with a write of its
- * own that the disk works. A failed fsync is never tried again and then believed.
+ * After a refused write the old connection is not trusted: it is closed, a new one moves the log
+ * into the file and proves with a write of its own that the disk works.
  */
 function connected(): Connection {
   if (current !== null) return current;
@@ -278,8 +295,9 @@ function runBatch(jobs: number, cells: readonly Cell[]): (number | string)[] {
     connection.commit.run();
     return out;
   } catch (error) {
-    abandon();
-    throw failureOf(error, committing);
+    const failed = failureOf(error, committing);
+    if (failed.failure !== 'lost') abandon();
+    throw failed;
   }
 }
 
@@ -296,9 +314,31 @@ function answer(request: Exclude<Request, { kind: 'close' }>): Reply {
     texts.push(...request.texts);
     return { kind: 'done', cells: runBatch(request.jobs, request.cells) };
   } catch (error) {
-    if (!(error instanceof Failed)) abandon();
     const { failure, message } = failureOf(error, false);
+    if (failure !== 'lost' && !(error instanceof Failed)) abandon();
     return { kind: 'failed', failure, detail: message };
+  }
+}
+
+let commits = 0;
+let bytes = 0;
+function note(cells: readonly Cell[]): void {
+  commits += 1;
+  for (const cell of cells)
+    if (typeof cell === 'string' || cell instanceof Uint8Array) bytes += cell.length;
+}
+
+/** Between two batches. @throws Failed lost; another failure leaves the log as it is */
+function checkpointWhenDue(): void {
+  if (current === null || (commits < CHECKPOINT_COMMITS && bytes < CHECKPOINT_BYTES)) return;
+  commits = 0;
+  bytes = 0;
+  try {
+    current.checkpoint();
+  } catch (error) {
+    const failed = failureOf(error, false);
+    if (failed.failure === 'lost') throw failed;
+    abandon();
   }
 }
 
@@ -326,7 +366,13 @@ function serve(): void {
         abandon();
         return;
       }
-      port.postMessage(answer(request));
+      const reply = answer(request);
+      port.postMessage(reply);
+      // The kernel may have dropped what it could not sync, and the next sync would pass without
+      // it. The log still has it: only a new process, which reads it from its start, may go on.
+      if (reply.kind === 'failed' && reply.failure === 'lost') return;
+      if (request.kind === 'batch') note(request.cells);
+      checkpointWhenDue();
       lonely = request.kind === 'batch' && request.jobs <= LONELY_JOBS_MAX;
     }
     awaitBell(rung, lonely);

@@ -1,8 +1,9 @@
-import type { OneOrMore } from '@kcm/kernel';
+import type { KcmError, OneOrMore } from '@kcm/kernel';
 import { Worker } from 'node:worker_threads';
 import {
   StoreDamaged,
   StoreFull,
+  StoreLost,
   StoreUnavailable,
   WriteInvalid,
   WriteOutcomeUnknown,
@@ -38,6 +39,8 @@ interface Control {
 type Waiting = Job | Control;
 /** A transaction was committed: so many jobs, `ms` from handing them over to their fsync. */
 export type OnCommit = (jobs: number, ms: number) => void;
+/** A sync failed or the thread ended: nothing is written any more before a new start. */
+export type OnLost = (error: StoreLost) => void;
 const isJob = (waiting: Waiting): waiting is Job => 'statements' in waiting;
 
 /**
@@ -53,6 +56,8 @@ export class Writer {
   #handedAt = 0;
   /** Why nothing is accepted any more. */
   #over: string | null = null;
+  /** What fails before the file is open is told by `start`. */
+  #onLost: OnLost = () => {};
 
   private constructor(
     readonly file: string,
@@ -65,8 +70,12 @@ export class Writer {
     this.#flying = [];
   }
 
-  /** @throws StoreDamaged · StoreUnavailable · StoreFull */
-  static start(settings: StoreSettings, onCommit: OnCommit = () => {}): Promise<Writer> {
+  /** @throws StoreDamaged · StoreUnavailable · StoreFull · StoreLost */
+  static start(
+    settings: StoreSettings,
+    onCommit: OnCommit = () => {},
+    onLost: OnLost = () => {},
+  ): Promise<Writer> {
     const bell = new Int32Array(new SharedArrayBuffer(4));
     const workerData: WriterData = { settings, bell };
     // Compiled, this file and the thread's are .js; under test both are .ts, which Node strips.
@@ -75,8 +84,10 @@ export class Writer {
     const writer = new Writer(settings.file, worker, bell, onCommit);
     return new Promise((resolve, reject) => {
       worker.on('message', (reply: Reply) => {
-        if (reply.kind === 'ready') resolve(writer);
-        else if (reply.kind === 'failed')
+        if (reply.kind === 'ready') {
+          writer.#onLost = onLost;
+          resolve(writer);
+        } else if (reply.kind === 'failed')
           reject(errorOf(settings.file, reply.failure, reply.detail));
         writer.#settle(reply);
       });
@@ -167,6 +178,10 @@ export class Writer {
   }
 
   #settle(reply: Reply): void {
+    if (reply.kind === 'failed' && reply.failure === 'lost') {
+      this.#lost(`a sync failed (${reply.detail})`);
+      return;
+    }
     const flying = this.#flying ?? [];
     this.#flying = null;
     if (reply.kind === 'failed')
@@ -178,6 +193,7 @@ export class Writer {
     this.#schedule();
   }
   #lost(reason: string): void {
+    if (this.#over === null) this.#onLost(new StoreLost(this.file, reason));
     this.#over ??= reason;
     const flying = this.#flying ?? [];
     const waiting = this.#waiting;
@@ -188,9 +204,10 @@ export class Writer {
   }
 }
 
-function errorOf(file: string, failure: Failure, detail: string): Error {
+function errorOf(file: string, failure: Failure, detail: string): KcmError {
   if (failure === 'full') return new StoreFull(file);
   if (failure === 'damaged') return new StoreDamaged(file, detail);
+  if (failure === 'lost') return new StoreLost(file, `a sync failed (${detail})`);
   if (failure === 'unknown') return new WriteOutcomeUnknown(file, detail);
   return new StoreUnavailable(file, detail);
 }

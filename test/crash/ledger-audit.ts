@@ -1,19 +1,25 @@
 import { join } from 'node:path';
 import { eventIdOf, type RecordedEvent, systemRandom } from '@kcm/kernel';
+import type { Ledger } from '@kcm/ledger';
 import { openSqliteLedger } from '@kcm/ledger/sqlite';
 import type { Acknowledged } from './stubborn-client.js';
 
 /** Every event of a stopped server, in the order of the ledger. */
 export async function eventsOf(dataDir: string): Promise<readonly RecordedEvent[]> {
   const ledger = await openSqliteLedger({ file: join(dataDir, 'ledger.db'), random: systemRandom });
-  const events: RecordedEvent[] = [];
   try {
-    for await (const item of ledger.feed('start', new AbortController().signal)) {
-      if (item.kind === 'events') events.push(...item.events);
-      if (item.kind === 'caughtUp') break;
-    }
+    return await readAll(ledger);
   } finally {
     await ledger.close();
+  }
+}
+
+/** Every event that it holds now, in its order. @throws what reading it throws */
+export async function readAll(ledger: Pick<Ledger, 'feed'>): Promise<readonly RecordedEvent[]> {
+  const events: RecordedEvent[] = [];
+  for await (const item of ledger.feed('start', new AbortController().signal)) {
+    if (item.kind === 'events') events.push(...item.events);
+    if (item.kind === 'caughtUp') break;
   }
   return events;
 }

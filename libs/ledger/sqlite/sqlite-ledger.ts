@@ -12,6 +12,7 @@ import {
   type StreamId,
 } from '@kcm/kernel';
 import {
+  type OnLost,
   openStore,
   StoreFull,
   StoreUnavailable,
@@ -42,6 +43,8 @@ export interface SqliteLedgerOptions {
   readonly random: Random;
   /** Told of each transaction: how many appends it held, how long it took. Must not throw. */
   readonly onCommit?: (appends: number, ms: number) => void;
+  /** A sync failed: the process must end, and not close the ledger. Must not throw. */
+  readonly onLost?: OnLost;
 }
 
 /** 'KCML' */
@@ -79,12 +82,13 @@ export async function openSqliteLedger(
   options: SqliteLedgerOptions,
 ): Promise<Ledger & FilteredFeed & ProvableLedger> {
   try {
-    const { file, random, onCommit } = options;
+    const { file, random, onCommit, onLost } = options;
     const store = await openStore({
       file,
       applicationId: APPLICATION_ID,
       migrations: MIGRATIONS,
       ...(onCommit === undefined ? {} : { onCommit }),
+      ...(onLost === undefined ? {} : { onLost }),
     });
     try {
       return new SqliteLedger(await ledgerId(store, random), store);

@@ -14,7 +14,13 @@ import {
   type ReadToken,
   type Stored,
 } from '@kcm/read-models';
-import { openStore, type SqliteStore, type SqlValue, type Statement } from '@kcm/sqlite';
+import {
+  type OnLost,
+  openStore,
+  type SqliteStore,
+  type SqlValue,
+  type Statement,
+} from '@kcm/sqlite';
 import {
   checkedName,
   type Collection,
@@ -46,11 +52,15 @@ type Digest = NonNullable<Awaited<ReturnType<ReadModelReader['digest']>>>;
 export async function openSqliteReadModels(options: {
   /** Path of the database file; its folder is locked for this process while it is open. */
   readonly file: string;
+  /** A sync failed: the process must end, and not close the store. Must not throw. */
+  readonly onLost?: OnLost;
 }): Promise<SqliteReadModels> {
+  const { file, onLost } = options;
   const store = await openStore({
-    file: options.file,
+    file,
     applicationId: APPLICATION_ID,
     migrations: MIGRATIONS,
+    ...(onLost === undefined ? {} : { onLost }),
   });
   for (const table of orphans(store)) await store.write([dropTable(table)]);
   return new SqliteReadModels(store);

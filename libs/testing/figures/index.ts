@@ -17,6 +17,16 @@ export const FIGURES = {
   /** Places at which the write-ahead log is cut, and bytes of the ledger that are flipped. */
   logCuts: figure(12, 200),
   flippedBytes: figure(24, 400),
+  /** Places at which the end of the log and the database are cut; in the long run every one. */
+  tailCuts: figure(20, 1_000_000),
+  databaseCuts: figure(10, 400),
+  /** Bits flipped in the files of the ledger. */
+  flipsAtStart: figure(150, 10_000),
+  flipsInLog: figure(120, 5_000),
+  flipsWhileOpen: figure(60, 5_000),
+  /** Of the writes that are refused one by one each so many-th is; lasting refusals of a kind. */
+  faultStep: figure(3, 1),
+  persistentFaults: figure(1, 20),
   /** Mutated TTLV items, KMIP messages, and bytes sent to an Edge's socket. */
   ttlvMutations: figure(10_000, 1_000_000),
   kmipMutations: figure(2_000, 200_000),

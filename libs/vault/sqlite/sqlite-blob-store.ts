@@ -1,4 +1,4 @@
-import { openStore, StoreDamaged, type SqliteStore } from '@kcm/sqlite';
+import { type OnLost, openStore, StoreDamaged, type SqliteStore } from '@kcm/sqlite';
 import { type BlobStore, blobKey, under } from '@kcm/vault';
 
 export interface SqliteBlobStoreOptions {
@@ -6,6 +6,8 @@ export interface SqliteBlobStoreOptions {
   readonly file: string;
   /** What the file is for; a file of another role is refused. */
   readonly role: 'vault' | 'erasure' | 'directory';
+  /** A sync failed: the process must end, and not close the store. Must not throw. */
+  readonly onLost?: OnLost;
 }
 const APPLICATION_ID = {
   vault: 0x4b434d56,
@@ -29,16 +31,18 @@ const PUT = `INSERT INTO blobs(key, pad, bytes) VALUES (?, zeroblob(${PAGE_BYTES
 
 /** @throws FolderLocked · StoreDamaged (also: a file of another role) · StoreUnavailable */
 export async function openSqliteBlobStore(options: SqliteBlobStoreOptions): Promise<BlobStore> {
+  const { file, role, onLost } = options;
   const store = await openStore({
-    file: options.file,
-    applicationId: APPLICATION_ID[options.role],
+    file,
+    applicationId: APPLICATION_ID[role],
     migrations: MIGRATIONS,
     secureDelete: true,
+    ...(onLost === undefined ? {} : { onLost }),
   });
   const page = store.get<{ page_size: number }>('PRAGMA page_size');
   if (page?.page_size !== PAGE_BYTES) {
     await store.close();
-    throw new StoreDamaged(options.file, `its pages are not of ${PAGE_BYTES} bytes`);
+    throw new StoreDamaged(file, `its pages are not of ${PAGE_BYTES} bytes`);
   }
   return new SqliteBlobStore(store);
 }
