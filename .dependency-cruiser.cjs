@@ -39,6 +39,7 @@ module.exports = {
       'holds the keys: sees the rules and the ports, no transport',
     ),
     only('edge', ['kernel', 'crypto', 'kmip'], 'the data plane runs alone on a workload machine'),
+    only('tracing', ['kernel'], 'an exporter knows no product'),
     only('evidence', ['kernel', 'crypto', 'domain'], 'a verifier needs no server'),
     only(
       'application',
@@ -127,6 +128,20 @@ module.exports = {
       to: { path: '^(node:)?crypto$' },
     },
     {
+      name: 'tracing-sdk-in-one-room',
+      severity: 'error',
+      comment: 'nothing of it is loaded unless it is configured; all others know the port',
+      from: { pathNot: '^libs/tracing/opentelemetry\\.ts$' },
+      to: { path: 'node_modules/@opentelemetry/sdk-node/' },
+    },
+    {
+      name: 'tracing-by-configuration',
+      severity: 'error',
+      comment: 'the SDK costs 200 ms and 40 MB: only who configured it pays',
+      from: {},
+      to: { path: '^libs/tracing/opentelemetry\\.ts$', dynamic: false },
+    },
+    {
       name: 'libs-not-to-apps',
       severity: 'error',
       comment: 'libraries do not know who composes them',
@@ -159,7 +174,7 @@ module.exports = {
       severity: 'error',
       comment: 'what runs on a workload machine is the data plane and its configuration',
       from: { path: '^apps/edge/', pathNot: [spec, '^apps/edge/admin/'] },
-      to: { path: '^(libs|projections)/', pathNot: '^libs/(kernel|crypto|kmip|edge)/' },
+      to: { path: '^(libs|projections)/', pathNot: '^libs/(kernel|crypto|kmip|edge|tracing)/' },
     },
     {
       name: 'clients-speak-http',

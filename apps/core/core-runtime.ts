@@ -14,6 +14,7 @@ import {
   LIMITS,
   type Random,
   systemScheduler,
+  type Tracer,
   keyVersionUid,
 } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
@@ -46,6 +47,7 @@ export interface CoreDeps {
   readonly dispatch: Dispatch;
   readonly clock: Clock;
   readonly random: Random;
+  readonly tracer: Tracer;
   readonly logger: Logger;
   /** What is true of a shred on this set-up. */
   readonly shredWord: ShredWord;
@@ -81,6 +83,7 @@ export class CoreRuntime {
       clock,
       random,
       scheduler: systemScheduler,
+      tracer: deps.tracer,
       region,
       boot: deps.boot,
       release: VERSION,
@@ -134,7 +137,7 @@ export class CoreRuntime {
     this.#renewal = this.#renewing(custody, front, notAfter);
     const { view } = this.deps;
     this.#unsubscribe = [
-      view.onAccess((tenant, state) => this.#accessChanged(tenant, state)),
+      view.onAccess((tenant, state, trace) => this.#accessChanged(tenant, state, trace)),
       view.onEdge(() => this.#front?.revalidate()),
       // The keystore said no: holders hear of it before the ledger does.
       this.keys.authority.onClosed((tenant) => this.#notify(tenant, null, 'locked')),
@@ -175,8 +178,9 @@ export class CoreRuntime {
       return;
     }
     await runKeyEffect(this.#effects, effect, trace);
-    if (effect.kind === 'rotateL3') this.#rotated(effect.tenant, effect.key);
-    if (effect.kind === 'shred') this.#notify(effect.tenant, null, 'killed', true);
+    const { traceparent } = trace;
+    if (effect.kind === 'rotateL3') this.#rotated(effect.tenant, effect.key, traceparent);
+    if (effect.kind === 'shred') this.#notify(effect.tenant, null, 'killed', traceparent, true);
   }
 
   async #credentials(
@@ -210,7 +214,7 @@ export class CoreRuntime {
   }
 
   #listen(credentials: ServerCredentials): Promise<KmipFront> {
-    const { region, view, host, clock, random, logger } = this.deps;
+    const { region, view, host, clock, random, tracer, logger } = this.deps;
     return KmipFront.start({
       region,
       desk: this.keys.desk,
@@ -220,7 +224,8 @@ export class CoreRuntime {
       port: this.#port,
       wallMs: () => clock.wallMs(),
       random,
-      onAcknowledgement: (word) => this.#acknowledgements.record(word),
+      tracer,
+      onAcknowledgement: (word, trace) => this.#acknowledgements.record(word, trace),
       onUsage: ({ edge, boot, statement, jws }) => {
         const { seq, from, to, entries } = statement;
         const holder = `edge:${edge}`;
@@ -234,19 +239,25 @@ export class CoreRuntime {
     });
   }
 
-  #accessChanged(tenant: string, state: AccessState): void {
+  #accessChanged(tenant: string, state: AccessState, traceparent?: string): void {
     if (state.status === 'open') return;
-    if (state.status === 'killed') return this.#notify(tenant, null, 'killed');
+    if (state.status === 'killed') return this.#notify(tenant, null, 'killed', traceparent);
     for (const { scope } of locksOf(state))
-      this.#notify(tenant, 'service' in scope ? scope.service : null, 'locked');
+      this.#notify(tenant, 'service' in scope ? scope.service : null, 'locked', traceparent);
   }
 
-  #notify(tenant: string, service: string | null, access: KcmAccess, destroyed = false): void {
+  #notify(
+    tenant: string,
+    service: string | null,
+    access: KcmAccess,
+    traceparent?: string,
+    destroyed = false,
+  ): void {
     const { term, epoch } = this.deps.view.access(tenant);
-    void this.#front?.notify({ tenant, service, access, term, epoch, destroyed });
+    void this.#front?.notify({ tenant, service, access, term, epoch, destroyed, traceparent });
   }
 
-  #rotated(tenant: string, key: string): void {
+  #rotated(tenant: string, key: string, traceparent: string | undefined): void {
     const state = this.deps.view.keys(tenant).get(key);
     if (state === undefined || state.status === 'absent' || state.service === null) return;
     const { service, current } = state;
@@ -254,6 +265,6 @@ export class CoreRuntime {
     const { term, epoch } = this.deps.view.access(tenant);
     const uid = (version: number) => keyVersionUid({ tenant, key, version });
     const versions = { replaced: uid(current - 1), replacement: uid(current) };
-    void this.#front?.rotated({ tenant, service, ...versions, term, epoch });
+    void this.#front?.rotated({ tenant, service, ...versions, term, epoch, traceparent });
   }
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { startEdge, type EdgeLogEntry, type RunningEdge } from '@kcm/edge';
 import { KcmError, rfc3339, systemClock } from '@kcm/kernel';
+import { startTracing } from '@kcm/tracing';
 import { readConfig, socketDirOf } from './config.js';
 import { writeEndpoints } from './endpoints.js';
 import { edgeIdentity } from './tls.js';
@@ -31,10 +32,16 @@ export async function runEdge(
     );
   const core = `${config.coreHost}:${config.corePort}`;
   const dataDir = resolve(config.dataDir);
+  const tracing = await startTracing(env, {
+    service: 'kcm-edge',
+    region: identity.region,
+    report: (detail) => console.err(`${rfc3339(systemClock.wallMs())} warn ${detail}`),
+  });
   const edge = await startEdge({
     ...config,
     ...identity,
     socketDir: socketDirOf(dataDir),
+    tracer: tracing.tracer,
     log: logTo(console, core),
   });
   const removeEndpoints = writeEndpoints(dataDir, edge.sockets);
@@ -47,6 +54,7 @@ export async function runEdge(
     stop: async () => {
       removeEndpoints();
       await edge.stop();
+      await tracing.stop();
     },
   };
 }

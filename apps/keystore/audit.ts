@@ -8,6 +8,8 @@ export interface AuditEntry {
   readonly requestId: string;
   /** The caller's X-Correlation-Id, or null. */
   readonly callId: string | null;
+  /** The trace that the caller named in `traceparent` (W3C Trace Context), or null. */
+  readonly traceId: string | null;
   /** `token {label} {id}`, `admin` or `unknown`. */
   readonly identity: string;
   readonly operation: string;

@@ -114,6 +114,7 @@ describe('the customer’s own keystore', () => {
     expect(JSON.parse(lines.at(-1)!)).toMatchObject({
       requestId,
       callId: 'call-1',
+      traceId: null,
       operation: 'unwrap',
       key: 'root',
       keyId: id,

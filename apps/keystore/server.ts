@@ -1,5 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type Clock, LIMITS, type Random, rfc3339, uuidv4 } from '@kcm/kernel';
+import {
+  type Clock,
+  LIMITS,
+  type Random,
+  rfc3339,
+  traceIdOf,
+  traceparentOf,
+  uuidv4,
+} from '@kcm/kernel';
 import type { Audit } from './audit.js';
 import type { Body, Operations, Request, Trace } from './operations.js';
 import { Refusal, REFUSALS } from './refusal.js';
@@ -60,10 +68,12 @@ async function answer(deps: Deps, incoming: IncomingMessage, out: ServerResponse
     body = { error: refusal.code, detail: refusal.message };
   }
   const callId = String(incoming.headers['x-correlation-id'] ?? '');
+  const traceparent = traceparentOf(incoming.headers['traceparent']);
   await deps.audit.write({
     time: rfc3339(deps.clock.wallMs()),
     requestId,
     callId: /^[\x21-\x7e]{1,128}$/.test(callId) ? callId : null,
+    traceId: traceparent === undefined ? null : traceIdOf(traceparent),
     identity: trace.identity,
     operation: route === null ? 'none' : operationName(route),
     key: route?.key ?? null,

@@ -22,6 +22,7 @@ export function createApplication(
   hooks: RegionHooks,
 ): Promise<NestFastifyApplication> {
   const { config, engines, clock, random, logger, metrics } = ground;
+  const { tracer } = ground.tracing;
   const { region, boot, states: view, seals, subjects, refusals, reservations } = parts;
   const health = new Health();
   const { ledger } = engines;
@@ -35,6 +36,7 @@ export function createApplication(
       config,
       clock,
       random,
+      tracer,
       boot,
       deciders: {
         ledger,
@@ -65,7 +67,7 @@ export function createApplication(
   ];
   const module = StandaloneModule.register(modules, parts.runner);
   const onAnswered = httpMetrics(metrics);
-  return createHttpApp(module, { config, logger, random, onAnswered });
+  return createHttpApp(module, { config, logger, random, tracer, onAnswered });
 }
 
 /** @throws KcmError sealed while the region is not initialized */

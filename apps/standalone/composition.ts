@@ -16,6 +16,7 @@ import { DriverRegistry, EgressGuard, LOOPBACK_CIDRS } from '@kcm/keystores';
 import type { WatchedLedger } from '@kcm/ledger';
 import { type Config, type Engines, type Metrics, OidcAuthenticator } from '@kcm/platform';
 import { processes } from '@kcm/processes';
+import type { Tracing } from '@kcm/tracing';
 import { projections } from '@projections/all';
 import type { Logger } from 'pino';
 import { CoreRuntime } from '../core/index.js';
@@ -29,6 +30,7 @@ export interface Ground {
   readonly engines: Engines & { readonly ledger: WatchedLedger };
   readonly clock: Clock;
   readonly random: Random;
+  readonly tracing: Tracing;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -43,6 +45,7 @@ export type Composition = ReturnType<typeof compose>;
 /** The parts of the whole product in one process; nothing of it runs yet. */
 export function compose(ground: Ground, late: Late) {
   const { config, engines, clock, random, logger } = ground;
+  const { tracer } = ground.tracing;
   const region = config.KCM_REGION;
   const boot = uuidv4(random);
   const dataDir = resolve(config.KCM_DATA_DIR);
@@ -54,7 +57,7 @@ export function compose(ground: Ground, late: Late) {
   const own = ownContext(boot);
   const folds = composeFolds(ground, region, {
     core: () => core,
-    execute: executing(() => core, dispatch),
+    execute: executing(() => core, dispatch, tracer),
   });
   const { states } = folds;
   const core = new CoreRuntime({
@@ -72,6 +75,7 @@ export function compose(ground: Ground, late: Late) {
     dispatch,
     clock,
     random,
+    tracer,
     logger,
     // One machine: whoever keeps an image of the disk keeps every copy.
     shredWord: 'recoverable from a disk image',
@@ -88,6 +92,7 @@ export function compose(ground: Ground, late: Late) {
     view: states,
     clock,
     random,
+    tracer,
     logger,
     context: own,
   });
@@ -110,7 +115,7 @@ function people({ config, clock, logger }: Ground, subjects: Subjects): OidcAuth
 
 /** Everything that is folded from the ledger, each on a feed of its own. */
 function composeFolds(
-  { engines, clock, random, logger }: Ground,
+  { engines, clock, random, tracing: { tracer }, logger }: Ground,
   region: string,
   late: {
     readonly core: () => CoreRuntime;
@@ -127,7 +132,7 @@ function composeFolds(
     report: (error, state) => report('core-view', error, state),
     observe: (event) => late.core().keys.observe(event as unknown as Recorded),
   });
-  const stores = { ...feeds, writer: readModels, reader: readModels, report };
+  const stores = { ...feeds, writer: readModels, reader: readModels, tracer, report };
   const runner = new ProjectionRunner(stores, projections);
   const host = new ProcessHost(
     {

@@ -2,7 +2,14 @@ import type { CommandContext, Commands } from '@kcm/application';
 import { generateCsr } from '@kcm/crypto';
 import type { CoreView, OpenCustody } from '@kcm/custody';
 import { type EdgeCertificate, type EdgeLogEntry, type RunningEdge, startEdge } from '@kcm/edge';
-import { type Clock, LIMITS, type Random, streamOf, systemScheduler } from '@kcm/kernel';
+import {
+  type Clock,
+  LIMITS,
+  type Random,
+  streamOf,
+  systemScheduler,
+  type Tracer,
+} from '@kcm/kernel';
 import type { BlobStore } from '@kcm/vault';
 import type { Logger } from 'pino';
 import { CertificateRenewal } from '../core/index.js';
@@ -21,6 +28,7 @@ export interface LocalEdgeDeps {
   readonly view: CoreView;
   readonly clock: Clock;
   readonly random: Random;
+  readonly tracer: Tracer;
   readonly logger: Logger;
   context(act: string): CommandContext;
 }
@@ -38,7 +46,7 @@ export class LocalEdge {
   /** Enrols with a key of this start, which is kept in memory only. Once running it stays. */
   async start(corePort: number): Promise<void> {
     if (this.#running !== null) return;
-    const { region, services, socketDir, clock, random, logger } = this.deps;
+    const { region, services, socketDir, clock, random, tracer, logger } = this.deps;
     const { notAfter, ...certificate } = await this.#enrol();
     this.#running = await startEdge({
       ...certificate,
@@ -50,6 +58,7 @@ export class LocalEdge {
       socketDir,
       clock,
       random,
+      tracer,
       log: ({ level, ...entry }: EdgeLogEntry) => logger[level](entry, 'edge'),
     });
     this.#renewal = new CertificateRenewal(

@@ -4,9 +4,10 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { assertLedgerWhole, Commands, processProjection } from '@kcm/application';
 import type { OpenCustody } from '@kcm/custody';
 import { type Clock, type KcmError, type Random, systemClock, systemRandom } from '@kcm/kernel';
-import { WatchedLedger } from '@kcm/ledger';
+import { TracedLedger, WatchedLedger } from '@kcm/ledger';
 import { createLogger, Health, Metrics, openEngines, readConfig } from '@kcm/platform';
 import { processes } from '@kcm/processes';
+import { startTracing } from '@kcm/tracing';
 import { projections } from '@projections/all';
 import { EventStreams } from '../cmk/index.js';
 import { RegionService } from '../core/index.js';
@@ -118,6 +119,7 @@ export class Standalone {
     await states.stop();
     seals.seal();
     await this.ground.engines.close();
+    await this.ground.tracing.stop();
   }
 
   async #unsealItself(): Promise<void> {
@@ -179,11 +181,19 @@ export async function startStandalone(
 ): Promise<Standalone> {
   const config = readConfig(env);
   const logger = createLogger(config.KCM_LOG_LEVEL, config.KCM_REGION);
+  const tracing = await startTracing(env, {
+    service: 'kcm-standalone',
+    region: config.KCM_REGION,
+    report: (detail) => logger.warn(detail),
+  });
   const metrics = new Metrics();
   const { onAppend, onCommit } = ledgerMetrics(metrics);
   const opened = await openEngines(config, random, onCommit, endAtOnce);
-  const engines = { ...opened, ledger: new WatchedLedger(opened.ledger, clock, onAppend) };
-  const standalone = new Standalone({ config, engines, clock, random, logger, metrics });
+  const traced = tracing.tracer.on
+    ? new TracedLedger(opened.ledger, tracing.tracer)
+    : opened.ledger;
+  const engines = { ...opened, ledger: new WatchedLedger(traced, clock, onAppend) };
+  const standalone = new Standalone({ config, engines, clock, random, tracing, logger, metrics });
   try {
     await standalone.start();
   } catch (error) {

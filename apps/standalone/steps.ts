@@ -1,5 +1,5 @@
 import type { CommandContext, Commands, ExecuteStep } from '@kcm/application';
-import { commandIdOf } from '@kcm/kernel';
+import { commandIdOf, inSpan, type Tracer } from '@kcm/kernel';
 import type { Effect, Step } from '@kcm/processes';
 import type { CoreRuntime, Dispatch } from '../core/index.js';
 
@@ -28,15 +28,25 @@ export const dispatching =
 
 /** One step of a process manager: an effect of Core, or a command for a decider. */
 export const executing =
-  (core: () => Pick<CoreRuntime, 'run'>, dispatch: Dispatch): ExecuteStep =>
-  async (step, { process, subject, item, cause }) => {
+  (core: () => Pick<CoreRuntime, 'run'>, dispatch: Dispatch, tracer: Tracer): ExecuteStep =>
+  (step, { process, subject, item, cause }) => {
+    const tenant = subject.split('/', 1)[0]!;
     const context = {
       actor: `process:${process}`,
-      tenant: subject.split('/', 1)[0]!,
+      tenant,
       correlationId: cause.correlationId,
       causationId: cause.event,
       commandId: commandIdOf([process, subject, item, cause.event]),
     };
-    if (isEffect(step)) await core().run(step, context);
-    else await dispatch(step, context);
+    // However much later, it belongs to what caused it.
+    const about = { 'kcm.process': process, 'kcm.tenant': tenant };
+    const started = tracer.start(nameOf(step), 'internal', cause.traceparent, about);
+    return inSpan(started, async ({ traceparent }) => {
+      const traced = { ...context, traceparent };
+      if (isEffect(step)) await core().run(step, traced);
+      else await dispatch(step, traced);
+    });
   };
+
+const nameOf = (step: Step): string =>
+  isEffect(step) ? `effect ${step.kind}` : `step ${step.command.kind}`;

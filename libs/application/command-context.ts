@@ -10,7 +10,7 @@ export interface CommandContext {
   readonly actor: string;
   readonly correlationId: string;
   readonly causationId: string;
-  readonly traceparent?: string;
+  readonly traceparent?: string | undefined;
   /** The revision the caller saw (If-Match). */
   readonly ifRevision?: number;
 }

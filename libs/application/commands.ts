@@ -1,4 +1,4 @@
-import { Inject, Injectable, type Type } from '@nestjs/common';
+import { Inject, Injectable, Optional, type Type } from '@nestjs/common';
 import { CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import {
   type CommandOf,
@@ -9,11 +9,12 @@ import {
   type EventOf,
   type StateOf,
 } from '@kcm/domain';
-import { KeyedTurns, type StreamId } from '@kcm/kernel';
+import { inSpan, KeyedTurns, noTracer, type StreamId, type Tracer } from '@kcm/kernel';
 import type { CommandContext } from './command-context.js';
 import { type DeciderDeps, type Guard, type Handled, runDecider, stateOf } from './run-decider.js';
 
 export const DECIDER_DEPS = Symbol('DeciderDeps');
+export const TRACER = Symbol('Tracer');
 
 /** One command for one stream. */
 class StreamCommand {
@@ -68,6 +69,7 @@ export class Commands {
   constructor(
     @Inject(CommandBus) private readonly bus: CommandBus,
     @Inject(DECIDER_DEPS) private readonly deps: DeciderDeps,
+    @Optional() @Inject(TRACER) private readonly tracer: Tracer = noTracer,
   ) {}
 
   /** The state of a stream as the ledger has it now, for the guard of a command on another one. */
@@ -86,8 +88,17 @@ export class Commands {
     guard?: Guard,
   ): Promise<Handled<EventOf<K>>> {
     const { commandClass } = registered.get(kind)!;
-    return this.#turns.take(stream, () =>
-      this.bus.execute(new commandClass(stream, command, context, guard)),
-    );
+    const { kind: verb } = command as { readonly kind: string };
+    const name = `command ${kind}.${verb}`;
+    const about = { 'kcm.stream.category': kind, 'kcm.tenant': context.tenant ?? undefined };
+    const started = this.tracer.start(name, 'internal', context.traceparent, about);
+    return inSpan(started, async (span) => {
+      const traced = { ...context, traceparent: span.traceparent };
+      const handled = await this.#turns.take(stream, (): Promise<Handled<EventOf<K>>> =>
+        this.bus.execute(new commandClass(stream, command, traced, guard)),
+      );
+      span.set({ 'kcm.events': handled.events.length, 'kcm.replayed': handled.replayed });
+      return handled;
+    });
   }
 }

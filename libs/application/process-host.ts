@@ -40,7 +40,9 @@ export const processProjection = (process: Process): Projection<ProcessDoc> => (
   initial: (subject) => ({ state: process.initial(subject), due: [], open: false }),
   evolve(doc, event) {
     const state = process.evolve(doc.state, event as unknown as Recorded);
-    const cause = { event: event.id, correlationId: event.meta.correlationId };
+    const { correlationId, traceparent } = event.meta;
+    const traced = traceparent === undefined ? {} : { traceparent };
+    const cause = { event: event.id, correlationId, ...traced };
     const due = process.todo(state).map((todo) => ({
       ...todo,
       cause: doc.due.find((standing) => standing.id === todo.id)?.cause ?? cause,

@@ -1,4 +1,15 @@
-import { KcmError, type OneOrMore, type Position, type RecordedEvent, Turns } from '@kcm/kernel';
+import {
+  failureOf,
+  KcmError,
+  noTracer,
+  type OneOrMore,
+  type Position,
+  type RecordedEvent,
+  type Span,
+  spansOf,
+  type Tracer,
+  Turns,
+} from '@kcm/kernel';
 import type { EventCatalog } from '@kcm/ledger';
 import {
   type Checkpoint,
@@ -14,6 +25,7 @@ export interface ProjectionDeps extends Omit<FeedLoopDeps, 'report'> {
   readonly catalog: EventCatalog;
   readonly writer: ReadModelWriter;
   readonly reader: ReadModelReader;
+  readonly tracer?: Tracer;
   /** A failure that stops a projection, or one that is tried again. Must not throw. */
   report(name: string, error: unknown, state: FeedState): void;
 }
@@ -95,7 +107,7 @@ export class RunningProjection implements FeedConsumer {
 
   async events(events: OneOrMore<RecordedEvent>): Promise<void> {
     await this.#turns.take(async () => {
-      const docs = await this.#apply(this.projection.name, events);
+      const docs = await this.#traced(events, () => this.#apply(this.projection.name, events));
       this.#position = events.at(-1)!.position;
       this.listener?.committed(docs);
     });
@@ -191,6 +203,26 @@ export class RunningProjection implements FeedConsumer {
     const docs = await foldBatch(this.projection, { writer, name }, catalog, events);
     await this.#commit(name, docs, events.at(-1)!.position);
     return docs;
+  }
+
+  /** Live ones only: to catch up or to rebuild is not part of what once caused an event. */
+  async #traced<T>(events: readonly RecordedEvent[], fold: () => Promise<T>): Promise<T> {
+    const { tracer = noTracer } = this.deps;
+    const { name, handles } = this.projection;
+    let spans: readonly Span[] = [];
+    if (tracer.on && this.#loop.state === 'live') {
+      const mine = events.filter(({ type }) => handles.includes(type));
+      const about = { 'kcm.projection': name, 'kcm.position': events.at(-1)!.position };
+      spans = spansOf(tracer, `project ${name}`, mine, about);
+    }
+    try {
+      const done = await fold();
+      for (const span of spans) span.end();
+      return done;
+    } catch (error) {
+      for (const span of spans) span.end(failureOf(error));
+      throw error;
+    }
   }
 
   async #commit(name: string, docs: readonly Stored<unknown>[], position: Position): Promise<void> {

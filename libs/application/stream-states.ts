@@ -28,7 +28,12 @@ import type { EventCatalog } from '@kcm/ledger';
 import { type FeedConsumer, FeedLoop, type FeedLoopDeps, type FeedState } from './feed-loop.js';
 import { FoldFailed } from './fold-batch.js';
 
-export type AccessListener = (tenant: string, state: AccessState) => void;
+export type AccessListener = (
+  tenant: string,
+  state: AccessState,
+  /** The trace that the event is part of. */
+  traceparent?: string,
+) => void;
 export interface StreamStatesDeps extends FeedLoopDeps {
   readonly catalog: EventCatalog;
   readonly region: string;
@@ -209,7 +214,7 @@ export class StreamStates {
       }
       this.#moveTo(event.position);
       if (!this.#ready) continue;
-      if (category === 'access') this.#tellAccess(owner);
+      if (category === 'access') this.#tellAccess(owner, event.meta.traceparent);
       if (category === 'edge') this.#tell(this.#onEdge);
     }
   }
@@ -217,14 +222,14 @@ export class StreamStates {
   #live(): void {
     if (this.#ready) return;
     this.#ready = true;
-    for (const tenant of this.#access.owners()) this.#tellAccess(tenant);
+    for (const tenant of this.#access.owners()) this.#tellAccess(tenant, undefined);
     this.#tell(this.#onEdge);
     this.#settle.resolve();
   }
 
-  #tellAccess(tenant: string): void {
+  #tellAccess(tenant: string, traceparent: string | undefined): void {
     const state = this.#access.get(tenant, null);
-    this.#tell([...this.#onAccess].map((listener) => () => listener(tenant, state)));
+    this.#tell([...this.#onAccess].map((listener) => () => listener(tenant, state, traceparent)));
   }
   /** A listener that throws neither keeps the others from hearing nor stops the fold. */
   #tell(calls: Iterable<() => void>): void {

@@ -5,6 +5,8 @@ import type { Step, Todo } from '@kcm/processes';
 export interface Cause {
   readonly event: EventId;
   readonly correlationId: string;
+  /** The trace that it carries on, however much later. */
+  readonly traceparent?: string;
 }
 export type StandingTodo = Todo & { readonly cause: Cause };
 /**

@@ -71,6 +71,7 @@ export class CoreLeaseDesk implements LeaseDesk {
     uid: string,
     kind: 'grant' | 'renew',
     allocation: number | null,
+    traceparent?: string,
   ): Promise<L3Lease | LeaseRefusal> {
     const asked = this.#find(holder, uid);
     if ('ok' in asked) {
@@ -81,7 +82,7 @@ export class CoreLeaseDesk implements LeaseDesk {
     const result =
       allocation !== null && version.state === 'deactivated'
         ? refusalOf('wrong_state')
-        : await this.#grant(holder, uid, kind, asked);
+        : await this.#grant(holder, uid, kind, asked, traceparent);
     return result.ok ? result : this.#refusals.recorded(holder, { ...identity, service }, result);
   }
 
@@ -111,19 +112,20 @@ export class CoreLeaseDesk implements LeaseDesk {
     uid: string,
     kind: 'grant' | 'renew',
     asked: Asked,
+    traceparent?: string,
   ): Promise<L3Lease | LeaseRefusal> {
     const { authority, leaseClock, journal, view, grants } = this.deps;
     const { tenant } = asked.identity;
-    const held = await authority.hold(tenant);
+    const held = await authority.hold(tenant, traceparent);
     if (!held.ok) return refusalOf(held.code, held.effect);
-    const missing = await this.#load(uid, asked);
+    const missing = await this.#load(uid, asked, traceparent);
     if (missing !== null) return missing;
     const since = leaseClock.reading();
     const seconds = authority.remainingSeconds(tenant);
     if (seconds < 1) return refusalOf('lease_expired');
     const grant = this.#grantOf(holder, asked, seconds, held.proof);
     try {
-      const position = await journal.granted(kind, tenant, grant);
+      const position = await journal.granted(kind, tenant, grant, traceparent);
       grants.held(tenant, grant);
       await view.reached(position);
     } catch {
@@ -183,12 +185,12 @@ export class CoreLeaseDesk implements LeaseDesk {
   }
 
   /** Brings the L3 into memory; null when it is there. */
-  async #load(uid: string, asked: Asked): Promise<LeaseRefusal | null> {
+  async #load(uid: string, asked: Asked, traceparent?: string): Promise<LeaseRefusal | null> {
     const { authority, hierarchy, memory, view } = this.deps;
     const { identity, service, version } = asked;
     const { tenant } = identity;
     if (memory.l3(tenant, uid) !== null) return null;
-    const opened = await authority.l2(tenant, Number(version.wrappedBy.version));
+    const opened = await authority.l2(tenant, Number(version.wrappedBy.version), traceparent);
     if (!opened.ok) return refusalOf(opened.code, opened.effect);
     let l3: Secret;
     try {

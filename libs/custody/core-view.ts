@@ -22,8 +22,13 @@ export interface CoreView {
   tenants(): Iterable<string>;
   /** Resolves once the view has folded everything up to and including this position. */
   reached(position: Position): Promise<void>;
-  /** Called after each fold of one tenant's access stream. Returns how to stop. */
-  onAccess(listener: (tenant: string, state: AccessState) => void): () => void;
+  /**
+   * Called after each fold of one tenant's access stream, with the trace that its event is part of.
+   * Returns how to stop.
+   */
+  onAccess(
+    listener: (tenant: string, state: AccessState, traceparent?: string) => void,
+  ): () => void;
   /** Called after an Edge was enrolled anew or revoked. Returns how to stop. */
   onEdge(listener: () => void): () => void;
 }

@@ -94,11 +94,15 @@ export class CallJournal {
   }
 
   /** Durable before the lease may be answered. @throws LedgerUnavailable: then there is no lease */
-  granted(kind: 'grant' | 'renew', tenant: string, grant: Grant): Promise<Position> {
+  granted(
+    kind: 'grant' | 'renew',
+    tenant: string,
+    grant: Grant,
+    traceparent?: string,
+  ): Promise<Position> {
     const type = kind === 'grant' ? 'LeasesGranted' : 'LeasesRenewed';
-    return this.#writer.write(
-      this.#event({ type, data: { grants: [grant] } }, tenant, ownTrace(grant.callId)),
-    );
+    const occasion = ownTrace(grant.callId, traceparent);
+    return this.#writer.write(this.#event({ type, data: { grants: [grant] } }, tenant, occasion));
   }
 
   refused(tenant: string | null, refusal: Of<'LeaseRefused'>, correlationId: string): void {
@@ -146,6 +150,7 @@ export class CallJournal {
       occurredAt: rfc3339(this.deps.clock.wallMs()),
       correlationId: trace.correlationId,
       causationId: trace.causationId,
+      ...(trace.traceparent === undefined ? {} : { traceparent: trace.traceparent }),
     };
   }
 }

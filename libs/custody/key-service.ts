@@ -1,5 +1,5 @@
 import { locksOf, type Recorded } from '@kcm/domain';
-import { type Clock, LeaseClock, type Random, type Scheduler } from '@kcm/kernel';
+import { type Clock, LeaseClock, type Random, type Scheduler, type Tracer } from '@kcm/kernel';
 import type { Ledger } from '@kcm/ledger';
 import type { BlobStore } from '@kcm/vault';
 import { closedBy } from './access-gate.js';
@@ -28,6 +28,7 @@ export interface KeyServiceDeps extends Pick<RootKeyPoolDeps, 'driver' | 'openCr
   readonly clock: Clock;
   readonly random: Random;
   readonly scheduler: Scheduler;
+  readonly tracer?: Tracer;
   readonly region: string;
   /** Id of this boot of Core, new at each start; fit for a stream name. */
   readonly boot: string;

@@ -7,15 +7,18 @@ import {
   KcmError,
   type LeaseClock,
   LIMITS,
+  noTracer,
   type Random,
   type Reading,
   type Scheduler,
+  type Span,
+  type Tracer,
   TokenBucket,
   uuidv4,
 } from '@kcm/kernel';
 import type { Answer, CallContext } from '@kcm/keystores';
 import type { CallJournal, CallPurpose } from './journal.js';
-import type { Trace } from './record-act.js';
+import { ownTrace, type Trace } from './record-act.js';
 
 type AnswerTo<T, Ok extends boolean> = Extract<Answer<T>, { ok: Ok }>;
 /**
@@ -68,6 +71,7 @@ export interface KeystoreCallsDeps {
   readonly leaseClock: LeaseClock;
   readonly scheduler: Scheduler;
   readonly random: Random;
+  readonly tracer?: Tracer;
   /** Must not throw. */
   readonly onCalled?: (seen: CallSeen) => void;
 }
@@ -81,20 +85,48 @@ export class KeystoreCalls {
 
   constructor(private readonly deps: KeystoreCallsDeps) {}
 
-  /** Never throws for what a keystore or the ledger did: no intent recorded → no call. */
+  /**
+   * Never throws for what a keystore or the ledger did: no intent recorded → no call.
+   * @param trace what it is done for; without an actor it is on Core's own account
+   */
   async call<T>(
     target: CallTarget,
     operation: CallOperation,
     purpose: CallPurpose,
-    trace: Trace | null,
+    trace: Trace | Pick<Trace, 'traceparent'>,
     run: (call: CallContext) => Promise<Answer<T>>,
   ): Promise<Called<T>> {
-    const { journal, leaseClock, random } = this.deps;
+    const { tracer = noTracer } = this.deps;
+    const span = tracer.start(`keystore ${operation}`, 'client', trace.traceparent, {
+      'kcm.tenant': target.tenant,
+      'kcm.root_key': target.rootKeyId,
+      'kcm.keystore': target.keystore,
+      'kcm.purpose': purpose,
+    });
+    const called = await this.#call(target, operation, purpose, trace, span, run);
+    span.set({
+      'kcm.call_id': called.callId ?? undefined,
+      'kcm.provider_request_id': called.providerRequestId ?? undefined,
+      ...(called.ok ? {} : { 'kcm.cause': called.cause }),
+    });
+    span.end(called.ok ? undefined : called.code);
+    return called;
+  }
+
+  async #call<T>(
+    target: CallTarget,
+    operation: CallOperation,
+    purpose: CallPurpose,
+    trace: Trace | Pick<Trace, 'traceparent'>,
+    { traceparent }: Span,
+    run: (call: CallContext) => Promise<Answer<T>>,
+  ): Promise<Called<T>> {
+    const { journal, leaseClock, random, tracer = noTracer } = this.deps;
     if (!(await this.#turn(target.provider)))
       return before('root_key_throttled', 'Too many calls to this keystore are waiting.');
     const callId = uuidv4(random);
     const { tenant, rootKeyId } = target;
-    const occasion = trace ?? { actor: 'core', correlationId: callId, causationId: callId };
+    const occasion = { ...ownTrace(callId), ...trace, traceparent };
     try {
       await journal.intended(tenant, { callId, rootKeyId, operation, purpose }, occasion);
     } catch {
@@ -102,7 +134,9 @@ export class KeystoreCalls {
     }
     // The proof counts from here: after the record, before the first byte leaves.
     const sent = leaseClock.reading();
-    const answer = await this.#within(callId, run);
+    // A caller's trace is shown to the customer only where the operator traces.
+    const shown = tracer.on ? traceparent : undefined;
+    const answer = await this.#within({ callId, traceparent: shown }, run);
     const seconds = leaseClock.ageMs(sent) / 1000;
     const outcome = answer.ok ? 'ok' : answer.cause;
     this.deps.onCalled?.({ keystore: target.keystore, operation, outcome, seconds });
@@ -125,11 +159,11 @@ export class KeystoreCalls {
   }
 
   async #within<T>(
-    callId: string,
+    call: Omit<CallContext, 'signal'>,
     run: (call: CallContext) => Promise<Answer<T>>,
   ): Promise<Answer<T>> {
     const abort = new AbortController();
-    const running = run({ callId, signal: abort.signal }).catch((error: unknown): Answer<T> => {
+    const running = run({ ...call, signal: abort.signal }).catch((error: unknown): Answer<T> => {
       // A driver maps all it can; what it throws proves nothing about the key.
       const code = error instanceof KcmError ? error.code : 'root_key_unreachable';
       return unproven(code, 'The keystore driver failed.');

@@ -87,7 +87,7 @@ export class LeaseAuthority {
   }
 
   /** A proof with at least one whole second left, from memory or by a new unwrap. */
-  async hold(tenant: string): Promise<ProofResult> {
+  async hold(tenant: string, traceparent?: string): Promise<ProofResult> {
     for (let attempt = 0; attempt < 2; attempt += 1) {
       if (!this.#open) return unproven('sealed');
       const tracked = this.#track(tenant);
@@ -100,7 +100,7 @@ export class LeaseAuthority {
         return { ok: true, proof };
       }
       if (now < tracked.notBefore) return unproven(tracked.lastCode ?? 'lease_expired');
-      const result = await this.#fly(tracked, 'lease');
+      const result = await this.#fly(tracked, 'lease', null, traceparent);
       if (!result.ok) return result;
       tracked.used = true;
     }
@@ -122,12 +122,12 @@ export class LeaseAuthority {
   }
 
   /** An L2 version under a live proof; lent, never to be disposed of by the caller. */
-  async l2(tenant: string, version: number): Promise<L2Result> {
-    const held = await this.hold(tenant);
+  async l2(tenant: string, version: number, traceparent?: string): Promise<L2Result> {
+    const held = await this.hold(tenant, traceparent);
     if (!held.ok) return held;
     const known = this.deps.memory.l2(tenant, version);
     if (known !== null) return { ok: true, l2: known };
-    const opened = await this.#fly(this.#track(tenant), 'lease', version);
+    const opened = await this.#fly(this.#track(tenant), 'lease', version, traceparent);
     if (!opened.ok) return opened;
     const l2 = this.deps.memory.l2(tenant, version);
     return l2 === null ? unproven('lease_expired') : { ok: true, l2 };
@@ -166,16 +166,20 @@ export class LeaseAuthority {
     return deadline.remainingMs();
   }
 
-  /** One unwrap of one L2 version at a time; whoever comes meanwhile waits for its answer. */
+  /**
+   * One unwrap of one L2 version at a time; whoever comes meanwhile waits for its answer. It is
+   * part of the trace of whoever came first.
+   */
   #fly(
     tracked: TrackedTenant,
     purpose: CallPurpose,
     version: number | null = null,
+    traceparent?: string,
   ): Promise<ProofResult> {
     const slot = version ?? 'current';
     const flying = tracked.flights.get(slot);
     if (flying !== undefined) return flying;
-    const flight = this.#prove(tracked, purpose, version).finally(() => {
+    const flight = this.#prove(tracked, purpose, version, traceparent).finally(() => {
       tracked.flights.delete(slot);
     });
     tracked.flights.set(slot, flight);
@@ -186,6 +190,7 @@ export class LeaseAuthority {
     tracked: TrackedTenant,
     purpose: CallPurpose,
     version: number | null,
+    traceparent?: string,
   ): Promise<ProofResult> {
     const { view } = this.deps;
     const { tenant, generation } = tracked;
@@ -193,7 +198,7 @@ export class LeaseAuthority {
     if (target === null || view.access(tenant).status === 'killed') return unproven('not_found');
     // An earlier version may speak for itself alone: what is planned for the current one stands.
     if (version === null) tracked.cancelNext();
-    const called = await unwrapL2(this.deps, target, purpose);
+    const called = await unwrapL2(this.deps, target, purpose, traceparent);
     const stale = this.#tenants.get(tenant) !== tracked || !this.#open;
     if (called.ok && (stale || tracked.generation !== generation)) {
       // Closed while the answer was on its way: the closing wins.

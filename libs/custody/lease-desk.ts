@@ -55,6 +55,7 @@ export interface LeaseDesk {
     uid: string,
     kind: 'grant' | 'renew',
     allocation: number | null,
+    traceparent?: string,
   ): Promise<L3Lease | LeaseRefusal>;
   /**
    * The key under a live lease of this holder; borrowed: the caller neither keeps nor disposes it.

@@ -12,6 +12,8 @@ export interface Trace {
   readonly actor: string;
   readonly correlationId: string;
   readonly causationId: string;
+  /** The trace that this is part of. */
+  readonly traceparent?: string | undefined;
 }
 export interface ActContext extends Trace {
   /** The same for each repetition of one act. */
@@ -25,8 +27,9 @@ export interface ActContext extends Trace {
 export type RecordAct = (act: CustodyAct, context: ActContext) => Promise<unknown>;
 
 /** For what Core does on its own account: the occasion is the keystore call itself. */
-export const ownTrace = (correlationId: string): Trace => ({
+export const ownTrace = (correlationId: string, traceparent?: string): Trace => ({
   actor: 'core',
   correlationId,
   causationId: correlationId,
+  traceparent,
 });

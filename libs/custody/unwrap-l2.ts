@@ -17,13 +17,16 @@ export async function unwrapL2(
   { hierarchy, calls, rootKeys }: UnwrapDeps,
   { identity, recorded, rootKey }: ProofTarget,
   purpose: CallPurpose,
+  traceparent?: string,
 ): Promise<Called<Secret>> {
   const { tenant } = identity;
   const at = callTarget(tenant, rootKey);
   try {
     const handle = await rootKeys.get(tenant, rootKey);
     return await hierarchy.openL2(identity, recorded, (wrapped, binding) =>
-      calls.call(at, 'unwrap', purpose, null, (call) => handle.unwrap(wrapped, binding, call)),
+      calls.call(at, 'unwrap', purpose, { traceparent }, (call) =>
+        handle.unwrap(wrapped, binding, call),
+      ),
     );
   } catch (error) {
     const code = error instanceof KcmError ? error.code : 'internal';

@@ -40,7 +40,7 @@ export class Acknowledger {
     for (let failures = 0; failures <= RETRIES_MAX && !this.#stopped; failures += 1) {
       if (failures > 0)
         await this.#pause(fullJitterMs(this.parts.random, failures - 1, RETRY.baseMs, RETRY.capMs));
-      const delivery = await this.parts.core.state('ack', { ...statement });
+      const delivery = await this.parts.core.state('ack', { ...statement }, notice.traceparent);
       if (delivery !== 'unheard') return delivery === 'recorded';
     }
     return false;

@@ -1,4 +1,14 @@
-import { KcmError, LIMITS, TENANT_ID, uuidv4, type Random } from '@kcm/kernel';
+import {
+  isSampled,
+  KcmError,
+  LIMITS,
+  TENANT_ID,
+  traceparentOf,
+  uuidv4,
+  type Random,
+  type Span,
+  type Tracer,
+} from '@kcm/kernel';
 import type { DataPlane, Done, Outcome } from './data-plane.js';
 import type { HealthReport } from './health.js';
 import type { HttpRequest, Malformed } from './http-reader.js';
@@ -11,6 +21,7 @@ import { batchOfBody, workOfBody } from './request-body.js';
 export interface ApiParts {
   readonly plane: DataPlane;
   readonly random: Random;
+  readonly tracer?: Tracer;
   readonly status: () => object;
   readonly health: () => HealthReport;
   readonly metrics: () => string;
@@ -25,7 +36,12 @@ const TENANT_PATH = /^\/v1\/tenants\/([^/]+)\/(.+)$/;
 const EXPORTS = ['data-keys', 'data-keys/unwrap', 'data-keys/rewrap'];
 
 type Eventually<T> = T | Promise<T>;
-type Act = (tenant: string, request: HttpRequest, id: string) => Eventually<Answer>;
+type Act = (
+  tenant: string,
+  request: HttpRequest,
+  id: string,
+  traceparent: string | undefined,
+) => Eventually<Answer>;
 
 /** The routes of one service's socket: from a request to an answer. Never throws. */
 export class EdgeApi {
@@ -34,10 +50,10 @@ export class EdgeApi {
 
   constructor(private readonly parts: ApiParts) {
     this.#acts = new Map<string, Act>([
-      ['encrypt', (tenant, request, id) => this.#encrypt(tenant, request, id)],
-      ['decrypt', (tenant, request, id) => this.#decrypt(tenant, request, id)],
-      ['encrypt-batch', (tenant, request, id) => this.#batch(tenant, request, 'plaintext', id)],
-      ['decrypt-batch', (tenant, request, id) => this.#batch(tenant, request, 'ciphertext', id)],
+      ['encrypt', (tenant, request, id, trace) => this.#encrypt(tenant, request, id, trace)],
+      ['decrypt', (tenant, request, id, trace) => this.#decrypt(tenant, request, id, trace)],
+      ['encrypt-batch', (...asked) => this.#batch('plaintext', ...asked)],
+      ['decrypt-batch', (...asked) => this.#batch('ciphertext', ...asked)],
       ...EXPORTS.map((name): [string, Act] => [name, refuseExport]),
     ]);
     this.#reads = new Map([
@@ -51,8 +67,33 @@ export class EdgeApi {
 
   answer(request: HttpRequest): Eventually<Answer> {
     const id = this.correlationId(request.headers.get('x-correlation-id'));
+    const span = this.parts.tracer?.on ? this.#traced(request) : null;
+    if (span === null) return this.#answer(request, id);
+    return later(this.#answer(request, id, span.traceparent), (answer) => {
+      span.set({ 'http.response.status_code': answer.status });
+      span.end(answer.status >= 500 ? String(answer.status) : undefined);
+      return answer;
+    });
+  }
+
+  /**
+   * Only a caller that records its own trace is told of in one: a span for each record would cost
+   * more than the cipher.
+   */
+  #traced({ method, target, headers }: HttpRequest): Span | null {
+    const parent = traceparentOf(headers.get('traceparent'));
+    if (parent === undefined || !isSampled(parent)) return null;
+    const [, tenant = '', verb = ''] = TENANT_PATH.exec(target) ?? [];
+    const route = this.#acts.has(verb) ? ` /v1/tenants/:tenant/${verb}` : '';
+    return this.parts.tracer!.start(`${method}${route}`, 'server', parent, {
+      'kcm.service': this.parts.plane.service,
+      'kcm.tenant': TENANT_ID.test(tenant) ? tenant : undefined,
+    });
+  }
+
+  #answer(request: HttpRequest, id: string, traceparent?: string): Eventually<Answer> {
     try {
-      const answered = this.#route(request, id);
+      const answered = this.#route(request, id, traceparent);
       if (!(answered instanceof Promise)) return correlated(answered, id);
       return answered.then(
         (answer) => correlated(answer, id),
@@ -75,7 +116,7 @@ export class EdgeApi {
     return given !== undefined && CORRELATION_ID.test(given) ? given : uuidv4(this.parts.random);
   }
 
-  #route(request: HttpRequest, id: string): Eventually<Answer> {
+  #route(request: HttpRequest, id: string, traceparent?: string): Eventually<Answer> {
     const { method, target } = request;
     if (target.includes('?')) throw invalidQuery();
     const read = this.#reads.get(target);
@@ -89,12 +130,17 @@ export class EdgeApi {
     if (method !== 'POST') return this.#notAllowed('POST', id);
     const tenant = path![1]!;
     if (!TENANT_ID.test(tenant)) throw new KcmError('not_found', 'There is no such tenant here.');
-    return act(tenant, request, id);
+    return act(tenant, request, id, traceparent);
   }
 
-  #encrypt(tenant: string, request: HttpRequest, id: string): Eventually<Answer> {
+  #encrypt(
+    tenant: string,
+    request: HttpRequest,
+    id: string,
+    traceparent: string | undefined,
+  ): Eventually<Answer> {
     const work = workOfBody(request, 'plaintext');
-    return later(this.parts.plane.encrypt(tenant, work), (outcome) => {
+    return later(this.parts.plane.encrypt(tenant, work, traceparent), (outcome) => {
       work.bytes.fill(0);
       if (outcome instanceof KcmError) return problem(outcome, id);
       // Written out by hand: base64 and ids need no escaping.
@@ -103,9 +149,14 @@ export class EdgeApi {
     });
   }
 
-  #decrypt(tenant: string, request: HttpRequest, id: string): Eventually<Answer> {
+  #decrypt(
+    tenant: string,
+    request: HttpRequest,
+    id: string,
+    traceparent: string | undefined,
+  ): Eventually<Answer> {
     const work = workOfBody(request, 'ciphertext');
-    return later(this.parts.plane.decrypt(tenant, work), (outcome) => {
+    return later(this.parts.plane.decrypt(tenant, work, traceparent), (outcome) => {
       if (outcome instanceof KcmError) return problem(outcome, id);
       const body = `{"plaintext":"${outcome.bytes.toString('base64')}"}`;
       outcome.bytes.fill(0);
@@ -114,10 +165,8 @@ export class EdgeApi {
   }
 
   async #batch(
-    tenant: string,
-    request: HttpRequest,
     field: 'plaintext' | 'ciphertext',
-    id: string,
+    ...[tenant, request, id, traceparent]: Parameters<Act>
   ): Promise<Answer> {
     const encrypting = field === 'plaintext';
     const { plane } = this.parts;
@@ -126,7 +175,9 @@ export class EdgeApi {
     for (const work of batchOfBody(request, field)) {
       let outcome: Outcome | KcmError = work instanceof KcmError ? work : NOT_RUN;
       if (!(work instanceof KcmError)) {
-        const running = encrypting ? plane.encrypt(tenant, work) : plane.decrypt(tenant, work);
+        const running = encrypting
+          ? plane.encrypt(tenant, work, traceparent)
+          : plane.decrypt(tenant, work, traceparent);
         outcome = running instanceof Promise ? await running : running;
         if (encrypting) work.bytes.fill(0);
       }
@@ -148,7 +199,8 @@ export class EdgeApi {
   }
 
   #refusal(raised: unknown, id: string): Answer {
-    const error = raised instanceof KcmError ? raised : new KcmError('internal', 'The Edge failed.');
+    const error =
+      raised instanceof KcmError ? raised : new KcmError('internal', 'The Edge failed.');
     this.parts.refusals.add('none', error.code);
     return problem(error, id);
   }

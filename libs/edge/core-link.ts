@@ -1,8 +1,8 @@
 import type { Secret } from '@kcm/crypto';
-import { fullJitterMs, uuidv4, type Random } from '@kcm/kernel';
-import { KmipFailure, type Attribute } from '@kcm/kmip';
+import { fullJitterMs, uuidv4, type Random, type Tracer } from '@kcm/kernel';
+import { KmipFailure } from '@kcm/kmip';
 import { KmipUnavailable, type KmipClientOptions } from '@kcm/kmip/client';
-import { KmipSession } from './kmip-session.js';
+import { KmipSession, type OnNotify } from './kmip-session.js';
 
 const RECONNECT = { baseMs: 100, capMs: 5_000 };
 /** How long a request waits for a first connection that is under way. */
@@ -16,8 +16,9 @@ export interface CoreLinkParts {
   readonly kwk: Secret;
   readonly random: Random;
   readonly wallMs: () => number;
+  readonly tracer: Tracer;
   /** As `SessionParts.onNotify`. */
-  readonly onNotify: (uid: string, attributes: readonly Attribute[]) => boolean;
+  readonly onNotify: OnNotify;
   readonly onConnection: (connected: boolean, why: string | null) => void;
   readonly onError: (detail: string) => void;
 }
@@ -109,7 +110,7 @@ export class CoreLink {
 
   /** The session, or why there is none. */
   async #open(): Promise<KmipSession | string> {
-    const { boot, kwk, wallMs, random, onNotify, onError } = this.parts;
+    const { boot, kwk, wallMs, random, tracer, onNotify, onError } = this.parts;
     try {
       return await KmipSession.open({
         connection: this.#connection,
@@ -117,6 +118,7 @@ export class CoreLink {
         kwk,
         wallMs,
         newCorrelationId: () => uuidv4(random),
+        tracer,
         onNotify,
         onError: (error, what) => onError(`${what}: ${String(error)}`),
       });

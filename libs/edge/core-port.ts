@@ -54,17 +54,24 @@ export interface Notice {
   readonly revoked: boolean;
   readonly term: number;
   readonly epoch: number;
+  /** The trace that it is part of. */
+  readonly traceparent?: string | undefined;
 }
 /** `unheard`: not recorded as far as is known, send it again. `refused`: it never will be. */
 export type Delivery = 'recorded' | 'unheard' | 'refused';
 /** Core as an Edge sees it. Every method resolves; what failed is a refusal, never a throw. */
 export interface CorePort {
   /** Steps 3a–3e: the current version of (tenant, service) with `allocation` protect operations. */
-  lease(tenant: string, service: string, allocation: number): Promise<Lease | Refusal>;
+  lease(
+    tenant: string,
+    service: string,
+    allocation: number,
+    traceparent?: string,
+  ): Promise<Lease | Refusal>;
   /** Step 4: an older version by its unique identifier; nothing to protect with. */
-  leaseOld(uid: string): Promise<Lease | Refusal>;
+  leaseOld(uid: string, traceparent?: string): Promise<Lease | Refusal>;
   /** Step 5, one batch; an answer each, in order. */
   renew(uids: readonly string[]): Promise<readonly (Proof | Refusal)[]>;
   /** Signs and delivers a statement (steps 7, 10). */
-  state(kind: 'ack' | 'usage', statement: Json): Promise<Delivery>;
+  state(kind: 'ack' | 'usage', statement: Json, traceparent?: string): Promise<Delivery>;
 }

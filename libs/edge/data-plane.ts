@@ -28,10 +28,10 @@ export class DataPlane {
     private readonly usage: UsageLedger,
   ) {}
 
-  encrypt(tenant: string, work: Work): Eventually<Outcome> {
+  encrypt(tenant: string, work: Work, traceparent?: string): Eventually<Outcome> {
     let handle: L3Handle | null = null;
     try {
-      const found = this.keeper.protecting(tenant, this.service);
+      const found = this.keeper.protecting(tenant, this.service, traceparent);
       if (found instanceof Promise)
         return this.#late(tenant, 'encrypt', found, (late) => this.#seal(late, work));
       handle = found;
@@ -41,15 +41,15 @@ export class DataPlane {
     }
   }
 
-  decrypt(tenant: string, work: Work): Eventually<Outcome> {
+  decrypt(tenant: string, work: Work, traceparent?: string): Eventually<Outcome> {
     let handle: L3Handle | null = null;
     try {
       const blob = readBlob(work.bytes);
       const found =
         // Not a record at all: find out all the same whether the caller may know of this tenant.
         blob === null
-          ? this.keeper.knowing(tenant, this.service)
-          : this.keeper.opening(tenant, this.service, blob.key, blob.version);
+          ? this.keeper.knowing(tenant, this.service, traceparent)
+          : this.keeper.opening(tenant, this.service, blob.key, blob.version, traceparent);
       if (found instanceof Promise)
         return this.#late(tenant, 'decrypt', found, (late) => this.#open(late, blob, work));
       handle = found;

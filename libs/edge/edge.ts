@@ -5,11 +5,13 @@ import {
   KcmError,
   LeaseClock,
   LIMITS,
+  noTracer,
   systemClock,
   systemRandom,
   uuidv4,
   type Clock,
   type Random,
+  type Tracer,
   certificateUri,
 } from '@kcm/kernel';
 import { Acknowledger } from './acknowledger.js';
@@ -45,6 +47,7 @@ export interface EdgeOptions extends EdgeCertificate {
   readonly socketDir: string;
   readonly clock?: Clock;
   readonly random?: Random;
+  readonly tracer?: Tracer;
   readonly log?: (entry: EdgeLogEntry) => void;
   readonly serverLimits?: Partial<ServerLimits>;
   readonly usageWindowMs?: number;
@@ -163,9 +166,11 @@ class Edge implements RunningEdge {
     this.#servers = Object.entries(this.sockets).map(([service, path]) => {
       const plane = new DataPlane(service, this.#keeper, this.#usage);
       const status = () => this.status(service);
+      const { tracer = noTracer } = options;
       const api = new EdgeApi({
         plane,
         random,
+        tracer,
         status,
         health: () => this.#health(),
         metrics: () => this.#metrics(),
@@ -191,7 +196,9 @@ class Edge implements RunningEdge {
 
   status(service?: string): EdgeStatus {
     const { edge, region } = this.options;
-    const shown = this.#live().filter((handle) => service === undefined || handle.service === service);
+    const shown = this.#live().filter(
+      (handle) => service === undefined || handle.service === service,
+    );
     return {
       edge,
       region,
@@ -253,6 +260,7 @@ class Edge implements RunningEdge {
       boot: this.#boot,
       kwk: Secret.own(source.bytes(32)),
       random: source,
+      tracer: this.options.tracer ?? noTracer,
       wallMs,
       onNotice: (notice) => {
         const dropped = this.#keeper.notice(notice);

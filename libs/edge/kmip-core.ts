@@ -1,5 +1,12 @@
 import { Secret, signJws, type KeyObject } from '@kcm/crypto';
-import { uuidv4, type Json, type Random } from '@kcm/kernel';
+import {
+  failureOf,
+  noTracer,
+  type Json,
+  type Random,
+  type SpanAttributes,
+  type Tracer,
+} from '@kcm/kernel';
 import {
   attribute,
   BatchErrorContinuation,
@@ -16,6 +23,7 @@ import {
   type TypedResult,
 } from '@kcm/kmip';
 import type { KmipClientOptions } from '@kcm/kmip/client';
+import { endExchange, startExchange, type CoreExchange } from './core-exchange.js';
 import { CoreLink } from './core-link.js';
 import type { CorePort, Delivery, Lease, Notice, Proof, Refusal } from './core-port.js';
 import {
@@ -40,6 +48,7 @@ export interface KmipCoreParts extends EdgeCredentials {
   /** AES-256 made by this boot; disposed of by `stop`. */
   readonly kwk: Secret;
   readonly random: Random;
+  readonly tracer: Tracer;
   readonly wallMs: () => number;
   readonly onNotice: (notice: Notice) => void;
   readonly onConnection: (connected: boolean, why: string | null) => void;
@@ -56,7 +65,7 @@ export class KmipCore implements CorePort {
     this.#signingKey = parts.signingKey;
     this.#link = new CoreLink({
       ...parts,
-      onNotify: (uid, attributes) => this.#notified(uid, attributes),
+      onNotify: (uid, attributes, trace) => this.#notified(uid, attributes, trace),
       onError: parts.onWrongAnswer,
     });
   }
@@ -81,8 +90,14 @@ export class KmipCore implements CorePort {
     this.parts.kwk.dispose();
   }
 
-  lease(tenant: string, service: string, allocation: number): Promise<Lease | Refusal> {
-    return this.#ask(async ({ client, kwkUid }) => {
+  lease(
+    tenant: string,
+    service: string,
+    allocation: number,
+    traceparent?: string,
+  ): Promise<Lease | Refusal> {
+    const exchange = this.#start('lease', traceparent, { 'kcm.tenant': tenant });
+    return this.#ask(exchange, async ({ client, kwkUid }) => {
       const { results } = await client.batch(
         [
           {
@@ -100,7 +115,7 @@ export class KmipCore implements CorePort {
           { operation: 'GetAttributes', payload: { attributeNames: LEASE_ATTRIBUTES } },
           { operation: 'Get', payload: getWrapped(kwkUid) },
         ],
-        this.#correlated(),
+        exchange.correlated,
       );
       const [located, ...rest] = results;
       const uids = given(located).uniqueIdentifiers;
@@ -115,8 +130,10 @@ export class KmipCore implements CorePort {
     });
   }
 
-  leaseOld(uid: string): Promise<Lease | Refusal> {
-    return this.#ask(async ({ client, kwkUid }) => {
+  leaseOld(uid: string, traceparent?: string): Promise<Lease | Refusal> {
+    const tenant = uid.slice(0, uid.indexOf('/'));
+    const exchange = this.#start('lease', traceparent, { 'kcm.tenant': tenant });
+    return this.#ask(exchange, async ({ client, kwkUid }) => {
       const target = { uniqueIdentifier: uid };
       const { results } = await client.batch(
         [
@@ -124,13 +141,12 @@ export class KmipCore implements CorePort {
           { operation: 'GetAttributes', payload: { ...target, attributeNames: LEASE_ATTRIBUTES } },
           { operation: 'Get', payload: { ...target, ...getWrapped(kwkUid) } },
         ],
-        this.#correlated(),
+        exchange.correlated,
       );
       const [obtained, answered, got] = results;
       const lease = given(obtained);
       const attributes = given(answered);
       const proof = proofFrom(uid, lease, attributes);
-      const tenant = uid.slice(0, uid.indexOf('/'));
       return proof.ok
         ? leaseFrom(
             tenant,
@@ -147,6 +163,7 @@ export class KmipCore implements CorePort {
     const failed = uids.map(() => indeterminate());
     const session = await this.#link.ready();
     if (session === null) return failed;
+    const { span, correlated } = this.#start('renew', undefined, { 'kcm.leases': uids.length });
     try {
       const { results } = await session.client.batch(
         uids.flatMap((uniqueIdentifier) => [
@@ -157,8 +174,9 @@ export class KmipCore implements CorePort {
           },
         ]),
         // One key that is refused must not cost the others their lease.
-        { ...this.#correlated(), continuation: BatchErrorContinuation.Continue },
+        { ...correlated, continuation: BatchErrorContinuation.Continue },
       );
+      span.end();
       return uids.map((uid, at) =>
         this.#settled(() =>
           proofFrom(
@@ -170,23 +188,30 @@ export class KmipCore implements CorePort {
       );
     } catch (error) {
       // The message as a whole: it says nothing about any one key.
+      span.end(failureOf(error));
       this.#refused(error);
       return failed;
     }
   }
 
-  async state(kind: 'ack' | 'usage', statement: Json): Promise<Delivery> {
+  async state(kind: 'ack' | 'usage', statement: Json, traceparent?: string): Promise<Delivery> {
     const session = await this.#link.ready();
     if (session === null) return 'unheard';
     const jws = signJws(this.#signingKey, {}, statement);
+    // Reports of use come every few seconds for ever: no trace begins with them.
+    const tracer = traceparent === undefined ? noTracer : this.parts.tracer;
+    const parts = { ...this.parts, tracer };
+    const { span, correlated } = startExchange(parts, kind, traceparent, {});
     try {
       await session.client.call(
         'ModifyAttribute',
         { uniqueIdentifier: session.kwkUid, attribute: attribute.text(KCM[kind], jws) },
-        this.#correlated(),
+        correlated,
       );
+      span.end();
       return 'recorded';
     } catch (error) {
+      span.end(failureOf(error));
       const refused = error instanceof KmipFailure && error.reason === ResultReason.InvalidField;
       if (!refused) return 'unheard';
       // Refused for what it is, it will be refused again: somebody has to see that.
@@ -196,12 +221,19 @@ export class KmipCore implements CorePort {
   }
 
   async #ask(
-    exchange: (session: KmipSession) => Promise<Lease | Refusal>,
+    exchange: CoreExchange,
+    run: (session: KmipSession) => Promise<Lease | Refusal>,
+  ): Promise<Lease | Refusal> {
+    return endExchange(exchange, await this.#exchanged(run));
+  }
+
+  async #exchanged(
+    run: (session: KmipSession) => Promise<Lease | Refusal>,
   ): Promise<Lease | Refusal> {
     const session = await this.#link.ready();
     if (session === null) return indeterminate();
     try {
-      return await exchange(session);
+      return await run(session);
     } catch (error) {
       if (error instanceof KeyGone) {
         // Core has forgotten this boot's key: a new session registers it again.
@@ -225,15 +257,15 @@ export class KmipCore implements CorePort {
     return refusalFrom(error);
   }
 
-  #notified(uid: string, attributes: readonly Attribute[]): boolean {
+  #notified(uid: string, attributes: readonly Attribute[], traceparent?: string): boolean {
     const notice = noticeFrom(uid, attributes);
     if (notice === null) return false;
-    this.parts.onNotice(notice);
+    this.parts.onNotice({ ...notice, traceparent });
     return true;
   }
 
-  #correlated(): { readonly clientCorrelationValue: string } {
-    return { clientCorrelationValue: uuidv4(this.parts.random) };
+  #start(name: string, parent: string | undefined, about: SpanAttributes): CoreExchange {
+    return startExchange(this.parts, name, parent, about);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Secret } from '@kcm/crypto';
+import type { Tracer } from '@kcm/kernel';
 import {
   attribute,
   KCM,
@@ -13,16 +14,22 @@ import {
 } from '@kcm/kmip';
 import { KmipClient, PushListener, type KmipClientOptions } from '@kcm/kmip/client';
 
+export type OnNotify = (
+  uid: string,
+  attributes: readonly Attribute[],
+  traceparent: string | undefined,
+) => boolean;
 export interface SessionParts {
   readonly connection: KmipClientOptions;
   readonly boot: string;
   readonly kwk: Secret;
   readonly wallMs: () => number;
   readonly newCorrelationId: () => string;
+  readonly tracer: Tracer;
   /**
    * Has dropped what it must when it returns: the answer says so. False: not about a key of ours.
    */
-  readonly onNotify: (uid: string, attributes: readonly Attribute[]) => boolean;
+  readonly onNotify: OnNotify;
   readonly onError: (error: unknown, what: string) => void;
 }
 
@@ -102,11 +109,12 @@ const listen = (parts: SessionParts): Promise<PushListener> =>
     ...parts.connection,
     wallMs: parts.wallMs,
     newCorrelationId: parts.newCorrelationId,
+    tracer: parts.tracer,
     onError: parts.onError,
     handlers: {
       Query: () => pong(parts.boot),
-      Notify: ({ uniqueIdentifier, attributes }) => {
-        if (!parts.onNotify(uniqueIdentifier, attributes))
+      Notify: ({ uniqueIdentifier, attributes }, { traceparent }) => {
+        if (!parts.onNotify(uniqueIdentifier, attributes, traceparent))
           throw new KmipFailure(ResultReason.ItemNotFound, 'not a key of this product');
         return {};
       },

@@ -40,6 +40,8 @@ interface Ask {
   readonly service: string;
   /** Null: the current version, whichever it is. */
   readonly uid: string | null;
+  /** Of whoever asked first; who joins its flight is told of in no trace. */
+  readonly traceparent: string | undefined;
 }
 
 /**
@@ -62,7 +64,7 @@ export class LeaseKeeper {
   }
 
   /** A handle to protect with. Synchronous while the lease lives. @throws KcmError */
-  protecting(tenant: string, service: string): L3Handle | Promise<L3Handle> {
+  protecting(tenant: string, service: string, traceparent?: string): L3Handle | Promise<L3Handle> {
     const held = this.#book.current(service, tenant);
     if (held?.live) {
       if (held.access === 'readOnly') throw readOnly();
@@ -71,7 +73,7 @@ export class LeaseKeeper {
         return held;
       }
     }
-    return this.#fetchCurrent(tenant, service).then((handle) => {
+    return this.#fetchCurrent(tenant, service, traceparent).then((handle) => {
       if (handle.access === 'readOnly') throw readOnly();
       if (!handle.live || !handle.mayProtect || handle.allowance <= 0) throw leaseOver();
       handle.allowance -= 1;
@@ -89,18 +91,19 @@ export class LeaseKeeper {
     service: string,
     key: string,
     version: number,
+    traceparent?: string,
   ): L3Handle | Promise<L3Handle> {
     const uid = `${tenant}/${key}/${version}`;
     const held = this.#book.get(service, uid);
-    return held?.live ? held : this.#openOther({ tenant, service, uid }, key);
+    return held?.live ? held : this.#openOther({ tenant, service, uid, traceparent }, key);
   }
 
   /**
    * Any live handle of (tenant, service). @throws KcmError not_found for a tenant not served here
    */
-  knowing(tenant: string, service: string): L3Handle | Promise<L3Handle> {
+  knowing(tenant: string, service: string, traceparent?: string): L3Handle | Promise<L3Handle> {
     const held = this.#book.current(service, tenant);
-    return held?.live ? held : this.#fetchCurrent(tenant, service);
+    return held?.live ? held : this.#fetchCurrent(tenant, service, traceparent);
   }
 
   /**
@@ -115,7 +118,7 @@ export class LeaseKeeper {
     if (notice.rotated && !notice.revoked) {
       for (const handle of concerned) {
         handle.mayProtect = false;
-        if (this.#book.isCurrent(handle)) this.#refetch(handle);
+        if (this.#book.isCurrent(handle)) this.#refetch(handle, notice.traceparent);
       }
       return [];
     }
@@ -153,7 +156,7 @@ export class LeaseKeeper {
   }
 
   async #openOther(ask: Ask & { readonly uid: string }, key: string): Promise<L3Handle> {
-    const current = await this.knowing(ask.tenant, ask.service);
+    const current = await this.knowing(ask.tenant, ask.service, ask.traceparent);
     if (current.key !== key) throw new DecryptionFailed();
     if (current.uid === ask.uid) return current;
     try {
@@ -164,15 +167,15 @@ export class LeaseKeeper {
     }
   }
 
-  async #fetchCurrent(tenant: string, service: string): Promise<L3Handle> {
-    const handle = await this.#flight({ tenant, service, uid: null });
+  async #fetchCurrent(tenant: string, service: string, traceparent?: string): Promise<L3Handle> {
+    const handle = await this.#flight({ tenant, service, uid: null, traceparent });
     this.#book.makeCurrent(handle);
     return handle;
   }
 
   /** In the background; who needs it meanwhile joins the same flight. */
-  #refetch(handle: L3Handle): void {
-    this.#fetchCurrent(handle.tenant, handle.service).catch(() => undefined);
+  #refetch(handle: L3Handle, traceparent?: string): void {
+    this.#fetchCurrent(handle.tenant, handle.service, traceparent).catch(() => undefined);
   }
 
   #flight(ask: Ask): Promise<L3Handle> {
@@ -197,8 +200,8 @@ export class LeaseKeeper {
       const notices = this.#noticesOf(ask.tenant);
       const since = clock.reading();
       const answer = await (ask.uid === null
-        ? core.lease(ask.tenant, ask.service, this.#allocation)
-        : core.leaseOld(ask.uid));
+        ? core.lease(ask.tenant, ask.service, this.#allocation, ask.traceparent)
+        : core.leaseOld(ask.uid, ask.traceparent));
       if (!answer.ok) {
         if (answer.effect === 'denied') this.#book.drop(this.#heldFor(ask));
         throw refusalOf(answer);

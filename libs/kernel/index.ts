@@ -17,4 +17,5 @@ export * from './stop-signals.js';
 export * from './streams.js';
 export * from './taken-port.js';
 export * from './token-bucket.js';
+export * from './tracing.js';
 export * from './turns.js';

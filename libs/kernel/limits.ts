@@ -31,6 +31,7 @@ export const LIMITS = {
   edgeLeaseWaitMsMax: 4_000,
   idempotencyKeyCharsMax: 255,
   correlationIdCharsMax: 128,
+  spanAttributeCharsMax: 256,
   /** Open event streams of one tenant; one that its reader does not read is cut. */
   eventStreamsMax: 16,
   eventStreamHeartbeatMs: 15_000,

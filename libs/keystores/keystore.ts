@@ -11,6 +11,8 @@ export interface Binding {
 export interface CallContext {
   /** UUID; travels in the channel that the customer's log shows. */
   readonly callId: string;
+  /** W3C Trace Context, for a keystore that takes part in it. */
+  readonly traceparent?: string | undefined;
   readonly signal?: AbortSignal;
 }
 /**

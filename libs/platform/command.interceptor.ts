@@ -13,8 +13,6 @@ import { z } from 'zod';
 import { RANDOM } from './tokens.js';
 import { type Part, validateParts } from './validate.js';
 
-/** W3C Trace Context §3.2; any other one is as good as none. */
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const empty = z.strictObject({});
 const key = z
   .string()
@@ -69,7 +67,7 @@ export class CommandInterceptor implements NestInterceptor {
   }
 
   private async contextOf(request: FastifyRequest, head: Head): Promise<CommandContext> {
-    const { principal, correlationId } = request.kcm;
+    const { principal, correlationId, traceparent } = request.kcm;
     const params = request.params as Record<string, string>;
     const tenant = params['tenant'] ?? principal?.tenant ?? null;
     const key = head['idempotency-key'];
@@ -80,7 +78,6 @@ export class CommandInterceptor implements NestInterceptor {
         : commandIdOf([tenant, principal?.subject ?? '', request.method, path, key]);
     const fingerprint = await this.subjects.fingerprint(tenant, (request.body ?? {}) as Json);
     if (key !== undefined) await this.reservations.reserve(commandId, fingerprint);
-    const traceparent = String(request.headers['traceparent'] ?? '');
     const ifMatch = head['if-match'];
     return {
       commandId,
@@ -89,7 +86,7 @@ export class CommandInterceptor implements NestInterceptor {
       actor: principal?.actor ?? 'anonymous',
       correlationId,
       causationId: commandId,
-      ...(TRACEPARENT.test(traceparent) ? { traceparent } : {}),
+      traceparent,
       ...(ifMatch === undefined ? {} : { ifRevision: Number(ifMatch.slice(1, -1)) }),
     };
   }

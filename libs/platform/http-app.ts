@@ -2,12 +2,13 @@ import type { DynamicModule, LoggerService, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Refusals } from '@kcm/application';
-import { KcmError, LIMITS, type Random, uuidv4 } from '@kcm/kernel';
+import { KcmError, LIMITS, type Random, traceparentOf, type Tracer, uuidv4 } from '@kcm/kernel';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { ClientErrors } from './client-errors.js';
 import type { Config } from './config.js';
+import { traceRequests } from './http-trace.js';
 import { limitConnections } from './connections.js';
 import { acceptJsonAlone } from './json-body.js';
 import type { Answered } from './metrics/index.js';
@@ -31,16 +32,18 @@ export function nestLogger(logger: Logger): LoggerService {
 }
 
 /** The caller's own correlation id where it can be one, else a new one; nothing is known else. */
-function scopeOf(given: string | string[] | undefined, random: Random): RequestScope {
+function scopeOf({ headers }: FastifyRequest, random: Random): RequestScope {
+  const given = headers['x-correlation-id'];
+  const traceparent = traceparentOf(headers['traceparent']);
   const correlationId =
     typeof given === 'string' && CORRELATION_ID.test(given) ? given : uuidv4(random);
   const none = { route: null, principal: null, body: null, query: null, token: null };
-  return { correlationId, ...none, admitted: false, command: null, refused: null };
+  return { correlationId, traceparent, ...none, admitted: false, command: null, refused: null };
 }
 
 /** What every request gets before anything else looks at it. */
 function openScope(request: FastifyRequest, reply: FastifyReply, random: Random): void {
-  request.kcm = scopeOf(request.headers['x-correlation-id'], random);
+  request.kcm = scopeOf(request, random);
   void reply.header('X-Correlation-Id', request.kcm.correlationId);
   void reply.header('Cache-Control', 'no-store');
   void reply.header('X-Content-Type-Options', 'nosniff');
@@ -85,9 +88,15 @@ function methodsOf(app: NestFastifyApplication): (url: string) => string | null 
 /** @returns an application that is not listening yet */
 export async function createHttpApp(
   module: Type | DynamicModule,
-  deps: { config: Config; logger: Logger; random: Random; onAnswered: OnAnswered },
+  deps: {
+    config: Config;
+    logger: Logger;
+    random: Random;
+    tracer: Tracer;
+    onAnswered: OnAnswered;
+  },
 ): Promise<NestFastifyApplication> {
-  const { config, logger, random, onAnswered } = deps;
+  const { config, logger, random, tracer, onAnswered } = deps;
   const tls =
     config.KCM_TLS_CERT === undefined
       ? { http: SLOW }
@@ -123,6 +132,7 @@ export async function createHttpApp(
   clientErrors.watch(server.server);
   limitConnections(server.server);
   observe(server, random, logger, onAnswered);
+  if (tracer.on) traceRequests(server, tracer);
   acceptJsonAlone(server);
   // Only here: what serves no HTTP of ours does without its megabytes.
   await (await import('./reference.js')).serveReference(server);

@@ -11,8 +11,9 @@ import {
   Refusals,
   Reservations,
   Subjects,
+  TRACER,
 } from '@kcm/application';
-import type { Clock, Random } from '@kcm/kernel';
+import type { Clock, Random, Tracer } from '@kcm/kernel';
 import { Answers } from './answer.js';
 import { AuthGuard } from './auth.guard.js';
 import { CommandInterceptor } from './command.interceptor.js';
@@ -28,6 +29,7 @@ export interface PlatformDeps {
   readonly config: Config;
   readonly clock: Clock;
   readonly random: Random;
+  readonly tracer: Tracer;
   /** Id of this start of the process. */
   readonly boot: string;
   readonly deciders: DeciderDeps;
@@ -49,6 +51,7 @@ export class PlatformModule {
       { provide: Config, useValue: deps.config },
       { provide: CLOCK, useValue: deps.clock },
       { provide: RANDOM, useValue: deps.random },
+      { provide: TRACER, useValue: deps.tracer },
       { provide: REGION, useValue: deps.config.KCM_REGION },
       { provide: BOOT, useValue: deps.boot },
       { provide: DECIDER_DEPS, useValue: deps.deciders },

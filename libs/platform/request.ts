@@ -9,6 +9,8 @@ import type { Principal } from './principal.js';
 /** What the guard and the interceptor found out about one request. */
 export interface RequestScope {
   readonly correlationId: string;
+  /** The trace that it is part of, with what stands for the request in it. */
+  traceparent: string | undefined;
   route: Route | null;
   principal: Principal | null;
   /** Tenant and role fit the route: from here on a refusal is about what was sent. */

@@ -6,11 +6,17 @@ export interface EdgeAnswer {
 }
 
 /** One call to a service's Edge over its Unix socket; a new connection each time. */
-export function askEdge(socketPath: string, path: string, body: object): Promise<EdgeAnswer> {
+export function askEdge(
+  socketPath: string,
+  path: string,
+  body: object,
+  extra: Readonly<Record<string, string>> = {},
+): Promise<EdgeAnswer> {
   const payload = JSON.stringify(body);
   const headers = {
     'content-type': 'application/json',
     'content-length': String(Buffer.byteLength(payload)),
+    ...extra,
   };
   return new Promise((resolve, reject) => {
     const options = { socketPath, path, method: 'POST', headers, agent: new Agent() };

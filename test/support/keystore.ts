@@ -7,6 +7,7 @@ export interface LoggedCall {
   readonly time: string;
   readonly requestId: string;
   readonly callId: string | null;
+  readonly traceId: string | null;
   readonly operation: string;
   readonly keyId: string | null;
   readonly outcome: string;

@@ -15,6 +15,7 @@ export const derived = (
   actor: trace.actor,
   correlationId: trace.correlationId,
   causationId: trace.causationId,
+  traceparent: trace.traceparent,
   tenant,
   commandId: commandIdOf([trace.commandId, ...of]),
 });

@@ -1,5 +1,5 @@
 import type { CoreView, LeaseDesk } from '@kcm/custody';
-import type { Random } from '@kcm/kernel';
+import type { Random, Tracer } from '@kcm/kernel';
 import type { AckStatement, UsageStatement } from '@kcm/kmip';
 import type { RefusedConnection, ServerCredentials } from '@kcm/kmip/server';
 import type { Signed } from './statements.js';
@@ -15,8 +15,12 @@ export interface KmipFrontParts {
   readonly port: number;
   readonly wallMs: () => number;
   readonly random: Random;
+  readonly tracer?: Tracer;
   /** Resolves once the ledger holds it; may come again. @throws KcmError: the Edge tries again */
-  readonly onAcknowledgement: (acknowledgement: Signed<AckStatement>) => Promise<void>;
+  readonly onAcknowledgement: (
+    acknowledgement: Signed<AckStatement>,
+    traceparent?: string,
+  ) => Promise<void>;
   /** As above; comes again with the same boot and seq when an answer was lost. */
   readonly onUsage: (usage: Signed<UsageStatement>) => Promise<void>;
   /** The same boot lives twice: a machine was cloned, both were refused. Must not throw. */

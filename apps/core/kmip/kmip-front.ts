@@ -44,6 +44,7 @@ export class KmipFront implements AsyncDisposable {
         admit: (peer) => admitted(parts, peer),
         wallMs: parts.wallMs,
         newCorrelationId: () => uuidv4(parts.random),
+        ...(parts.tracer === undefined ? {} : { tracer: parts.tracer }),
         onError: parts.onError,
         ...(parts.onAnswered === undefined ? {} : { onAnswered: parts.onAnswered }),
         onRefused: parts.onRefused,

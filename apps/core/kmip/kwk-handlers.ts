@@ -36,7 +36,7 @@ export function kwkHandlers(
     payload: RequestOf<'AddAttribute'>,
     batch: Batch<Peer>,
   ): Promise<ResponseOf<'AddAttribute'>> =>
-    record(parts, kwkOf(boots, batch, payload), payload.attribute, batch.peer);
+    record(parts, kwkOf(boots, batch, payload), payload.attribute, batch);
   return {
     Register: async (payload, batch) => {
       const edge = edgeOf(batch);
@@ -81,13 +81,13 @@ async function record(
   parts: Pick<KmipFrontParts, 'onAcknowledgement' | 'onUsage'>,
   boot: Boot,
   stated: Attribute,
-  peer: Peer,
+  { peer, traceparent }: Batch<Peer>,
 ): Promise<ResponseOf<'AddAttribute'>> {
   if (stated.value.type !== 'textString') throw invalid(`${stated.name} must be a text string`);
   const jws = stated.value.value;
   try {
     if (stated.name === KCM.ack)
-      await parts.onAcknowledgement(readAcknowledgement(jws, peer, boot));
+      await parts.onAcknowledgement(readAcknowledgement(jws, peer, boot), traceparent);
     else if (stated.name === KCM.usage) await parts.onUsage(readUsage(jws, peer, boot));
     else throw invalid('this attribute cannot be set');
   } catch (error) {

@@ -24,7 +24,7 @@ export class LeaseBatches {
     if (leases.has(uid)) throw invalid('one Obtain Lease for each key of a batch');
     const allocation = allocationFor(batch, uid);
     const kind = asks(batch, 'Get', uid) ? 'grant' : 'renew';
-    const lease = await this.desk.lease(holder, uid, kind, allocation);
+    const lease = await this.desk.lease(holder, uid, kind, allocation, batch.traceparent);
     if (!lease.ok) throw failureOf(lease);
     // 0 would mean unlimited (KMIP 1.4 §4.17): no answer at all is better.
     if (!Number.isInteger(lease.seconds) || lease.seconds < 1)

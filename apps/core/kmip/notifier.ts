@@ -1,5 +1,5 @@
 import type { CoreView, LeaseDesk } from '@kcm/custody';
-import { rfc3339 } from '@kcm/kernel';
+import { failureOf, noTracer, rfc3339, type Tracer } from '@kcm/kernel';
 import {
   attribute,
   KCM,
@@ -27,6 +27,8 @@ export interface AccessChange {
   readonly epoch: number;
   /** After a shred. */
   readonly destroyed?: boolean;
+  /** The trace that the change is part of. */
+  readonly traceparent?: string | undefined;
 }
 /** A new version of a service key took over. */
 export interface Rotation {
@@ -36,6 +38,7 @@ export interface Rotation {
   readonly replacement: string;
   readonly term: number;
   readonly epoch: number;
+  readonly traceparent?: string | undefined;
 }
 export interface Notified {
   readonly edge: string;
@@ -59,6 +62,7 @@ export class Notifier {
       readonly view: Pick<CoreView, 'keys'>;
       readonly boots: Pick<Boots, 'channel'>;
       readonly wallMs: () => number;
+      readonly tracer?: Tracer;
     },
   ) {}
 
@@ -67,7 +71,7 @@ export class Notifier {
     const { tenant, service } = change;
     const uid = notifiedUid(this.parts.view, tenant, service);
     const state = change.destroyed === true ? State.Destroyed : State.Active;
-    return this.#tell(tenant, service, uid, [
+    return this.#tell(change, uid, [
       attribute.enumeration('State', state),
       attribute.text(KCM.access, change.access),
       ...fence(change),
@@ -76,8 +80,8 @@ export class Notifier {
 
   /** As above; a holder of the old version goes on to decrypt with it and asks for the new one. */
   rotated(rotation: Rotation): Promise<readonly Notified[]> {
-    const { tenant, service, replaced, replacement } = rotation;
-    return this.#tell(tenant, service, replaced, [
+    const { replaced, replacement } = rotation;
+    return this.#tell(rotation, replaced, [
       attribute.enumeration('State', State.Active),
       attribute.date('Protect Stop Date', Math.floor(this.parts.wallMs() / 1000)),
       attribute.link(LinkType.ReplacementObjectLink, replacement),
@@ -87,8 +91,7 @@ export class Notifier {
   }
 
   #tell(
-    tenant: string,
-    service: string | null,
+    { tenant, service, traceparent }: AccessChange | Rotation,
     uid: string | null,
     attributes: readonly Attribute[],
   ): Promise<readonly Notified[]> {
@@ -99,18 +102,28 @@ export class Notifier {
         refusedAt:
           uid === null
             ? null
-            : await this.#send(holder.edge, holder.boot, { uniqueIdentifier: uid, attributes }),
+            : await this.#send(holder, { uniqueIdentifier: uid, attributes }, traceparent),
       })),
     );
   }
 
-  async #send(edge: string, boot: string, notice: RequestOf<'Notify'>): Promise<string | null> {
+  async #send(
+    { edge, boot }: { readonly edge: string; readonly boot: string },
+    notice: RequestOf<'Notify'>,
+    parent: string | undefined,
+  ): Promise<string | null> {
     const channel = this.parts.boots.channel(edge, boot);
     if (channel === null) return null;
+    const { tracer = noTracer } = this.parts;
+    const span = tracer.start('kmip Notify', 'client', parent, { 'kcm.edge': edge });
+    const { traceparent } = span;
+    const traced = traceparent === undefined ? {} : { clientCorrelationValue: traceparent };
     try {
-      await channel.requester.call('Notify', notice, { timeoutMs: NOTIFY_MS });
+      await channel.requester.call('Notify', notice, { timeoutMs: NOTIFY_MS, ...traced });
+      span.end();
       return rfc3339(this.parts.wallMs());
-    } catch {
+    } catch (error) {
+      span.end(failureOf(error));
       return null;
     }
   }

@@ -83,7 +83,11 @@ export class SoftwareRootKey implements RootKey {
       const answer = await this.#exchange.send({
         method,
         url: new URL(`${url}/v1/keys/${encodeURIComponent(name)}${path}`),
-        headers: { authorization: `Bearer ${token}`, 'x-correlation-id': call.callId },
+        headers: {
+          authorization: `Bearer ${token}`,
+          'x-correlation-id': call.callId,
+          ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
+        },
         ...(json === undefined ? {} : { json }),
         signal: callSignal(call.signal),
       });

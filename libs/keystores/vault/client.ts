@@ -14,6 +14,7 @@ export interface VaultRequest {
   /** null: an unauthenticated call. */
   readonly token: string | null;
   readonly callId: string;
+  readonly traceparent?: string | undefined;
   readonly signal: AbortSignal;
   /** Send without a namespace: sys/seal-status answers only at the root. */
   readonly atRoot?: boolean;
@@ -52,6 +53,7 @@ export class VaultClient {
   /** @throws NoAnswer, nothing else */
   async request(request: VaultRequest): Promise<VaultReply> {
     const headers: Record<string, string> = { 'X-Correlation-Id': request.callId };
+    if (request.traceparent !== undefined) headers['traceparent'] = request.traceparent;
     if (request.token !== null) headers['X-Vault-Token'] = request.token;
     if (this.namespace !== null && request.atRoot !== true)
       headers['X-Vault-Namespace'] = this.namespace;

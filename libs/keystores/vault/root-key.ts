@@ -201,7 +201,8 @@ export class VaultRootKey implements RootKey {
     run: (within: VaultCall) => Promise<Answer<T>>,
   ): Promise<Answer<T>> {
     try {
-      return await run({ callId: call.callId, signal: callSignal(call.signal) });
+      const { callId, traceparent } = call;
+      return await run({ callId, traceparent, signal: callSignal(call.signal) });
     } catch (error) {
       return refused(error instanceof NoAnswer ? NO_ANSWER[error.reason] : NO_ANSWER.malformed);
     }

@@ -7,6 +7,7 @@ export type VaultCredentials =
   | { readonly kind: 'approle'; readonly roleId: string; readonly secretId: string };
 export interface VaultCall {
   readonly callId: string;
+  readonly traceparent?: string | undefined;
   readonly signal: AbortSignal;
 }
 export type Granted<T> =

@@ -1,4 +1,4 @@
-import { LIMITS } from '@kcm/kernel';
+import { LIMITS, type Tracer } from '@kcm/kernel';
 import { Framer, Tag } from '../codec/index.js';
 import { PUSH_PROTOCOL } from '../profile/index.js';
 import { Responder, serveStream, type Handlers } from '../wire/index.js';
@@ -9,6 +9,7 @@ export interface PushListenerOptions extends KmipClientOptions {
   readonly handlers: Handlers<null>;
   readonly wallMs: () => number;
   readonly newCorrelationId: () => string;
+  readonly tracer?: Tracer;
   /** A handler threw something other than a KmipFailure. Must not throw. */
   readonly onError: (error: unknown, operation: string) => void;
 }

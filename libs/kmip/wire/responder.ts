@@ -1,4 +1,4 @@
-import { LIMITS } from '@kcm/kernel';
+import { LIMITS, noTracer, type Span, traceparentOf, type Tracer } from '@kcm/kernel';
 import {
   BatchErrorContinuation,
   decodeRequest,
@@ -33,6 +33,8 @@ export interface Batch<Peer> {
   readonly requests: readonly (TypedRequest | KmipFailure)[];
   /** Aborted when the connection is lost. */
   readonly signal: AbortSignal;
+  /** The trace that it is part of: the client's correlation value may be a traceparent. */
+  readonly traceparent: string | undefined;
   /** KMIP 1.4 §4: identifier that later items without one refer to. Set by handlers. */
   idPlaceholder: string | null;
 }
@@ -49,6 +51,7 @@ export interface ResponderOptions<Peer> {
   readonly wallMs: () => number;
   /** For requests whose client gave no usable correlation value. */
   readonly newCorrelationId: () => string;
+  readonly tracer?: Tracer;
   /** A handler threw something other than a KmipFailure. Must not throw. */
   readonly onError: (error: unknown, operation: string, correlationId: string) => void;
   /**
@@ -85,12 +88,14 @@ export class Responder<Peer> {
     const correlationId = usable(header.clientCorrelationValue) ?? this.options.newCorrelationId();
     const refused = refusalOf(request);
     if (refused !== null) return this.refuseMessage(refused, version, correlationId);
+    const span = this.started(request);
     const batch: Batch<Peer> = {
       peer,
       version,
       correlationId,
       requests: items.map(tryTyped),
       signal,
+      traceparent: span.traceparent,
       idPlaceholder: null,
     };
     const results: ResponseItem[] = [];
@@ -101,6 +106,9 @@ export class Responder<Peer> {
       const goOn = header.batchErrorContinuation === BatchErrorContinuation.Continue;
       if (result.status !== ResultStatus.Success && !goOn) break;
     }
+    const failed = results.find(({ status }) => status !== ResultStatus.Success);
+    if (failed !== undefined) span.set({ 'kmip.reason': reasonOf(failed) });
+    span.end();
     return this.respond(results, version, correlationId, header.maximumResponseSize);
   }
 
@@ -110,10 +118,19 @@ export class Responder<Peer> {
     return this.encode([failedItem(failure)], version, correlationId);
   }
 
-  private told(operation: number, { status, reason = ResultReason.GeneralFailure }: ResponseItem) {
-    const name = isValueOf(Operation, operation) ? nameOf(Operation, operation) : 'unknown';
-    const success = status === ResultStatus.Success;
-    this.options.onAnswered?.(name, success ? null : nameOf(ResultReason, reason));
+  private told(operation: number, result: ResponseItem) {
+    const success = result.status === ResultStatus.Success;
+    this.options.onAnswered?.(operationOf(operation), success ? null : reasonOf(result));
+  }
+
+  private started({ header, items }: RequestMessage): Span {
+    const { tracer = noTracer } = this.options;
+    const parent = traceparentOf(header.clientCorrelationValue);
+    // A client that keeps no trace begins none here: its lookups and reports would be most of them.
+    if (!tracer.on || parent === undefined) return noTracer.start('', 'server', parent);
+    const names = [...new Set(items.map(({ operation }) => operationOf(operation)))];
+    const name = `kmip ${names.slice(0, SPAN_OPERATIONS_MAX).join(' ')}`;
+    return tracer.start(name, 'server', parent, { 'kmip.items': items.length });
   }
 
   private async execute(
@@ -189,6 +206,15 @@ export class Responder<Peer> {
     });
   }
 }
+
+/** Operations that a span's name names. */
+const SPAN_OPERATIONS_MAX = 5;
+
+const operationOf = (operation: number): string =>
+  isValueOf(Operation, operation) ? nameOf(Operation, operation) : 'unknown';
+
+const reasonOf = ({ reason = ResultReason.GeneralFailure }: ResponseItem): string =>
+  nameOf(ResultReason, reason);
 
 function failedItem(failure: KmipFailure): ResponseItem {
   return {

@@ -1,0 +1,51 @@
+import { noTracer, type Tracer } from '@kcm/kernel';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export interface TracingOptions {
+  /** As a trace names this program, unless OTEL_SERVICE_NAME says otherwise. */
+  readonly service: string;
+  readonly region: string;
+  /** Something about tracing does not work; the program does. Must not throw. */
+  readonly report: (detail: string) => void;
+}
+export interface Tracing {
+  readonly tracer: Tracer;
+  /** Sends what is left, for so long as `FLUSH_MS_MAX`. Never throws. */
+  stop(): Promise<void>;
+}
+
+const NONE: Tracing = { tracer: noTracer, stop: async () => undefined };
+const FLUSH_MS_MAX = 2_000;
+
+/** Whether the environment names where traces go (OpenTelemetry's own variables). */
+export function tracingConfigured(env: Env): boolean {
+  if (env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true') return false;
+  const exporters = env['OTEL_TRACES_EXPORTER']?.trim();
+  if (exporters) return exporters !== 'none';
+  return Boolean(env['OTEL_EXPORTER_OTLP_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']);
+}
+
+/**
+ * OpenTelemetry where it is configured; else nothing of it is even loaded. Never throws: what
+ * keeps traces from being told must not keep keys from being served.
+ */
+export async function startTracing(env: Env, options: TracingOptions): Promise<Tracing> {
+  if (!tracingConfigured(env)) return NONE;
+  try {
+    const { startSdk } = await import('./opentelemetry.js');
+    const sdk = startSdk(env, options);
+    return { tracer: sdk.tracer, stop: () => atMost(FLUSH_MS_MAX, sdk.shutdown()) };
+  } catch (error) {
+    options.report(`tracing could not be started: ${String(error)}`);
+    return NONE;
+  }
+}
+
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  // A collector that cannot be reached has been reported already.
+  await Promise.race([work.catch(() => undefined), late]);
+  clearTimeout(timer);
+}
