@@ -15,6 +15,17 @@ export class FoldFailed extends KcmError {
   }
 }
 
+/** Where the documents of a projection are kept: under its own name, or another while it is built. */
+export interface FoldTarget {
+  readonly writer: Pick<ReadModelWriter, 'load'>;
+  readonly name: string;
+}
+/** An event and the documents that it changes. */
+export interface Work {
+  readonly event: RecordedEvent;
+  readonly keys: readonly DocKey[];
+}
+
 /**
  * The documents that a batch of events changes, each as it is after the last of them. Reads the
  * stored ones once; what a document has already seen is not folded again.
@@ -22,38 +33,58 @@ export class FoldFailed extends KcmError {
  */
 export async function foldBatch<D>(
   projection: Projection<D>,
-  stored: { readonly writer: ReadModelWriter; readonly name: string },
+  stored: FoldTarget,
   catalog: EventCatalog,
   events: readonly RecordedEvent[],
 ): Promise<readonly Stored<D>[]> {
-  const { handles, version } = projection;
-  const work: { readonly event: RecordedEvent; readonly keys: readonly DocKey[] }[] = [];
-  for (const raw of events) {
-    const keysOf = (): void => {
-      const event = catalog.upcast(raw);
-      if (handles.includes(event.type)) work.push({ event, keys: projection.keys(event) });
-    };
-    guarded(stored.name, raw, keysOf);
-  }
+  const work = workOf(projection, stored.name, catalog, events);
   const keys = [...new Set(work.flatMap((each) => each.keys))];
-  const before = await stored.writer.load<D>(stored.name, version, keys);
-  const after = new Map<DocKey, Stored<D>>();
-  for (const { event, keys } of work)
-    for (const key of keys) {
-      const known = after.get(key) ?? before.get(key);
-      if (known !== undefined && known.at >= event.position) continue;
-      const doc = guarded(stored.name, event, () =>
-        projection.evolve(known?.doc ?? projection.initial(key), event, key),
-      );
-      after.set(key, { key, doc, at: event.position });
-    }
-  return [...after.values()];
+  const docs = new Map(await stored.writer.load<D>(stored.name, projection.version, keys));
+  const changed = new Set<DocKey>();
+  foldInto(projection, stored.name, work, docs, changed);
+  return [...changed].map((key) => docs.get(key)!);
 }
 
-function guarded<T>(name: string, event: RecordedEvent, fold: () => T): T {
-  try {
-    return fold();
-  } catch (error) {
-    throw new FoldFailed(name, event, error);
-  }
+/** @throws FoldFailed on an event that this release does not know */
+export function workOf<D>(
+  projection: Projection<D>,
+  name: string,
+  catalog: EventCatalog,
+  events: readonly RecordedEvent[],
+): readonly Work[] {
+  const work: Work[] = [];
+  for (const raw of events)
+    try {
+      const event = catalog.upcast(raw);
+      if (projection.handles.includes(event.type))
+        work.push({ event, keys: projection.keys(event) });
+    } catch (error) {
+      throw new FoldFailed(name, raw, error);
+    }
+  return work;
+}
+
+/**
+ * Folds into `docs`, which holds every document of the work that is stored, and notes the keys of
+ * those that it `changed`. @throws FoldFailed
+ */
+export function foldInto<D>(
+  projection: Projection<D>,
+  name: string,
+  work: readonly Work[],
+  docs: Map<DocKey, Stored<D>>,
+  changed: Set<DocKey>,
+): void {
+  for (const { event, keys } of work)
+    for (const key of keys) {
+      const known = docs.get(key);
+      if (known !== undefined && known.at >= event.position) continue;
+      try {
+        const doc = projection.evolve(known?.doc ?? projection.initial(key), event, key);
+        docs.set(key, { key, doc, at: event.position });
+      } catch (error) {
+        throw new FoldFailed(name, event, error);
+      }
+      changed.add(key);
+    }
 }

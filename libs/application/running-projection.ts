@@ -20,6 +20,7 @@ import {
 } from '@kcm/read-models';
 import { type FeedConsumer, FeedLoop, type FeedLoopDeps, type FeedState } from './feed-loop.js';
 import { foldBatch, wordsOf } from './fold-batch.js';
+import { Refold } from './refold.js';
 
 export interface ProjectionDeps extends Omit<FeedLoopDeps, 'report'> {
   readonly catalog: EventCatalog;
@@ -174,16 +175,23 @@ export class RunningProjection implements FeedConsumer {
   }
 
   async #replay(built: string, target: Position | null): Promise<void> {
-    const { ledger, writer } = this.deps;
+    const { catalog, ledger, writer } = this.deps;
     const from = await writer.checkpoint(built, this.projection.version);
     if (target === null || (from !== null && from.position >= target)) return;
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, this.#aborted.signal]);
+    const fold = new Refold(this.projection, {
+      writer,
+      name: built,
+      catalog,
+      commit: (docs, position) => this.#commit(built, docs, position),
+      empty: from === null,
+    });
     for await (const item of ledger.feed(from?.position ?? 'start', signal)) {
       if (item.kind === 'fellBehind') continue;
       if (item.kind === 'events') {
         const mine = item.events.filter(({ position }) => position <= target);
-        if (mine.length > 0) await this.#apply(built, mine);
+        if (mine.length > 0) await fold.add(mine);
         if (item.events.at(-1)!.position < target) continue;
       }
       if (item.kind === 'passed' && item.position < target) continue;
@@ -192,6 +200,7 @@ export class RunningProjection implements FeedConsumer {
     stop.abort();
     if (this.#aborted.signal.aborted)
       throw new KcmError('wrong_state', 'The rebuild was stopped before it was done.');
+    await fold.write(target);
     await this.#commit(built, [], target);
   }
 
