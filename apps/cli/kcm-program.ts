@@ -1,3 +1,4 @@
+import { printableText } from '@kcm/kernel';
 import { Command } from 'commander';
 import { accessCommands } from './commands/access.js';
 import { auditCommands } from './commands/audit.js';
@@ -20,6 +21,10 @@ export function kcmProgram(): Command {
     .option('--json', 'machine-readable output', false)
     .option('--quiet', 'no output but errors', false)
     .showHelpAfterError('(kcm --help shows every command)')
+    .configureOutput({
+      // It says again what was typed.
+      writeErr: (text) => process.stderr.write(printableText(text)),
+    })
     .exitOverride();
   sysCommands(program);
   doctorCommand(program);

@@ -1,3 +1,5 @@
+import { printableJson, printableLine, printableText } from '@kcm/kernel';
+
 const NESTED_MAX = 40;
 
 /** One line a member, nested ones indented; lists of objects as a table. */
@@ -19,7 +21,7 @@ export function lines(value: unknown, indent = ''): string[] {
 
 function flat(value: unknown): string {
   if (value === null || value === undefined) return '-';
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return printableLine(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 /** A list or an object in a cell must not push the other columns away: `--json` shows it whole. */
@@ -41,6 +43,8 @@ function table(rows: readonly Record<string, unknown>[]): string[] {
   );
 }
 
+const write = (text: string): void => void process.stdout.write(`${text}\n`);
+
 export interface OutputMode {
   readonly json: boolean;
   readonly quiet: boolean;
@@ -49,13 +53,12 @@ export interface OutputMode {
 /** One of many that come one by one: JSON stays on one line. */
 export function printLine(value: object, text: string, mode: OutputMode): void {
   if (mode.quiet) return;
-  process.stdout.write(`${mode.json ? JSON.stringify(value) : text}\n`);
+  write(mode.json ? printableJson(JSON.stringify(value)) : printableLine(text));
 }
 
 export function print(value: unknown, mode: OutputMode): void {
   if (mode.quiet || value === undefined || value === '') return;
-  if (mode.json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-  else if (typeof value === 'string')
-    process.stdout.write(value.endsWith('\n') ? value : `${value}\n`);
-  else process.stdout.write(`${lines(value).join('\n')}\n`);
+  if (mode.json) write(printableJson(JSON.stringify(value, null, 2)));
+  else if (typeof value === 'string') write(printableText(value.replace(/\n$/, '')));
+  else write(lines(value).join('\n'));
 }

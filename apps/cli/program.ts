@@ -1,3 +1,4 @@
+import { printableText } from '@kcm/kernel';
 import { Command } from 'commander';
 import { Client } from './client.js';
 import { EXIT, Refused, Unreachable, UsageError } from './failures.js';
@@ -37,7 +38,7 @@ export function declare<O extends object>(
 
 /** @returns the exit code of a failure, having said what went wrong */
 export function explain(error: unknown): number {
-  const say = (text: string) => process.stderr.write(`kcm: ${text}\n`);
+  const say = (text: string) => process.stderr.write(`kcm: ${printableText(text)}\n`);
   if (error instanceof Refused) {
     say(error.message);
     return error.problem.code === 'approval_required' ? EXIT.waiting : EXIT.refused;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { edgeSockets } from '@kcm/edge';
 import { KcmError, REGION_ID, SERVICE_ID, type FieldError } from '@kcm/kernel';
+import { LOG_LEVELS, type LogLevel } from './log.js';
 
 /** What an Edge alone is configured with; all PEM. */
 export interface EdgeConfig {
@@ -14,6 +15,7 @@ export interface EdgeConfig {
   readonly dataDir: string;
   /** Null: whatever region the certificate names. */
   readonly region: string | null;
+  readonly logLevel: LogLevel;
 }
 const KNOWN = [
   'KCM_CORE',
@@ -23,6 +25,7 @@ const KNOWN = [
   'KCM_EDGE_SERVICES',
   'KCM_DATA_DIR',
   'KCM_REGION',
+  'KCM_LOG_LEVEL',
 ] as const;
 type Name = (typeof KNOWN)[number];
 const NOT_BUILT: Readonly<Record<string, string>> = {
@@ -77,12 +80,15 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): E
   const region = value('KCM_REGION');
   if (region !== null && !REGION_ID.test(region))
     wrong('KCM_REGION', 'invalid', 'must match [a-z0-9][a-z0-9-]{0,31}');
+  const logLevel = LOG_LEVELS.find((level) => level === (value('KCM_LOG_LEVEL') ?? 'info'));
+  if (logLevel === undefined) wrong('KCM_LOG_LEVEL', 'invalid', `one of ${LOG_LEVELS.join(', ')}`);
   if (errors.length > 0) {
     const list = errors.map(({ path, detail }) => `${path}: ${detail}`).join('; ');
     throw new KcmError('invalid_request', `The configuration is wrong: ${list}`, { errors });
   }
   const coreHost = core![1] ?? core![2]!;
-  return { coreHost, corePort, certificate, privateKey, ca, services, dataDir, region };
+  const tls = { certificate, privateKey, ca };
+  return { coreHost, corePort, ...tls, services, dataDir, region, logLevel: logLevel! };
 }
 
 /** Folder of the sockets. */

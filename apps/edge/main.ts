@@ -1,10 +1,10 @@
-import { KcmError, stopOnSignal } from '@kcm/kernel';
+import { KcmError, printableText, stopOnSignal } from '@kcm/kernel';
 import { runEdge } from './run.js';
 
 // Run as `node --expose-gc dist/apps/edge/main.js`: without the flag erasure is never confirmed.
 const console = {
   out: (line: string) => process.stdout.write(`${line}\n`),
-  err: (line: string) => process.stderr.write(`${line}\n`),
+  err: (line: string) => process.stderr.write(`${printableText(line)}\n`),
 };
 
 try {

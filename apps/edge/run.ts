@@ -1,15 +1,16 @@
 import { resolve } from 'node:path';
 import { startEdge, type EdgeLogEntry, type RunningEdge } from '@kcm/edge';
-import { KcmError, rfc3339, systemClock } from '@kcm/kernel';
+import { KcmError, systemClock } from '@kcm/kernel';
 import { startTracing } from '@kcm/tracing';
 import { readConfig, socketDirOf } from './config.js';
 import { writeEndpoints } from './endpoints.js';
+import { jsonLog, type Log } from './log.js';
 import { edgeIdentity } from './tls.js';
 
 export interface Console {
   /** One JSON line for programs. */
   readonly out: (line: string) => void;
-  /** For people. */
+  /** The log: one JSON line an entry. */
   readonly err: (line: string) => void;
 }
 
@@ -25,28 +26,30 @@ export async function runEdge(
       'invalid_request',
       `KCM_REGION is ${config.region}, the certificate is of region ${identity.region}.`,
     );
+  const log = jsonLog(console.err, config.logLevel, identity);
   if (typeof (globalThis as { gc?: unknown }).gc !== 'function')
-    console.err(
-      'Started without --expose-gc: after a revocation this Edge refuses and drops its keys as ' +
-        'always, but cannot say when their bytes were gone from memory (dropped-unconfirmed).',
+    log(
+      'warn',
+      'started without --expose-gc: after a revocation this Edge refuses and drops its keys as ' +
+        'always, but cannot say when their bytes were gone from memory (dropped-unconfirmed)',
     );
   const core = `${config.coreHost}:${config.corePort}`;
   const dataDir = resolve(config.dataDir);
   const tracing = await startTracing(env, {
     service: 'kcm-edge',
     region: identity.region,
-    report: (detail) => console.err(`${rfc3339(systemClock.wallMs())} warn ${detail}`),
+    report: (detail) => log('warn', detail),
   });
   const edge = await startEdge({
     ...config,
     ...identity,
     socketDir: socketDirOf(dataDir),
     tracer: tracing.tracer,
-    log: logTo(console, core),
+    log: logTo(log, core),
   });
   const removeEndpoints = writeEndpoints(dataDir, edge.sockets);
   console.out(JSON.stringify({ edgeSockets: edge.sockets, ...identity }));
-  console.err(`Edge ${identity.edge} listens; waiting for Core at ${core}.`);
+  log('info', 'listens; waiting for Core', { core });
   return {
     sockets: edge.sockets,
     status: (service) => edge.status(service),
@@ -60,14 +63,13 @@ export async function runEdge(
 }
 
 /** The same reason is told once, not at each attempt. */
-function logTo(console: Console, core: string): (entry: EdgeLogEntry) => void {
+function logTo(log: Log, core: string): (entry: EdgeLogEntry) => void {
   let last: string | null = null;
   return ({ level, event, detail, tenant }) => {
-    const about = [tenant, detail].filter(Boolean).join(': ');
-    const text = `${event === 'core-connected' || event === 'core-unreachable' ? core : ''} ${about}`;
-    const line = `${level} ${event} ${text.trim()}`.trim();
-    if (event === 'core-unreachable' && line === last) return;
-    if (event === 'core-unreachable' || event === 'core-connected') last = line;
-    console.err(`${rfc3339(systemClock.wallMs())} ${line}`);
+    const ofCore = event === 'core-connected' || event === 'core-unreachable';
+    const said = `${event} ${detail}`;
+    if (event === 'core-unreachable' && said === last) return;
+    if (ofCore) last = said;
+    log(level, event, { ...(ofCore ? { core } : {}), tenant, detail });
   };
 }

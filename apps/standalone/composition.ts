@@ -14,7 +14,13 @@ import { eventCatalog, type Recorded } from '@kcm/domain';
 import { type Clock, commandIdOf, type Random, systemScheduler, uuidv4 } from '@kcm/kernel';
 import { DriverRegistry, EgressGuard, LOOPBACK_CIDRS } from '@kcm/keystores';
 import type { WatchedLedger } from '@kcm/ledger';
-import { type Config, type Engines, type Metrics, OidcAuthenticator } from '@kcm/platform';
+import {
+  type Config,
+  correlated,
+  type Engines,
+  type Metrics,
+  OidcAuthenticator,
+} from '@kcm/platform';
 import { processes } from '@kcm/processes';
 import type { Tracing } from '@kcm/tracing';
 import { projections } from '@projections/all';
@@ -97,7 +103,8 @@ export function compose(ground: Ground, late: Late) {
     context: own,
   });
   const { ledger, directory } = engines;
-  const lost = (error: unknown) => logger.error({ err: error }, 'a record was lost');
+  const lost = (error: unknown, correlationId: string) =>
+    logger.error({ err: error, correlationId }, 'a record was lost');
   const refusals = new Refusals(ledger, clock, random, systemScheduler, region, boot, lost);
   const subjects = new Subjects(directory, random);
   const reservations = new Reservations(directory, clock);
@@ -138,9 +145,11 @@ function composeFolds(
     {
       ...stores,
       clock,
-      execute: late.execute,
-      onFailed: (ref, error, attempts) =>
-        logger.warn({ err: error, ...ref, attempts }, 'a step of a process is tried again'),
+      execute: (step, ref) => correlated(ref.cause.correlationId, () => late.execute(step, ref)),
+      onFailed: ({ cause, ...ref }, error, attempts) => {
+        const of = { ...ref, cause: cause.event, correlationId: cause.correlationId };
+        logger.warn({ err: error, ...of, attempts }, 'a step of a process is tried again');
+      },
     },
     processes,
   );

@@ -49,7 +49,7 @@ export class Refusals {
     private readonly scheduler: Scheduler,
     private readonly region: string,
     boot: string,
-    private readonly onLost: (error: unknown) => void,
+    private readonly onLost: (error: unknown, correlationId: string) => void,
   ) {
     const stream = streamOf('refused', region, boot);
     // A second writer of this stream fails each record, which `onLost` hears of.
@@ -131,7 +131,7 @@ export class Refusals {
         () => void (this.#counts.recorded += 1),
         (error: unknown) => {
           this.#counts.lost += count;
-          this.onLost(error);
+          this.onLost(error, refusal.correlationId);
         },
       );
     let cancel = () => {};

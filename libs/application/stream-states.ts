@@ -161,15 +161,15 @@ export class StreamStates {
   edge(edge: string): EdgeState {
     return this.#sound(this.#edge).get(this.deps.region, edge);
   }
+  /** By id. */
+  edges(): ReadonlyMap<string, EdgeState> {
+    return this.#sound(this.#edge).of(this.deps.region);
+  }
   tenants(): Iterable<string> {
     return this.#sound(this.#tenant).owners();
   }
 
   /** Resolves once everything up to and including this position is folded. @throws as `ready` */
-  /** By id. */
-  edges(): ReadonlyMap<string, EdgeState> {
-    return this.#sound(this.#edge).of(this.deps.region);
-  }
   reached(position: Position): Promise<void> {
     if (this.#broken !== null) return Promise.reject(this.#broken);
     if (this.#at !== null && this.#at >= position) return Promise.resolve();

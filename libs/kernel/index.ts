@@ -11,6 +11,7 @@ export * from './ids.js';
 export * from './key-version.js';
 export * from './lease-clock.js';
 export * from './limits.js';
+export * from './printable.js';
 export * from './random.js';
 export * from './scheduler.js';
 export * from './stop-signals.js';

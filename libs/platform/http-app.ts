@@ -10,9 +10,10 @@ import { ClientErrors } from './client-errors.js';
 import type { Config } from './config.js';
 import { traceRequests } from './http-trace.js';
 import { limitConnections } from './connections.js';
+import { correlated } from './correlation.js';
 import { acceptJsonAlone } from './json-body.js';
-import type { Answered } from './metrics/index.js';
 import { Methods } from './methods.js';
+import type { Answered } from './metrics/index.js';
 import { ProblemFilter, sendProblem, toKcmError } from './problem.filter.js';
 import { problemStatusOf } from './problem.js';
 import type { RequestScope } from './request.js';
@@ -62,6 +63,10 @@ function observe(
   server.addHook('onRequest', (request, reply, done) => {
     openScope(request, reply, random);
     done();
+  });
+  // Behind the body, whose reading loses what was there before it.
+  server.addHook('preValidation', (request, _reply, done) => {
+    correlated(request.kcm.correlationId, done);
   });
   server.addHook('onResponse', (request, reply, done) => {
     const { correlationId, route: declared, principal, refused: code } = request.kcm;
@@ -121,9 +126,11 @@ export async function createHttpApp(
       sendProblem(reply, toKcmError(error) ?? unreadable());
     },
     clientErrorHandler: (error, socket) => {
-      const code = clientErrors.refuse(error, socket, uuidv4(random));
+      const correlationId = uuidv4(random);
+      const code = clientErrors.refuse(error, socket, correlationId);
       if (code === null) return;
       const status = problemStatusOf(code, null);
+      logger.info({ correlationId, route: null, status, code, ms: 0 }, 'http');
       onAnswered({ route: null, status, code, seconds: 0, endless: true });
     },
     ...tls,

@@ -2,6 +2,7 @@ export * from './access.js';
 export * from './answer.js';
 export * from './auth.guard.js';
 export * from './config.js';
+export * from './correlation.js';
 export * from './engines.js';
 export * from './engines.module.js';
 export * from './health.js';

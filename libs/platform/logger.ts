@@ -1,18 +1,57 @@
+import { printableJson } from '@kcm/kernel';
 import pino, { type Logger } from 'pino';
+import { currentCorrelation } from './correlation.js';
+
+/** What waits for a log that takes nothing (a full disk) is no more than this; the rest is lost. */
+const WAITING_BYTES_MAX = 1024 * 1024;
+const CHARS_MAX = 4_096;
+const CAUSES_MAX = 3;
 
 /**
- * JSON lines on stderr: stdout stays the program's own. Whatever looks like a secret is cut out.
+ * Never an error whole: a client's error may carry the request that it failed with, and that its
+ * token. Type, code, message and stack, and the same of what caused it.
  */
-export const createLogger = (level: string, region: string): Logger =>
-  pino(
+export function errorForLog(raised: unknown, causes = 0): unknown {
+  if (!(raised instanceof Error)) return { type: typeof raised, message: clipped(String(raised)) };
+  const { name, message, stack, cause } = raised;
+  const { code } = raised as { readonly code?: unknown };
+  return {
+    type: name,
+    ...(typeof code === 'string' ? { code } : {}),
+    message: clipped(message),
+    stack: clipped(stack ?? ''),
+    ...(cause === undefined || causes >= CAUSES_MAX
+      ? {}
+      : { cause: errorForLog(cause, causes + 1) }),
+  };
+}
+
+const clipped = (text: string): string => text.slice(0, CHARS_MAX);
+
+/**
+ * JSON lines on stderr: stdout stays the program's own. One line is one entry whatever is in it, and
+ * has the correlation id of the request or step that it was written in. What looks like a secret
+ * is cut out besides.
+ */
+export function createLogger(level: string, region: string): Logger {
+  const out = pino.destination({ dest: 2, sync: true, maxLength: WAITING_BYTES_MAX });
+  // Who cannot write a log goes on all the same.
+  out.on('error', () => {});
+  return pino(
     {
       level,
       base: { region },
       timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: errorForLog },
+      mixin: () => {
+        const correlationId = currentCorrelation();
+        return correlationId === undefined ? {} : { correlationId };
+      },
       redact: {
         paths: ['*.authorization', '*.credentials', '*.token', '*.share', '*.plaintext'],
         censor: '[secret]',
       },
     },
-    pino.destination({ dest: 2, sync: true }),
+    { write: (line: string) => out.write(printableJson(line)) },
   );
+}

@@ -4,6 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { edgeFindings } from './edge.js';
 
+const reason = (level: string) => ({
+  dependency: 'core',
+  level,
+  code: 'x',
+  detail: 'x',
+  next: 'y',
+});
+
 describe('The doctor', () => {
   let folder: string;
   beforeEach(() => {
@@ -13,8 +21,8 @@ describe('The doctor', () => {
 
   it.each([
     [200, { reasons: [] }, []],
-    [200, { reasons: ['no_expose_gc: erasure is never confirmed'] }, ['degraded']],
-    [503, { reasons: ['core_unreachable: no lease is held'] }, ['wrong']],
+    [200, { reasons: [reason('degraded')] }, ['degraded']],
+    [503, { reasons: [reason('unavailable'), reason('degraded')] }, ['wrong', 'degraded']],
   ])('of an Edge that answers %d %j says %j', async (status, body, levels) => {
     const socket = join(folder, 'other.sock');
     const edge: Server = createServer((_request, response) =>
