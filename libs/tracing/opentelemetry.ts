@@ -21,7 +21,7 @@ import {
 } from '@kcm/kernel';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { Complaints } from './complaints.js';
-import type { TracingOptions } from './start-tracing.js';
+import type { Env, TracingOptions } from './options.js';
 
 const KINDS: Readonly<Record<SpanKind, OtelKind>> = {
   server: OtelKind.SERVER,
@@ -34,7 +34,7 @@ const KINDS: Readonly<Record<SpanKind, OtelKind>> = {
  * signals traces alone; nothing is instrumented by itself. Once a process.
  */
 export function startSdk(
-  env: Readonly<Record<string, string | undefined>>,
+  env: Env,
   { service, region, report }: TracingOptions,
 ): { readonly tracer: Tracer; shutdown(): Promise<void> } {
   const complaints = new Complaints(report);

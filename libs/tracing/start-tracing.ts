@@ -1,18 +1,10 @@
 import { noTracer, type Tracer } from '@kcm/kernel';
+import type { Env, TracingOptions } from './options.js';
 
-type Env = Readonly<Record<string, string | undefined>>;
-
-export interface TracingOptions {
-  /** As a trace names this program, unless OTEL_SERVICE_NAME says otherwise. */
-  readonly service: string;
-  readonly region: string;
-  /** Something about tracing does not work; the program does. Must not throw. */
-  readonly report: (detail: string) => void;
-}
 export interface Tracing {
   readonly tracer: Tracer;
   /** Sends what is left, for so long as `FLUSH_MS_MAX`. Never throws. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 const NONE: Tracing = { tracer: noTracer, stop: async () => undefined };
