@@ -25,7 +25,7 @@ interface ProcessDoc {
 }
 
 /** Items of one process that run at a time; each process has its own, so none starves another. */
-const CONCURRENCY_MAX = 16;
+const CONCURRENCY_MAX = 64;
 const SCAN_PAGE = 200;
 
 export const processProjection = (process: Process): Projection<ProcessDoc> => ({

@@ -182,10 +182,7 @@ describe('TodoRunner', () => {
       ]),
     );
     runner = make(3);
-    runner.sync(
-      'acme',
-      Object.keys(acts).map((id) => todo(id)),
-    );
+    for (const id of Object.keys(acts)) runner.sync(`tenant-${id}`, [todo(id)]);
     await settled();
     expect(started).toEqual(['i0', 'i1', 'i2']);
     for (const { release } of holds) {
@@ -194,6 +191,23 @@ describe('TodoRunner', () => {
     }
     expect(started).toEqual(Object.keys(acts));
     expect(most).toBe(3);
+  });
+
+  it('a subject whose items do not end leaves room for the others', async () => {
+    runner = make(4);
+    const hold = held();
+    const hanging = Array.from({ length: 20 }, (_, at) => `hangs-${at}`);
+    acts = Object.fromEntries(hanging.map((item) => [item, () => hold.promise]));
+    runner.sync(
+      'slow',
+      hanging.map((item) => todo(item)),
+    );
+    runner.sync('quick', [todo('a'), todo('b'), todo('c')]);
+    await settled();
+    expect(started).toEqual(['hangs-0', 'hangs-1', 'a', 'b', 'c']);
+    hold.release();
+    await settled();
+    expect(new Set(started)).toEqual(new Set([...hanging, 'a', 'b', 'c']));
   });
 
   it('starts nothing after a stop, which waits for what runs', async () => {

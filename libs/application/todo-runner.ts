@@ -53,18 +53,22 @@ const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 30_000;
 /** How long the event of a step that succeeded may take to come back before it is run again. */
 const SETTLE_MS = 5_000;
+/** Items of one subject that run at a time: one that waits for a slow keystore keeps nobody else. */
+const OF_ONE_SUBJECT_MAX = 2;
 /** Longest sleep before the wall clock is looked at again: it may jump. */
 const SLEEP_MS_MAX = 30_000;
 
 /**
  * Executes the standing items of one process: single flight per (subject, item), each again with
- * full jitter until an event takes it off, at most `concurrencyMax` at a time, in the order in
- * which they became due.
+ * full jitter until an event takes it off, at most `concurrencyMax` at a time and few of each
+ * subject, in the order in which they became due.
  */
 export class TodoRunner {
   readonly #entries = new Map<string, Entry>();
   readonly #ready: Entry[] = [];
   readonly #flying = new Set<Promise<void>>();
+  /** How many run, by subject. */
+  readonly #running = new Map<string, number>();
   #stopped = false;
 
   constructor(
@@ -171,16 +175,29 @@ export class TodoRunner {
 
   #pump(): void {
     while (this.#flying.size < this.concurrencyMax) {
-      const entry = this.#ready.shift();
-      if (entry === undefined) return;
+      const at = this.#ready.findIndex((entry) => this.#hasRoom(entry));
+      if (at < 0) return;
+      const [entry] = this.#ready.splice(at, 1) as [Entry];
       if (!entry.standing || entry.running) continue;
       entry.running = true;
+      this.#count(entry, 1);
       const flight = this.#run(entry).finally(() => {
         this.#flying.delete(flight);
+        this.#count(entry, -1);
         this.#pump();
       });
       this.#flying.add(flight);
     }
+  }
+
+  #hasRoom({ subject, standing, running }: Entry): boolean {
+    return !standing || running || (this.#running.get(subject) ?? 0) < OF_ONE_SUBJECT_MAX;
+  }
+
+  #count({ subject }: Entry, change: 1 | -1): void {
+    const running = (this.#running.get(subject) ?? 0) + change;
+    if (running > 0) this.#running.set(subject, running);
+    else this.#running.delete(subject);
   }
 
   async #run(entry: Entry): Promise<void> {

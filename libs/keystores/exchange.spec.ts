@@ -14,7 +14,7 @@ describe('exchange', () => {
   beforeAll(async () => {
     server = createServer((request, response) => {
       seen.push({ host: request.headers.host, url: request.url });
-      response.end('{"ok":true}');
+      response.setHeader('content-type', 'application/json').end('{"ok":true}');
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     ({ port } = server.address() as AddressInfo);

@@ -17,7 +17,7 @@ export interface ExchangeRequest {
 export interface ExchangeAnswer {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
-  /** Parsed JSON object, or null where the body is none. */
+  /** Parsed JSON object; null where the body is none or is not said to be JSON. */
   readonly body: { readonly [field: string]: unknown } | null;
 }
 
@@ -115,7 +115,13 @@ export class Exchange {
         if (stale) return fail(new StaleConnection());
         fail(new NoAnswer(error.code?.startsWith('HPE_') ? 'malformed' : 'unreachable'));
       });
+      let answered = false;
+      // A switch of protocols ends a request with neither an answer nor an error.
+      outgoing.on('close', () => {
+        if (!answered) fail(new NoAnswer(signal.aborted ? 'timeout' : 'malformed'));
+      });
       outgoing.on('response', (incoming) => {
+        answered = true;
         payload?.fill(0);
         readBody(incoming, signal).then(
           (body) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body }),
@@ -137,6 +143,8 @@ function pinTo(addresses: OneOrMore<PinnedAddress>): LookupFunction {
   };
 }
 
+const IS_JSON = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
+
 async function readBody(
   incoming: http.IncomingMessage,
   signal: AbortSignal,
@@ -152,7 +160,8 @@ async function readBody(
         throw new NoAnswer('too_large');
       }
     }
-    return parseObject(Buffer.concat(chunks));
+    const body = parseObject(Buffer.concat(chunks));
+    return IS_JSON.test(incoming.headers['content-type'] ?? '') ? body : null;
   } catch (error) {
     if (error instanceof NoAnswer) throw error;
     throw new NoAnswer(signal.aborted ? 'timeout' : 'unreachable');

@@ -1,7 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import type { Cause, Code } from '@kcm/kernel';
 import type { Answer, KeystoreDriver, RootKey } from '@kcm/keystores';
-import { type Fault, httpAnswer, startFaultyServer } from './faulty-server.js';
+import { type Fault, ENDLESS, httpAnswer, SLOW, startFaultyServer } from './faulty-server.js';
 
 type Fields = { readonly [field: string]: string };
 
@@ -32,6 +34,8 @@ export interface KeystoreBench {
   /** The provider's own audit log, as it stands on disk. */
   audit(): Promise<readonly AuditLine[]>;
   readonly throttled: Fault;
+  /** A refusal of its own: status and body. */
+  readonly refusal: { readonly status: string; readonly body: string };
   stop(): Promise<void>;
 }
 
@@ -226,7 +230,18 @@ export function keystoreConformance(name: string, start: () => Promise<KeystoreB
       'a huge answer': httpAnswer('200 OK', `{"plaintext":"${'A'.repeat(200_000)}"}`),
       'a cut answer': 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"plain',
       'no HTTP at all': '\u0000\u0001garbage\r\n\r\n',
+      'a cut chunk':
+        'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n' +
+        'transfer-encoding: chunked\r\n\r\n20\r\n{"plaintext":"AAAA',
+      'a status and no more': 'HTTP/1.1 200 OK\r\n',
+      'compressed bytes': httpAnswer(
+        '200 OK',
+        '\u001f\u008b\u0008{}',
+        'content-encoding: gzip\r\n',
+      ),
+      'an upgrade': 'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n',
       'a hang-up': '',
+      ...ENDLESS,
     };
     it.each(Object.keys(faults))('proves nothing by %s', async (what) => {
       const { key, blob, resolved } = await wrapped();
@@ -242,6 +257,58 @@ export function keystoreConformance(name: string, start: () => Promise<KeystoreB
         expect(double.requests.length).toBeGreaterThan(0);
       } finally {
         await double.close();
+      }
+    });
+
+    it('takes the word of nobody who calls it something else than JSON', async () => {
+      const { key, blob, resolved } = await wrapped();
+      const { status, body } = bench.refusal;
+      const double = await startFaultyServer(httpAnswer(status, body, '', 'text/html'));
+      try {
+        const root = await open(bench.at(key.reference, double.url), key.credentials, resolved);
+        const answer = await root.unwrap(blob, BINDING, call());
+        expect(answer).toMatchObject({ ok: false, cause: 'indeterminate' });
+      } finally {
+        await double.close();
+      }
+    });
+
+    it.each(Object.keys(SLOW))('does not wait for the end of %s', async (what) => {
+      const { key, blob, resolved } = await wrapped();
+      const double = await startFaultyServer(SLOW[what]!);
+      try {
+        const root = await open(bench.at(key.reference, double.url), key.credentials, resolved);
+        const signal = AbortSignal.timeout(150);
+        const answer = await root.unwrap(blob, BINDING, { ...call(), signal });
+        expect(refusal(answer)).toEqual({ cause: 'indeterminate', code: 'root_key_unreachable' });
+      } finally {
+        await double.close();
+      }
+    });
+
+    it('proves nothing where TLS fails, and sends nothing there', async () => {
+      const { key, blob, resolved } = await wrapped();
+      // Loaded where it is used: most of what imports this room needs no certificates.
+      const { TestAuthority } = await import('./tls/index.js');
+      const authority = await TestAuthority.create('somebody');
+      const { certificate, privateKey } = await authority.server();
+      const requests: string[] = [];
+      const stranger = createTlsServer({ cert: certificate, key: privateKey }, (socket) =>
+        socket.on('data', (data) => requests.push(String(data))),
+      );
+      await new Promise<void>((done) => stranger.listen(0, '127.0.0.1', done));
+      const plain = await startFaultyServer(httpAnswer('200 OK', '{}'));
+      try {
+        const { port } = stranger.address() as AddressInfo;
+        for (const url of [`https://127.0.0.1:${port}`, plain.url.replace('http:', 'https:')]) {
+          const root = await open(bench.at(key.reference, url), key.credentials, resolved);
+          const answer = await root.unwrap(blob, BINDING, call());
+          expect(refusal(answer)).toEqual({ cause: 'indeterminate', code: 'root_key_unreachable' });
+        }
+        expect(requests).toEqual([]);
+      } finally {
+        stranger.close();
+        await plain.close();
       }
     });
 

@@ -103,6 +103,7 @@ async function startBench(config: object): Promise<KeystoreBench> {
         };
       });
     },
+    refusal: { status: '403 Forbidden', body: '{"errors":["permission denied"]}' },
     throttled: httpAnswer('429 Too Many Requests', '{"errors":["rate limit quota exceeded"]}'),
     stop: () => owner.stop(),
   };

@@ -46,6 +46,7 @@ async function startBench(): Promise<KeystoreBench> {
       const lines = (await readFile(join(folder, 'audit.jsonl'), 'utf8')).trim().split('\n');
       return lines.map((line) => JSON.parse(line) as { callId: string; requestId: string });
     },
+    refusal: { status: '409 Conflict', body: '{"error":"key_disabled"}' },
     throttled: httpAnswer('429 Too Many Requests', '{"error":"throttled"}'),
     async stop() {
       await keystore.close();
