@@ -13,6 +13,7 @@ import {
   streamOf,
   systemRandom,
   systemScheduler,
+  type Tracer,
 } from '@kcm/kernel';
 import type { DocKey, Projection, ReadModelWriter } from '@kcm/read-models';
 import { openSqliteReadModels, type SqliteReadModels } from '@kcm/read-models/sqlite';
@@ -352,6 +353,35 @@ describe('ProjectionRunner', () => {
       ]);
       expect(await doc()).toMatchObject({ tenant: 'acme' });
     });
+  });
+
+  it('is part of an event’s trace where it is live, and neither to catch up nor to rebuild', async () => {
+    const traced = async (service: string, of: string): Promise<Position> => {
+      const { meta, ...event } = sampleEvent({ service });
+      const traceparent = `00-${of.repeat(32)}-${'1'.repeat(16)}-01`;
+      const made = { ...event, type: 'ServiceMapped', meta: { ...meta, traceparent } };
+      const last = revisions.get('acme') ?? 'noStream';
+      const appended = await ledger.append(streamOf('tenant', 'acme'), last, [made]);
+      revisions.set('acme', appended.revision);
+      return appended.position;
+    };
+    const told: string[] = [];
+    const tracer: Tracer = {
+      on: true,
+      start: (name, _kind, parent) => ({
+        traceparent: parent,
+        set: () => {},
+        end: () => told.push(`${name} ${parent?.slice(3, 5)}`),
+      }),
+    };
+    await traced('early', 'a');
+    const made = runner([services()], { tracer });
+    made.start();
+    await state(made, 'live');
+    await traced('live', 'b');
+    await until(await append('acme', ['TenantActivated', {}]));
+    await made.rebuild('services');
+    expect(told).toEqual(['project services bb']);
   });
 
   it('refuses two projections of one name', () => {

@@ -5,6 +5,7 @@ import { askSocket } from '@kcm/testing/edge';
 import { Customer, type Onboarded, onboard } from '../support/customer.js';
 import type { Answer, Asked } from '../support/http.js';
 import { removeFolder, scratchFolder, Server } from '../support/server.js';
+import { TraceReceiver } from '../support/trace-receiver.js';
 import { blobsOf, databasesOf, eventsOf, filesOf, rowsOf } from './disk.js';
 import { dataKeyOf, type Draw, drawsIn, keyOf, openBarrier, scalarOf } from './learn.js';
 import { sharesOf, versionsIn } from './learn.js';
@@ -35,11 +36,13 @@ class ListeningServer extends Server {
   }
 }
 
+const closing: (() => void)[] = [];
+const traces = await TraceReceiver.listen({ atEnd: (close) => closing.push(close) });
 const folder = scratchFolder('canary');
 const drawsFile = join(folder, 'draws');
 const server = new ListeningServer(folder, {
   program: ['test/security/recording.mjs', drawsFile],
-  env: { KCM_SEAL: 'shamir', KCM_EDGE_SERVICES: SERVICE, KCM_LOG_LEVEL: 'trace' },
+  env: { KCM_SEAL: 'shamir', KCM_EDGE_SERVICES: SERVICE, KCM_LOG_LEVEL: 'trace', ...traces.env },
 });
 let customer: Customer;
 let shares: readonly string[];
@@ -130,6 +133,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.stop();
   await customer?.close();
+  for (const close of closing) close();
   removeFolder(folder);
 });
 
@@ -139,6 +143,7 @@ function leftBehind(): readonly Place[] {
     ...filesOf(server.dataDir, ['operator-token']),
     ...filesOf(folder, []).filter(({ name }) => name === 'server.log'),
     ...answers,
+    ...traces.bodies.map((bytes) => ({ name: 'exported traces', bytes })),
   ];
 }
 
@@ -170,7 +175,7 @@ describe('no key byte is left anywhere', () => {
     }
   });
 
-  it('before and after the shred, in files, rows, logs, answers and events', async () => {
+  it('before and after the shred, in files, rows, logs, answers, events and traces', async () => {
     await server.stop();
     const draws = drawsIn(drawsFile);
     const secrets = [
@@ -196,6 +201,7 @@ describe('no key byte is left anywhere', () => {
 
     const rows = databasesOf(server.dataDir).flatMap(rowsOf);
     expect(rows.length).toBeGreaterThan(500);
+    expect(traces.spans.length).toBeGreaterThan(100);
     expect(search(secrets, [...leftBehind(), ...rows])).toEqual([]);
     // The same search finds one that is really there.
     const planted = secrets.find(({ name }) => name.startsWith('L3'))!;

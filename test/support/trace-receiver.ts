@@ -45,7 +45,7 @@ export class TraceReceiver {
 
   private constructor(private readonly server: Server) {}
 
-  static async listen(stage: Stage): Promise<TraceReceiver> {
+  static async listen(stage: Pick<Stage, 'atEnd'>): Promise<TraceReceiver> {
     const server = createServer((incoming, outgoing) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
