@@ -7,7 +7,7 @@ import {
   type OpenCustody,
   type SealService,
 } from '@kcm/custody';
-import { type AccessState, locksOf, type ShredWord } from '@kcm/domain';
+import type { AccessState, ShredWord } from '@kcm/domain';
 import {
   type Clock,
   KeyedTurns,
@@ -27,7 +27,7 @@ import type { Logger } from 'pino';
 import { Acknowledgements } from './acknowledgements.js';
 import { CertificateRenewal } from './certificate-renewal.js';
 import { type Dispatch, type EffectDeps, runKeyEffect } from './effects/index.js';
-import { KmipFront } from './kmip/index.js';
+import { KmipFront, standingLocks } from './kmip/index.js';
 import { issueReceipt } from './receipts/issue-receipt.js';
 
 export interface CoreDeps {
@@ -138,7 +138,7 @@ export class CoreRuntime {
     const { view } = this.deps;
     this.#unsubscribe = [
       view.onAccess((tenant, state, trace) => this.#accessChanged(tenant, state, trace)),
-      view.onEdge(() => this.#front?.revalidate()),
+      view.onEdge(() => void this.#front?.revalidate()),
       // The keystore said no: holders hear of it before the ledger does.
       this.keys.authority.onClosed((tenant) => this.#notify(tenant, null, 'locked')),
     ];
@@ -240,10 +240,8 @@ export class CoreRuntime {
   }
 
   #accessChanged(tenant: string, state: AccessState, traceparent?: string): void {
-    if (state.status === 'open') return;
-    if (state.status === 'killed') return this.#notify(tenant, null, 'killed', traceparent);
-    for (const { scope } of locksOf(state))
-      this.#notify(tenant, 'service' in scope ? scope.service : null, 'locked', traceparent);
+    for (const change of standingLocks(tenant, state))
+      void this.#front?.notify({ ...change, traceparent });
   }
 
   #notify(

@@ -107,6 +107,10 @@ export class CoreLeaseDesk implements LeaseDesk {
     return this.deps.grants.holders(tenant, service);
   }
 
+  tenantsOf(holder: Holder) {
+    return this.deps.grants.tenantsOf(holder);
+  }
+
   async #grant(
     holder: Holder,
     uid: string,

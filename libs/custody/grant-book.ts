@@ -87,6 +87,15 @@ export class GrantBook {
     return [...last.values()].map(({ edge, boot, endsAt }) => ({ edge, boot, endsAt }));
   }
 
+  tenantsOf({ edge, boot }: Holder): readonly string[] {
+    const now = this.clock.monotonicMs();
+    const holds = (held: Held): boolean =>
+      held.edge === edge && held.boot === boot && held.endsAtMs > now;
+    return [...this.#holders.entries()]
+      .filter(([, all]) => [...all.values()].some(holds))
+      .map(([tenant]) => tenant);
+  }
+
   #sweep(): void {
     if (this.#leases.size < this.#sweepAt) return;
     for (const [slot, { deadline }] of this.#leases) if (!deadline.live) this.#leases.delete(slot);

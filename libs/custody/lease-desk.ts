@@ -67,6 +67,8 @@ export interface LeaseDesk {
     tenant: string,
     service: string | null,
   ): readonly { readonly edge: string; readonly boot: string; readonly endsAt: string }[];
+  /** The tenants of which this boot of an Edge holds an unexpired grant. */
+  tenantsOf(holder: Holder): readonly string[];
 }
 export interface L3Ref {
   readonly ok: true;

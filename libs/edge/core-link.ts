@@ -19,6 +19,8 @@ export interface CoreLinkParts {
   readonly tracer: Tracer;
   /** As `SessionParts.onNotify`. */
   readonly onNotify: OnNotify;
+  /** As `SessionParts.onRevoked`. */
+  readonly onRevoked: () => void;
   readonly onConnection: (connected: boolean, why: string | null) => void;
   readonly onError: (detail: string) => void;
 }
@@ -58,9 +60,11 @@ export class CoreLink {
     return this.#session;
   }
 
-  /** Ends the session that stands; the next one is had as this says. */
+  /** Ends the session that stands; the next one is had at once, and as this says. */
   reconnectAs(connection: KmipClientOptions): void {
     this.#connection = connection;
+    this.#failures = 0;
+    this.#wake?.();
     void this.#session?.end();
   }
 
@@ -110,7 +114,7 @@ export class CoreLink {
 
   /** The session, or why there is none. */
   async #open(): Promise<KmipSession | string> {
-    const { boot, kwk, wallMs, random, tracer, onNotify, onError } = this.parts;
+    const { boot, kwk, wallMs, random, tracer, onNotify, onRevoked, onError } = this.parts;
     try {
       return await KmipSession.open({
         connection: this.#connection,
@@ -120,6 +124,7 @@ export class CoreLink {
         newCorrelationId: () => uuidv4(random),
         tracer,
         onNotify,
+        onRevoked,
         onError: (error, what) => onError(`${what}: ${String(error)}`),
       });
     } catch (error) {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { attribute, KCM, LinkType, ResultReason } from '@kcm/kmip';
+import { attribute, KCM, LinkType, ResultReason, State } from '@kcm/kmip';
 import { askSocket, KmipPeer, type SocketAnswer } from '@kcm/testing/edge';
 import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
 import { startEdge, type EdgeLogEntry, type RunningEdge } from './edge.js';
@@ -263,6 +263,26 @@ describe('When access is taken away', () => {
       erasedAt: expect.stringMatching(/Z$/),
       handles: expect.any(Number),
     });
+  });
+
+  it('a revoked Edge drops all that it holds when it hears of it', async () => {
+    const records = [await sealed(), await sealed('globex')];
+    const [kwk] = [...peer.kwks.keys()].slice(-1);
+    const ended = attribute.enumeration('State', State.Deactivated);
+    await expect(peer.notify(kwk!, [])).rejects.toMatchObject({
+      reason: ResultReason.InvalidField,
+    });
+    expect(edge.status().leases).toHaveLength(2);
+    for (const tenant of peer.core.tenants.values()) tenant.denied = 'forbidden';
+    await peer.notify(kwk!, [ended]);
+    expect(edge.status().leases).toEqual([]);
+    for (const [at, tenant] of ['acme', 'globex'].entries()) {
+      const refused = await post(tenant, 'decrypt', { ciphertext: records[at] });
+      expect(refused.body['code']).toBe('forbidden');
+    }
+    expect(logged).toContainEqual(
+      expect.objectContaining({ event: 'revoked', detail: expect.stringContaining('2 keys') }),
+    );
   });
 
   it('serves again when it is given back, and what was sealed before opens', async () => {

@@ -34,6 +34,10 @@ export interface EdgeCertificate {
   readonly certificate: string;
   readonly privateKey: string;
 }
+export interface RenewedCertificate extends EdgeCertificate {
+  /** PEM; default: the authority so far. */
+  readonly ca?: string;
+}
 export interface EdgeOptions extends EdgeCertificate {
   readonly coreHost: string;
   readonly corePort: number;
@@ -91,7 +95,7 @@ export interface RunningEdge {
   /** Of one service, or of all. */
   status(service?: string): EdgeStatus;
   /** Goes on with a certificate that Core enrolled in place of the first; no lease is lost. */
-  renew(next: EdgeCertificate): void;
+  renew(next: RenewedCertificate): void;
   stop(): Promise<void>;
 }
 
@@ -221,7 +225,7 @@ class Edge implements RunningEdge {
     };
   }
 
-  renew(next: EdgeCertificate): void {
+  renew(next: RenewedCertificate): void {
     this.#core.reconnectAs(this.#credentials(next));
   }
 
@@ -237,8 +241,12 @@ class Edge implements RunningEdge {
     await this.#core.stop();
   }
 
-  #credentials({ certificate, privateKey }: EdgeCertificate): EdgeCredentials {
-    const { coreHost: host, corePort: port, ca, region } = this.options;
+  #credentials({
+    certificate,
+    privateKey,
+    ca = this.options.ca,
+  }: RenewedCertificate): EdgeCredentials {
+    const { coreHost: host, corePort: port, region } = this.options;
     return {
       connection: {
         host,
@@ -270,6 +278,7 @@ class Edge implements RunningEdge {
           if (recorded) this.#log({ level: 'info', event: 'acknowledged', tenant: notice.tenant });
         });
       },
+      onRevoked: () => this.#revoked(),
       onConnection: (connected, why) =>
         this.#log(
           connected
@@ -278,6 +287,14 @@ class Edge implements RunningEdge {
         ),
       onWrongAnswer: (detail) => this.#alarm(detail, null),
     });
+  }
+
+  /** Nobody asks for a word on it: the Edge whose word it would be is not let in any more. */
+  #revoked(): void {
+    const dropped = this.#keeper.dropAll();
+    void this.#witness.confirm(dropped.map((handle) => handle.witnessed));
+    const detail = `Core has revoked this Edge; dropped ${dropped.length} keys`;
+    this.#log({ level: 'warn', event: 'revoked', detail });
   }
 
   #alarm(detail: string, tenant: string | null): void {

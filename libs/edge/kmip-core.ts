@@ -51,6 +51,8 @@ export interface KmipCoreParts extends EdgeCredentials {
   readonly tracer: Tracer;
   readonly wallMs: () => number;
   readonly onNotice: (notice: Notice) => void;
+  /** As `SessionParts.onRevoked`. */
+  readonly onRevoked: () => void;
   readonly onConnection: (connected: boolean, why: string | null) => void;
   /** Core said something that must not be believed. */
   readonly onWrongAnswer: (detail: string) => void;

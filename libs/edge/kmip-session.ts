@@ -2,6 +2,7 @@ import type { Secret } from '@kcm/crypto';
 import type { Tracer } from '@kcm/kernel';
 import {
   attribute,
+  Attributes,
   KCM,
   KMIP_1_4,
   KmipFailure,
@@ -9,8 +10,10 @@ import {
   pong,
   ResultReason,
   RevocationReasonCode,
+  State,
   UsageMask,
   type Attribute,
+  type ResponseOf,
 } from '@kcm/kmip';
 import { KmipClient, PushListener, type KmipClientOptions } from '@kcm/kmip/client';
 
@@ -30,6 +33,8 @@ export interface SessionParts {
    * Has dropped what it must when it returns: the answer says so. False: not about a key of ours.
    */
   readonly onNotify: OnNotify;
+  /** Core lets this Edge in no more: has dropped everything when it returns. */
+  readonly onRevoked: () => void;
   readonly onError: (error: unknown, what: string) => void;
 }
 
@@ -57,7 +62,7 @@ export class KmipSession {
       if (!versions.some(({ major, minor }) => major === 1 && minor === 4))
         throw new KmipFailure(ResultReason.InvalidMessage, 'Core does not speak KMIP 1.4');
       const kwkUid = await register(client, parts);
-      const push = await listen(parts);
+      const push = await listen(parts, kwkUid);
       const ended = Promise.race([client.closed, push.closed]).then(async () => {
         await Promise.all([client.close(), push.close()]);
       });
@@ -104,7 +109,7 @@ async function register(client: KmipClient, { kwk, boot }: SessionParts): Promis
   return uniqueIdentifier;
 }
 
-const listen = (parts: SessionParts): Promise<PushListener> =>
+const listen = (parts: SessionParts, kwkUid: string): Promise<PushListener> =>
   PushListener.connect({
     ...parts.connection,
     wallMs: parts.wallMs,
@@ -114,9 +119,21 @@ const listen = (parts: SessionParts): Promise<PushListener> =>
     handlers: {
       Query: () => pong(parts.boot),
       Notify: ({ uniqueIdentifier, attributes }, { traceparent }) => {
+        if (uniqueIdentifier === kwkUid) return ended(parts, attributes);
         if (!parts.onNotify(uniqueIdentifier, attributes, traceparent))
           throw new KmipFailure(ResultReason.ItemNotFound, 'not a key of this product');
         return {};
       },
     },
   });
+
+/** A notice about the boot's own key: that Core has ended it, or nothing that is known here. */
+function ended(
+  { onRevoked }: SessionParts,
+  attributes: readonly Attribute[],
+): ResponseOf<'Notify'> {
+  if (new Attributes(attributes).number('State') !== State.Deactivated)
+    throw new KmipFailure(ResultReason.InvalidField, 'nothing but its end is known of this key');
+  onRevoked();
+  return {};
+}

@@ -224,6 +224,19 @@ describe('A notice', () => {
     expect(await world.outcome(() => world.seal('globex'))).toBe('ok');
   });
 
+  it('that ends everything ends what is on its way too', async () => {
+    world.keeper.dropAll();
+    world.core.holding = true;
+    const asking = world.outcome(() => world.seal());
+    await settle();
+    expect(world.keeper.dropAll()).toEqual([]);
+    for (const tenant of world.core.tenants.values()) tenant.denied = 'forbidden';
+    world.core.holding = false;
+    world.core.release();
+    expect(await asking).toBe('forbidden');
+    expect(world.keeper.handles()).toEqual([]);
+  });
+
   it('of a rotation costs no call and leaves old records readable', async () => {
     const [handle] = world.keeper.handles().filter(({ tenant }) => tenant === 'acme');
     world.core.rotate('acme', SERVICE);

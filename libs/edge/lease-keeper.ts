@@ -55,6 +55,8 @@ export class LeaseKeeper {
   readonly #refusals: RefusalMemo;
   /** Notices per tenant: an answer to a request sent before one of them is not used. */
   readonly #notices = new Map<string, number>();
+  /** How often everything was dropped: as above, of all tenants. */
+  #ends = 0;
   readonly #allocation: number;
   #sweptAt = 0;
 
@@ -149,7 +151,10 @@ export class LeaseKeeper {
     return this.#fence.highest(tenant);
   }
 
+  /** Answers that are under way are not used either. */
   dropAll(): readonly L3Handle[] {
+    this.#ends += 1;
+    this.#refusals.clear();
     const handles = this.#book.all();
     this.#book.drop(handles);
     return handles;
@@ -319,7 +324,7 @@ export class LeaseKeeper {
   }
 
   #noticesOf(tenant: string): number {
-    return this.#notices.get(tenant) ?? 0;
+    return this.#ends + (this.#notices.get(tenant) ?? 0);
   }
 }
 

@@ -34,6 +34,7 @@ describe('an Edge against Core over KMIP', () => {
           notAfter: '2100-01-01T00:00:00.000Z',
         }),
         tenant: () => ({ status: 'absent' }),
+        access: () => ({ status: 'open', term: 1, epoch: 1 }),
         keys: () =>
           new Map([
             [

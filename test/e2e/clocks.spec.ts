@@ -82,6 +82,14 @@ describe('A disturbed clock ends a lease sooner, never later, and service resume
     await edge.connected();
   };
 
+  /** The customer's yes; the probe saves the wait for Core's own, further apart at each denial. */
+  const allowedAgain = async ({ tenant, workload }: Customer): Promise<void> => {
+    await keystore.act(tenant.key, 'enable');
+    const [rootKey] = await tenant.anna.list<{ id: string }>(`${tenant.path}/root-keys`);
+    await tenant.anna.command(`${tenant.path}/root-keys/${rootKey!.id}/probe`);
+    await workload.untilServed(RESUMED_MS_MAX);
+  };
+
   const edgeStoppedAndCut = async (region: Region): Promise<void> => {
     const held = await customer(region, 'cut');
     const { edge, workload } = held;
@@ -103,8 +111,7 @@ describe('A disturbed clock ends a lease sooner, never later, and service resume
     await until('the customer’s no', 10_000, () =>
       workload.codes.every((code) => code === 'root_key_disabled') ? true : null,
     );
-    await keystore.act(tenant.key, 'enable');
-    await workload.untilServed(RESUMED_MS_MAX);
+    await allowedAgain(held);
   };
 
   const tickerGap = async (region: Region): Promise<void> => {
@@ -112,16 +119,17 @@ describe('A disturbed clock ends a lease sooner, never later, and service resume
     const { edge, workload } = held;
     for (let turn = 0; turn < FIGURES.shortStops; turn += 1) {
       await workload.untilServed(RESUMED_MS_MAX);
-      // A lease that would outlast the stop by far.
-      await until('a lease just renewed', 15_000, async () => {
+      // A lease that outlasts the stop.
+      const left = await until('a lease with time left', 15_000, async () => {
         const { leases } = await edge.client('billing').status();
-        return (leases?.[0]?.endsInMs ?? 0) > 8_500 || null;
+        const endsInMs = leases?.[0]?.endsInMs ?? 0;
+        return endsInMs > SHORT_STOP_MS + 2_500 ? endsInMs : null;
       });
       const began = Date.now();
       const codes = await stoppedUnderRequests(held, SHORT_STOP_MS, async () => edge.wire.cut());
       expect(codes).toEqual(Array(BURST).fill('lease_expired'));
+      expect(Date.now() - began).toBeLessThan(left);
       await workload.untilRefused(2_000);
-      expect(Date.now() - began).toBeLessThan(8_000);
       edge.wire.heal();
       await workload.untilServed(RESUMED_MS_MAX);
     }
@@ -159,8 +167,7 @@ describe('A disturbed clock ends a lease sooner, never later, and service resume
     }
     const proved = keystore.calls(kept.tenant.key).at(-1)!;
     expect(Date.parse(proved.time)).toBeGreaterThan(wentOnAt - 100);
-    for (const { tenant } of [ended, flying]) await keystore.act(tenant.key, 'enable');
-    for (const { workload } of [ended, flying]) await workload.untilServed(RESUMED_MS_MAX);
+    await Promise.all([allowedAgain(ended), allowedAgain(flying)]);
   };
 
   const edgeClockJumps = async (region: Region): Promise<void> => {

@@ -50,7 +50,12 @@ class Door {
       {
         region: 'local',
         desk: this.desk,
-        view: { edge: () => absent, tenant: (): TenantState => absent, keys: () => keys },
+        view: {
+          edge: () => absent,
+          tenant: (): TenantState => absent,
+          keys: () => keys,
+          access: () => ({ status: 'open', term: 1, epoch: 1 }),
+        },
         credentials: { ca: '', certificate: '', privateKey: '' },
         host: '',
         port: 0,

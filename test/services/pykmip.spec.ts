@@ -18,6 +18,7 @@ const desk: LeaseDesk = {
   material: () => refused,
   policy: () => ({ ttlSeconds: 1, maxUses: 1, maxAgeSeconds: 1, off: true }),
   holders: () => [],
+  tenantsOf: () => [],
 };
 
 type Table = { readonly [name: string]: number };
@@ -67,6 +68,7 @@ async function serve(): Promise<{ front: KmipFront; files: readonly string[] }> 
         notAfter: '2100-01-01T00:00:00.000Z',
       }),
       tenant: () => ({ status: 'absent' }),
+      access: () => ({ status: 'open', term: 1, epoch: 1 }),
       keys: () => new Map(),
     },
     credentials: own,

@@ -67,14 +67,19 @@ export class Boots {
     });
   }
 
-  /** Asks which boot is at the other end of a push connection and keeps it, or closes it. */
-  async adopt(edge: string, channel: PushChannel): Promise<void> {
+  /**
+   * Asks which boot is at the other end of a push connection and keeps it, or closes it. Which boot
+   * can be told of changes from now on; null: closed.
+   */
+  async adopt(edge: string, channel: PushChannel): Promise<string | null> {
     try {
       const answer = await channel.requester.call('Query', PING, { timeoutMs: PING_MS });
       const boot = bootOfPong(answer);
       await this.#turns.take(keyOf(edge, boot), () => this.#adoptAs(edge, boot, channel));
+      return this.channel(edge, boot) === channel ? boot : null;
     } catch {
       channel.close();
+      return null;
     }
   }
 
@@ -87,6 +92,11 @@ export class Boots {
   get edges(): number {
     const standing = [...this.#boots.values()].filter(({ push }) => push !== null);
     return new Set(standing.map(({ edge }) => edge)).size;
+  }
+
+  /** Those that can be told of changes. */
+  reachable(which: (boot: Boot) => boolean): readonly Boot[] {
+    return [...this.#boots.values()].filter((boot) => boot.push !== null && which(boot));
   }
 
   channel(edge: string, boot: string): PushChannel | null {

@@ -8,7 +8,7 @@ import type { Signed } from './statements.js';
 export interface KmipFrontParts {
   readonly region: string;
   readonly desk: LeaseDesk;
-  readonly view: Pick<CoreView, 'edge' | 'tenant' | 'keys'>;
+  readonly view: Pick<CoreView, 'edge' | 'tenant' | 'keys' | 'access'>;
   readonly credentials: ServerCredentials;
   readonly host: string;
   /** 0 takes a free one. */

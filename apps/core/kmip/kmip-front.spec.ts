@@ -1,7 +1,7 @@
 import { createPrivateKey, randomUUID } from 'node:crypto';
 import { aeskwUnwrap, Secret, signJws } from '@kcm/crypto';
 import type { L3Lease, LeaseRefusal } from '@kcm/custody';
-import type { EdgeState, KeyState, TenantState } from '@kcm/domain';
+import type { AccessState, EdgeState, KeyState, Lock, TenantState } from '@kcm/domain';
 import { KcmError, systemRandom, type Json } from '@kcm/kernel';
 import {
   attribute,
@@ -53,6 +53,8 @@ class Core implements AsyncDisposable {
   readonly errors: unknown[] = [];
   readonly #open: AsyncDisposable[] = [];
   enrolled = edge.sha256;
+  revoked = false;
+  access: AccessState = { status: 'open', term: 1, epoch: 4 };
   record: () => Promise<void> = () => Promise.resolve();
   front!: KmipFront;
 
@@ -61,15 +63,16 @@ class Core implements AsyncDisposable {
       region: 'local',
       desk: this.desk,
       view: {
-        edge: (id): EdgeState =>
-          id === 'e1'
-            ? {
-                status: 'enrolled',
-                services: ['billing'],
-                certificateSha256: this.enrolled,
-                notAfter: '2100-01-01T00:00:00.000Z',
-              }
-            : { status: 'absent' },
+        edge: (id): EdgeState => {
+          if (id !== 'e1') return { status: 'absent' };
+          if (this.revoked) return { status: 'revoked' };
+          return {
+            status: 'enrolled',
+            services: ['billing'],
+            certificateSha256: this.enrolled,
+            notAfter: '2100-01-01T00:00:00.000Z',
+          };
+        },
         tenant: (id): TenantState =>
           id === 'acme'
             ? {
@@ -79,6 +82,7 @@ class Core implements AsyncDisposable {
                 services: new Set(['billing']),
               }
             : { status: 'absent' },
+        access: () => this.access,
         keys: (id) => new Map<string, KeyState>(id === 'acme' ? KEYS : []),
       },
       credentials: own,
@@ -406,8 +410,41 @@ describe('who is let in', () => {
     await register(client, newKwk());
     const { listener } = await core.push();
     core.enrolled = '00';
-    core.front.revalidate();
+    await core.front.revalidate();
     await Promise.all([client.closed, listener.closed]);
+  });
+
+  it('a revoked Edge is told that its own key has ended, answered nothing, and cut off', async () => {
+    await using core = await new Core().start();
+    using kwk = newKwk();
+    const { client, kwkUid } = await core.boot(kwk);
+    let dropped = (): void => undefined;
+    const { listener, notices } = await core.push(
+      BOOT,
+      () => new Promise((resolve) => (dropped = resolve)),
+    );
+    core.revoked = true;
+    const over = core.front.revalidate();
+    await until(() => notices.length === 1);
+    expect(notices[0]).toMatchObject({ uniqueIdentifier: kwkUid });
+    expect(new Attributes(notices[0]!.attributes).number('State')).toBe(State.Deactivated);
+    await expect(client.batch(leaseBatch(kwkUid))).rejects.toThrow(KmipUnavailable);
+    dropped();
+    await Promise.all([over, client.closed, listener.closed]);
+    expect(core.desk.asked).toEqual([]);
+  });
+
+  it('a revoked Edge that does not answer is cut off all the same', async () => {
+    await using core = await new Core().start();
+    const { client } = await core.boot(newKwk());
+    let answer = (): void => undefined;
+    const { listener } = await core.push(BOOT, () => new Promise((resolve) => (answer = resolve)));
+    core.revoked = true;
+    await core.front.revalidate();
+    await client.closed;
+    await until(() => !core.front.reachable('e1', BOOT));
+    answer();
+    await listener.closed;
   });
 
   it('a workload may ask what there is, and nothing of leases', async () => {
@@ -583,6 +620,45 @@ describe('push', () => {
     await until(() => !core.front.reachable('e1', BOOT));
     const [unreached] = await core.front.notify({ ...change, service: null });
     expect(unreached?.refusedAt).toBeNull();
+  });
+
+  it('tells one that comes back of the locks on what it holds, and of nothing else', async () => {
+    await using core = await new Core().start();
+    const lock = (id: string, scope: Lock['scope']): Lock => ({
+      lock: id,
+      kind: 'suspended',
+      scope,
+      cause: 'incident',
+      lockedBy: 'anna',
+      owner: 'tenant',
+    });
+    core.access = {
+      status: 'locked',
+      term: 1,
+      epoch: 7,
+      locks: [lock('one', { service: 'billing' }), lock('two', { all: true })],
+    };
+    await core.boot(newKwk());
+    const stranger = await core.push();
+    await stranger.listener.close();
+    await until(() => !core.front.reachable('e1', BOOT));
+    expect(stranger.notices).toEqual([]);
+
+    core.desk.holding = [
+      { edge: 'e1', boot: BOOT, endsAt },
+      { edge: 'e1', boot: 'boot-of-before', endsAt },
+    ];
+    await core.boot(newKwk());
+    const { notices } = await core.push();
+    await until(() => notices.length === 2);
+    const seen = notices.map(({ uniqueIdentifier, attributes }) => {
+      const of = new Attributes(attributes);
+      return [uniqueIdentifier, of.text(KCM.access), of.number(KCM.epoch)];
+    });
+    expect(seen).toEqual([
+      [L3, 'locked', 7],
+      [L2, 'locked', 7],
+    ]);
   });
 
   it('takes a holder that refuses the notice for one that has not refused use', async () => {

@@ -19,15 +19,12 @@ import { serverHandlers } from './server-handlers.js';
  * grants through the lease desk, and tells holders of a change over their push connections.
  */
 export class KmipFront implements AsyncDisposable {
-  readonly #notifier: Notifier;
-
   private constructor(
     private readonly parts: KmipFrontParts,
     private readonly boots: Boots,
+    private readonly notifier: Notifier,
     private readonly server: () => KmipServer,
-  ) {
-    this.#notifier = new Notifier({ ...parts, boots });
-  }
+  ) {}
 
   /** Listens. @throws Error of node:net when the address cannot be bound */
   static async start(parts: KmipFrontParts): Promise<KmipFront> {
@@ -37,6 +34,7 @@ export class KmipFront implements AsyncDisposable {
       disconnect: (connection) => server?.disconnect((peer) => peer.connection === connection),
       onCloned: parts.onCloned,
     });
+    const notifier = new Notifier({ ...parts, boots });
     server = await KmipServer.listen(
       {
         credentials: parts.credentials,
@@ -49,13 +47,13 @@ export class KmipFront implements AsyncDisposable {
         ...(parts.onAnswered === undefined ? {} : { onAnswered: parts.onAnswered }),
         onRefused: parts.onRefused,
         onClosed: (peer) => boots.released(peer.connection),
-        onPush: (channel) => void adopt(boots, channel),
+        onPush: (channel) => void adopt(boots, notifier, channel),
       },
       parts.host,
       parts.port,
     );
     const listening = server;
-    return new KmipFront(parts, boots, () => listening);
+    return new KmipFront(parts, boots, notifier, () => listening);
   }
 
   get port(): number {
@@ -63,11 +61,11 @@ export class KmipFront implements AsyncDisposable {
   }
 
   notify(change: AccessChange): Promise<readonly Notified[]> {
-    return this.#notifier.notify(change);
+    return this.notifier.notify(change);
   }
 
   rotated(rotation: Rotation): Promise<readonly Notified[]> {
-    return this.#notifier.rotated(rotation);
+    return this.notifier.rotated(rotation);
   }
 
   /** Edges that can be told of a change now. */
@@ -80,16 +78,29 @@ export class KmipFront implements AsyncDisposable {
     return this.boots.channel(edge, boot) !== null;
   }
 
-  /** Ends every connection whose peer is not admitted any more: after an Edge was revoked. */
-  revalidate(): void {
+  /**
+   * Ends every connection whose peer is not admitted any more; nothing is answered on it from now
+   * on. An Edge that was revoked is told first, so that it drops what it holds at once.
+   */
+  async revalidate(): Promise<void> {
+    const revoked = this.boots.reachable(
+      ({ edge }) => this.parts.view.edge(edge).status === 'revoked',
+    );
+    const telling = new Set(revoked.map(({ edge }) => edge));
     const gone = (peer: Peer): boolean => !admitted(this.parts, peer);
-    this.boots.closePush(gone);
-    this.server().disconnect(gone);
+    this.#cut((peer) => gone(peer) && !telling.has(edgeOf(peer) ?? ''));
+    await Promise.all(revoked.map((boot) => this.notifier.ended(boot)));
+    this.#cut(gone);
   }
 
   /** New connections see these; those that stand go on. */
   renew(credentials: ServerCredentials): void {
     this.server().renew(credentials);
+  }
+
+  #cut(which: (peer: Peer) => boolean): void {
+    this.boots.closePush(which);
+    this.server().disconnect(which);
   }
 
   async close(): Promise<void> {
@@ -124,8 +135,12 @@ function admitted(
   );
 }
 
-async function adopt(boots: Boots, channel: PushChannel): Promise<void> {
-  const { identity } = channel.peer;
-  if (identity.kind === 'edge') await boots.adopt(identity.edge, channel);
-  else channel.close();
+const edgeOf = ({ identity }: Peer): string | null =>
+  identity.kind === 'edge' ? identity.edge : null;
+
+async function adopt(boots: Boots, notifier: Notifier, channel: PushChannel): Promise<void> {
+  const edge = edgeOf(channel.peer);
+  if (edge === null) return channel.close();
+  const boot = await boots.adopt(edge, channel);
+  if (boot !== null) await notifier.remind({ edge, boot });
 }

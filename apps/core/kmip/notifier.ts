@@ -1,4 +1,5 @@
-import type { CoreView, LeaseDesk } from '@kcm/custody';
+import type { CoreView, Holder, LeaseDesk } from '@kcm/custody';
+import { type AccessState, locksOf } from '@kcm/domain';
 import { failureOf, noTracer, rfc3339, type Tracer } from '@kcm/kernel';
 import {
   attribute,
@@ -9,11 +10,13 @@ import {
   type KcmAccess,
   type RequestOf,
 } from '@kcm/kmip';
-import type { Boots } from './boots.js';
+import type { Boot, Boots } from './boots.js';
 import { notifiedUid } from './visibility.js';
 
 /** How long a holder may take to refuse; after that its lease ends it. */
 const NOTIFY_MS = 5_000;
+/** How long a revoked Edge is given to drop what it holds before it is cut off. */
+const REVOKED_MS = 1_000;
 
 /**
  * A change of access. `service` null: the whole tenant. An unrecorded act has the last recorded
@@ -58,24 +61,47 @@ export interface Notified {
 export class Notifier {
   constructor(
     private readonly parts: {
-      readonly desk: Pick<LeaseDesk, 'holders'>;
-      readonly view: Pick<CoreView, 'keys'>;
+      readonly desk: Pick<LeaseDesk, 'holders' | 'tenantsOf'>;
+      readonly view: Pick<CoreView, 'keys' | 'access'>;
       readonly boots: Pick<Boots, 'channel'>;
       readonly wallMs: () => number;
       readonly tracer?: Tracer;
     },
   ) {}
 
-  /** Resolves when each holder has refused or its time is over; never throws. */
-  notify(change: AccessChange): Promise<readonly Notified[]> {
+  /**
+   * Resolves when each holder (`only`: if it is this one) has refused or its time is over; never
+   * throws.
+   */
+  notify(change: AccessChange, only: Holder | null = null): Promise<readonly Notified[]> {
     const { tenant, service } = change;
     const uid = notifiedUid(this.parts.view, tenant, service);
     const state = change.destroyed === true ? State.Destroyed : State.Active;
-    return this.#tell(change, uid, [
+    const told = [
       attribute.enumeration('State', state),
       attribute.text(KCM.access, change.access),
       ...fence(change),
-    ]);
+    ];
+    return this.#tell(change, uid, told, only);
+  }
+
+  /** What a holder may have missed while it could not be told: the locks on what it holds. */
+  async remind(holder: Holder): Promise<void> {
+    const { desk, view } = this.parts;
+    const locks = desk
+      .tenantsOf(holder)
+      .flatMap((tenant) => standingLocks(tenant, view.access(tenant)));
+    await Promise.all(locks.map((lock) => this.notify(lock, holder)));
+  }
+
+  /**
+   * Its Edge is not let in any more: the boot's own key has ended at Core, and so has all that was
+   * wrapped under it. Resolves when the boot has dropped it or its time is over; never throws.
+   */
+  async ended({ kwkUid, push }: Boot): Promise<void> {
+    const attributes = [attribute.enumeration('State', State.Deactivated)];
+    const notice = { uniqueIdentifier: kwkUid, attributes };
+    await push?.requester.call('Notify', notice, { timeoutMs: REVOKED_MS }).catch(() => undefined);
   }
 
   /** As above; a holder of the old version goes on to decrypt with it and asks for the new one. */
@@ -94,8 +120,11 @@ export class Notifier {
     { tenant, service, traceparent }: AccessChange | Rotation,
     uid: string | null,
     attributes: readonly Attribute[],
+    only: Holder | null = null,
   ): Promise<readonly Notified[]> {
-    const holders = this.parts.desk.holders(tenant, service);
+    const holders = this.parts.desk
+      .holders(tenant, service)
+      .filter(({ edge, boot }) => only === null || (edge === only.edge && boot === only.boot));
     return Promise.all(
       holders.map(async (holder) => ({
         ...holder,
@@ -127,6 +156,20 @@ export class Notifier {
       return null;
     }
   }
+}
+
+/** What the holders of a tenant's keys must know of its access now; nothing while it is open. */
+export function standingLocks(tenant: string, state: AccessState): readonly AccessChange[] {
+  const { term, epoch } = state;
+  if (state.status === 'open') return [];
+  if (state.status === 'killed') return [{ tenant, service: null, access: 'killed', term, epoch }];
+  return locksOf(state).map(({ scope }) => ({
+    tenant,
+    service: 'service' in scope ? scope.service : null,
+    access: 'locked',
+    term,
+    epoch,
+  }));
 }
 
 const fence = ({ term, epoch }: { readonly term: number; readonly epoch: number }): Attribute[] => [

@@ -60,4 +60,7 @@ export class TestDesk implements LeaseDesk {
   holders() {
     return this.holding;
   }
+  tenantsOf({ edge, boot }: Holder) {
+    return this.holding.some((held) => held.edge === edge && held.boot === boot) ? ['acme'] : [];
+  }
 }
