@@ -7,7 +7,9 @@ interface Answer {
   readonly status: number;
   readonly type: string;
   readonly text: string;
+  readonly location: string | null;
 }
+const OPERATION = /\/v1\/operations\/([^/?#]+)$/;
 /** A server that has nothing to say says so more often. */
 const SILENCE_MS_MAX = 45_000;
 
@@ -15,8 +17,8 @@ type Query = { readonly [name: string]: string | number | undefined };
 
 /** The HTTP API as the CLI uses it. @throws Refused · Unreachable · UsageError */
 export class Client {
-  /** True after an answer of 202: the work goes on. */
-  waiting = false;
+  /** Id of the operation that an answer of 202 named: the work goes on. */
+  pending: string | null = null;
 
   constructor(private readonly settings: Settings) {}
 
@@ -114,7 +116,7 @@ export class Client {
     }
   }
 
-  #read<T>({ ok, status, type, text }: Answer): T {
+  #read<T>({ ok, status, type, text, location }: Answer): T {
     if (!ok) {
       throw new Refused(
         type.includes('json')
@@ -122,14 +124,16 @@ export class Client {
           : { code: 'unexpected', detail: `The server answered ${status}.` },
       );
     }
-    if (status === 202) this.waiting = true;
+    if (status === 202) this.pending = OPERATION.exec(location ?? '')?.[1] ?? null;
     return (type.includes('json') && text !== '' ? JSON.parse(text) : text) as T;
   }
 }
 
 async function answerOf(response: Response): Promise<Answer> {
   const type = response.headers.get('content-type') ?? '';
-  return { ok: response.ok, status: response.status, type, text: await response.text() };
+  const location = response.headers.get('location');
+  const text = await response.text();
+  return { ok: response.ok, status: response.status, type, text, location };
 }
 
 function queryText(query: Query): string {

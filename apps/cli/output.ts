@@ -1,64 +1,39 @@
 import { printableJson, printableLine, printableText } from '@kcm/kernel';
-
-const NESTED_MAX = 40;
-
-/** One line a member, nested ones indented; lists of objects as a table. */
-export function lines(value: unknown, indent = ''): string[] {
-  if (Array.isArray(value)) {
-    if (value.length === 0) return [`${indent}(none)`];
-    if (value.every((item) => typeof item === 'object' && item !== null))
-      return table(value as Record<string, unknown>[]).map((line) => indent + line);
-    return value.map((item) => `${indent}- ${flat(item)}`);
-  }
-  if (typeof value !== 'object' || value === null) return [indent + flat(value)];
-  const width = Math.max(0, ...Object.keys(value).map((key) => key.length));
-  return Object.entries(value).flatMap(([key, member]) =>
-    typeof member === 'object' && member !== null
-      ? [`${indent}${key}`, ...lines(member, `${indent}  `)]
-      : [`${indent}${key.padEnd(width)}  ${flat(member)}`],
-  );
-}
-
-function flat(value: unknown): string {
-  if (value === null || value === undefined) return '-';
-  return printableLine(typeof value === 'string' ? value : JSON.stringify(value));
-}
-
-/** A list or an object in a cell must not push the other columns away: `--json` shows it whole. */
-function cell(value: unknown): string {
-  const text = flat(value);
-  const nested = typeof value === 'object' && value !== null;
-  return nested && text.length > NESTED_MAX ? `${text.slice(0, NESTED_MAX - 1)}…` : text;
-}
-
-function table(rows: readonly Record<string, unknown>[]): string[] {
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const cells = [columns, ...rows.map((row) => columns.map((column) => cell(row[column])))];
-  const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]!.length)));
-  return cells.map((row) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at]!))
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
-const write = (text: string): void => void process.stdout.write(`${text}\n`);
+import { lines } from './human.js';
+import { terminalOf } from './terminal.js';
 
 export interface OutputMode {
   readonly json: boolean;
   readonly quiet: boolean;
 }
 
-/** One of many that come one by one: JSON stays on one line. */
+const write = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** One of many that come one by one: JSON stays on one line. @param text of it, for people */
 export function printLine(value: object, text: string, mode: OutputMode): void {
-  if (mode.quiet) return;
-  write(mode.json ? printableJson(JSON.stringify(value)) : printableLine(text));
+  if (mode.json) write(printableJson(JSON.stringify(value)));
+  else if (mode.quiet) idsOf([value]).forEach(write);
+  else write(printableLine(text));
 }
 
+/** What calls a thing by its name in another command. */
+function idsOf(value: unknown): string[] {
+  return [value].flat().flatMap((item: unknown) => {
+    if (typeof item !== 'object' || item === null) return [];
+    const { id, name, position } = item as Record<string, unknown>;
+    const called = id ?? name ?? position;
+    return typeof called === 'string' ? [printableLine(called)] : [];
+  });
+}
+
+/**
+ * The result of a command: for people, as one JSON document, or as ids alone. A text is what was
+ * asked for (a token, a ciphertext, a receipt) and is printed as it is however it is asked.
+ */
 export function print(value: unknown, mode: OutputMode): void {
-  if (mode.quiet || value === undefined || value === '') return;
+  if (value === undefined || value === '') return;
   if (mode.json) write(printableJson(JSON.stringify(value, null, 2)));
-  else if (typeof value === 'string') write(printableText(value.replace(/\n$/, '')));
-  else write(lines(value).join('\n'));
+  else if (typeof value === 'string') write(printableText(value).replace(/\n$/, ''));
+  else if (mode.quiet) idsOf(value).forEach(write);
+  else write(lines(value, terminalOf(process.stdout, process.env)).join('\n'));
 }

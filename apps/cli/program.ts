@@ -1,16 +1,35 @@
 import { printableText } from '@kcm/kernel';
-import { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { Client } from './client.js';
 import { EXIT, Refused, Unreachable, UsageError } from './failures.js';
-import { print, type OutputMode } from './output.js';
+import { waitCommand, waitFor } from './operation.js';
+import { type OutputMode, print } from './output.js';
+import { Progress } from './progress.js';
 import { readSettings, type Settings } from './settings.js';
 
 export interface Run {
   readonly client: Client;
   readonly settings: Settings;
+  readonly progress: Progress;
+  /** Whether what is not done at once is waited for. */
+  readonly wait: boolean;
 }
 /** What a command does; what it returns is printed. */
 export type Action<O> = (run: Run, options: O, ...args: string[]) => Promise<unknown>;
+
+/** Of a command that may be answered with 202: its work is then carried on with `longWork`. */
+export const withWait = (c: Command): Command =>
+  c.addOption(new Option('--wait', 'until it is done, however long it takes'));
+
+/** What the work has made of the resource once it is over, or, without `--wait`, as it stands. */
+export async function longWork<T>(run: Run, begin: () => Promise<T>): Promise<T> {
+  const { client, progress, wait } = run;
+  const begun = await begin();
+  if (!wait || client.pending === null) return begun;
+  const { resource } = await waitFor(client, progress, client.pending);
+  client.pending = null;
+  return client.get<T>(resource);
+}
 
 /** Declares one command: its words, what it does, an example, and the action. */
 export function declare<O extends object>(
@@ -24,19 +43,27 @@ export function declare<O extends object>(
   command.addHelpText('after', `\nExample:\n  kcm ${about.example}`);
   command.action(async (...given: unknown[]) => {
     const args = given.slice(0, -2) as string[];
-    const options = command.optsWithGlobals<O & OutputMode>();
+    const options = command.optsWithGlobals<O & OutputMode & Waits>();
+    const { json, quiet, color, wait } = options;
+    if (!color) process.env['NO_COLOR'] = '1';
     const settings = readSettings(process.env);
     const client = new Client(settings);
-    const result = await action({ client, settings }, options, ...args);
-    print(result, { json: options.json, quiet: options.quiet });
-    if (client.waiting) {
-      process.stderr.write('Still at work: look again with the matching `show` command.\n');
+    const progress = new Progress({ json, quiet });
+    const run = { client, settings, progress, wait: wait === true };
+    print(await action(run, options, ...args), { json, quiet });
+    if (client.pending !== null) {
+      const next = `Still at work. To wait for it: ${waitCommand(client.pending)}`;
+      process.stderr.write(`${printableText(next)}\n`);
       process.exitCode = EXIT.waiting;
     }
   });
 }
+interface Waits {
+  readonly color: boolean;
+  readonly wait?: boolean;
+}
 
-/** @returns the exit code of a failure, having said what went wrong */
+/** @returns the exit code of a failure, having said what went wrong and what to do next */
 export function explain(error: unknown): number {
   const say = (text: string) => process.stderr.write(`kcm: ${printableText(text)}\n`);
   if (error instanceof Refused) {

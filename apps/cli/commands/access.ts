@@ -1,26 +1,9 @@
 import type { Command } from 'commander';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { certificateRequest } from '../certificate-request.js';
 import { UsageError } from '../failures.js';
+import { type Issued, writeIdentity } from '../identity-files.js';
 import { declare } from '../program.js';
 import { wholeNumber } from '../whole-number.js';
-
-interface Issued {
-  readonly certificate: string;
-  readonly ca: string;
-  readonly notAfter: string;
-}
-
-/** client.pem, client-key.pem (0600), ca.pem. */
-function writeIdentity(dir: string, issued: Issued, privateKey: string): object {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const files = { certificate: 'client.pem', key: 'client-key.pem', ca: 'ca.pem' };
-  writeFileSync(join(dir, files.certificate), issued.certificate);
-  writeFileSync(join(dir, files.key), privateKey, { mode: 0o600 });
-  writeFileSync(join(dir, files.ca), issued.ca);
-  return { out: dir, ...files, notAfter: issued.notAfter };
-}
 
 /** `90s`, `30m`, `1h`, `1d`, or seconds. */
 function secondsOf(text: string): number {
@@ -82,38 +65,5 @@ export function accessCommands(program: Command): void {
       });
       return writeIdentity(out, issued, privateKey);
     },
-  );
-  const edge = program.command('edge').description('Edges');
-  declare<{ services: string; out: string }>(
-    edge,
-    'enrol <id>',
-    {
-      summary: 'Enrol an Edge; its key is made here',
-      example: 'edge enrol edge-1 --services billing --out ./edge-1',
-    },
-    (c) =>
-      c
-        .requiredOption('--services <ids>', 'comma-separated')
-        .requiredOption('--out <dir>', 'client.pem, client-key.pem, ca.pem'),
-    async ({ client }, { services, out }, id) => {
-      const { privateKey, csr } = await certificateRequest(id);
-      const body = { id, services: services.split(','), csr };
-      const issued = await client.post<Issued>('/v1/edges', body);
-      return writeIdentity(out, issued, privateKey);
-    },
-  );
-  declare(
-    edge,
-    'list',
-    { summary: 'The enrolled Edges', example: 'edge list' },
-    (c) => c,
-    ({ client }) => client.list('/v1/edges'),
-  );
-  declare(
-    edge,
-    'revoke <id>',
-    { summary: 'Revoke an Edge', example: 'edge revoke edge-1' },
-    (c) => c,
-    ({ client }, _options, id) => client.post(`/v1/edges/${encodeURIComponent(id)}/revoke`),
   );
 }

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { print } from '../output.js';
+import { printLine } from '../output.js';
 import { declare, type Run } from '../program.js';
 import { wholeNumber } from '../whole-number.js';
-import { tenantPath } from './tenants.js';
+import { tenantPath } from '../tenant-words.js';
 
 interface Search {
   readonly tenant?: string;
@@ -20,7 +20,15 @@ interface Search {
 interface Item {
   readonly position: string;
   readonly at: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly outcome: string;
+  readonly code?: string;
 }
+const lineOf = ({ at, actor, action, resource, outcome, code }: Item): string =>
+  [at, actor, action, resource, code === undefined ? outcome : `${outcome}: ${code}`].join('  ');
+
 const TAIL_MS = 1_000;
 
 const withFilter = (c: Command): Command =>
@@ -62,18 +70,11 @@ export function auditCommands(program: Command): void {
         for (const item of await search(run, options, from)) {
           if (seen.has(item.position)) continue;
           seen.add(item.position);
-          print(options.json ? item : JSON.stringify(item), options);
+          printLine(item, lineOf(item), options);
           from = item.at;
         }
         await sleep(TAIL_MS);
       }
     },
-  );
-  declare<{ tenant: string }>(
-    program,
-    'leases',
-    { summary: 'Who holds a lease, and until when', example: 'leases --tenant acme' },
-    (c) => c.requiredOption('--tenant <id>', 'the tenant'),
-    ({ client }, { tenant }) => client.list(tenantPath(tenant, 'leases')),
   );
 }

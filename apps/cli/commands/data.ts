@@ -3,7 +3,7 @@ import { askEdge } from '../edge-socket.js';
 import { type ProblemBody, Refused } from '../failures.js';
 import { declare } from '../program.js';
 import { readStdin } from '../stdin.js';
-import { pairs } from './tenants.js';
+import { pairs } from '../pairs.js';
 
 interface Options {
   readonly tenant: string;

@@ -4,7 +4,7 @@ import type { Client } from '../client.js';
 import { passes } from '../failures.js';
 import { printLine } from '../output.js';
 import { declare } from '../program.js';
-import { ofTenant, tenantPath } from './tenants.js';
+import { ofTenant, tenantPath } from '../tenant-words.js';
 
 interface Tail {
   readonly tenant: string;

@@ -1,4 +1,5 @@
-import { isSettled, linesOf } from './revocation-watch.js';
+import { heard, isSettled } from '../revocation.js';
+import { linesOf } from './revocation-watch.js';
 
 const at = (second: number) => new Date(Date.UTC(2030, 0, 1, 0, 0, second)).toISOString();
 const spoke = { id: 'edge:a', refusedAt: at(1), erasedAt: at(2), lastGrantEnds: at(20) };
@@ -25,6 +26,13 @@ describe('Watching a revocation', () => {
     expect(linesOf(kill, when(20))[2]).toBe(`edge:b  silent; its last grant ended ${at(20)}`);
     const dropped = { ...kill, holders: [{ ...spoke, erasedAt: null }] };
     expect(linesOf(dropped, when(5))[1]).toBe(`edge:a  refused ${at(1)}, erasure not confirmed`);
+  });
+
+  it('says in one line how many have acknowledged, and who is silent until when', () => {
+    expect(heard(kill, when(5))).toBe(
+      `1 of 3 have acknowledged; edge:b silent until ${at(20)}; edge:c silent until ${at(30)}`,
+    );
+    expect(heard(kill, when(30))).toBe('1 of 3 have acknowledged');
   });
 
   it('is over when each holder has spoken or can serve no more, or when it was released', () => {

@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
-import { readFileSync } from 'node:fs';
-import { parseTrust, renderReceipt, verifyReceipt } from '@kcm/evidence/verify';
-import { UsageError } from '../failures.js';
-import { declare } from '../program.js';
+import { declare, longWork, withWait } from '../program.js';
+import { holdersHeard, type Revocation } from '../revocation.js';
 import { revocationWatchCommand } from './revocation-watch.js';
-import { ofTenant, tenantPath } from './tenants.js';
+import { ofTenant, tenantPath } from '../tenant-words.js';
 
 interface Create {
   readonly tenant: string;
@@ -24,17 +22,21 @@ export function revocationCommands(program: Command): void {
       example: 'revocation create --tenant acme --kind kill --reason offboarding',
     },
     (c) =>
-      ofTenant(c)
+      withWait(ofTenant(c))
         .requiredOption('--kind <kind>', 'suspend or kill')
         .option('--service <id>', 'only this service (suspend)')
         .requiredOption('--reason <code>', 'why, as a code')
         .option('--text <text>', 'why, in words (deletable)'),
-    ({ client }, { tenant, kind, service, reason, text }) =>
-      client.post(tenantPath(tenant, 'revocations'), {
+    async (run, { tenant, kind, service, reason, text }) => {
+      const body = {
         kind,
         scope: service === undefined ? { all: true } : { service },
         reason: { code: reason, ...(text === undefined ? {} : { text }) },
-      }),
+      };
+      const path = tenantPath(tenant, 'revocations');
+      const begun = await longWork(run, () => run.client.post<Revocation>(path, body));
+      return run.wait ? holdersHeard(run, tenant, begun.id) : begun;
+    },
   );
   declare<{ tenant: string }>(
     revocation,
@@ -59,8 +61,12 @@ export function revocationCommands(program: Command): void {
       revocation,
       `${verb} <id>`,
       { summary, example: `revocation ${verb} … --tenant acme` },
-      ofTenant,
-      ({ client }, { tenant }, id) => client.post(tenantPath(tenant, 'revocations', id, verb)),
+      (c) => withWait(ofTenant(c)),
+      async (run, { tenant }, id) => {
+        const path = tenantPath(tenant, 'revocations', id, verb);
+        const done = await longWork(run, () => run.client.post<Revocation>(path));
+        return run.wait && verb === 'shred' ? holdersHeard(run, tenant, id) : done;
+      },
     );
   }
   declare<{ tenant: string }>(
@@ -70,44 +76,4 @@ export function revocationCommands(program: Command): void {
     ofTenant,
     ({ client }, { tenant }) => client.list(tenantPath(tenant, 'locks')),
   );
-  declare<{ tenant: string }>(
-    program,
-    'trust',
-    {
-      summary: 'What a verifier pins: save it as trust.json',
-      example: 'trust --tenant acme --json',
-    },
-    ofTenant,
-    ({ client }, { tenant }) => client.get(tenantPath(tenant, 'trust')),
-  );
-  const receipt = program.command('receipt').description('Revocation receipts');
-  declare<{ tenant: string }>(
-    receipt,
-    'show <revocation>',
-    { summary: 'The receipt itself, a compact JWS', example: 'receipt show … --tenant acme' },
-    ofTenant,
-    ({ client }, { tenant }, id) => client.get(tenantPath(tenant, 'revocations', id, 'receipt')),
-  );
-  declare<{ trust: string; json?: boolean }>(
-    receipt,
-    'verify <file>',
-    {
-      summary: 'Verify a receipt offline: no server, no database, the key pinned',
-      example: 'receipt verify receipt.jws --trust trust.json',
-    },
-    (c) => c.requiredOption('--trust <file>', 'trust.json, pinned at onboarding'),
-    async (_run, { trust, json }, file) => {
-      const receiptText = read(file).trim();
-      const verified = verifyReceipt(receiptText, parseTrust(read(trust)));
-      return json ? verified : `${renderReceipt(verified)}\nVERIFIED with the key of ${trust}`;
-    },
-  );
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    throw new UsageError(`Cannot read ${file}.`);
-  }
 }

@@ -8,6 +8,16 @@ import { wholeNumber } from '../whole-number.js';
 const shareOf = async (text: string): Promise<string> =>
   (text === '-' ? (await readStdin()).toString('utf8') : text).trim();
 
+interface Seal {
+  readonly sealed: boolean;
+  readonly provided: number;
+  readonly threshold: number;
+}
+function sealIn({ sealed, provided, threshold }: Seal): string {
+  if (!sealed) return `${threshold} of ${threshold} shares: the region is open.`;
+  return `${provided} of ${threshold} shares are given: ${threshold - provided} more.`;
+}
+
 export function sysCommands(program: Command): void {
   declare(
     program,
@@ -41,10 +51,12 @@ export function sysCommands(program: Command): void {
       example: 'unseal --share -',
     },
     (c) => c.option('--share <share>', 'kcms1-…').option('--reset', 'let go of those provided'),
-    async ({ client }, { share, reset }) => {
+    async ({ client, progress }, { share, reset }) => {
       if (reset) return client.post('/v1/sys/unseal', { reset: true });
       if (share === undefined) throw new UsageError('Give --share or --reset.');
-      return client.post('/v1/sys/unseal', { share: await shareOf(share) });
+      const status = await client.post<Seal>('/v1/sys/unseal', { share: await shareOf(share) });
+      progress.note(sealIn(status));
+      return status;
     },
   );
   declare(
@@ -53,24 +65,5 @@ export function sysCommands(program: Command): void {
     { summary: 'Seal at once: every key is forgotten', example: 'seal' },
     (c) => c,
     ({ client }) => client.post('/v1/sys/seal'),
-  );
-  const projection = program.command('projection').description('Read models');
-  declare(
-    projection,
-    'digest',
-    { summary: 'Version, position and digest of each read model', example: 'projection digest' },
-    (c) => c,
-    ({ client }) => client.list('/v1/sys/projections'),
-  );
-  declare(
-    projection,
-    'rebuild <name>',
-    {
-      summary: 'Rebuild a read model from the ledger and compare it with the live one',
-      example: 'projection rebuild tenants',
-    },
-    (c) => c,
-    ({ client }, _options, name) =>
-      client.post(`/v1/sys/projections/${encodeURIComponent(name)}/rebuild`),
   );
 }

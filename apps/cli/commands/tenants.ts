@@ -1,10 +1,7 @@
 import type { Command } from 'commander';
-import { UsageError } from '../failures.js';
 import { declare } from '../program.js';
+import { tenantPath } from '../tenant-words.js';
 import { wholeNumber } from '../whole-number.js';
-
-export const tenantPath = (tenant: string, ...rest: string[]): string =>
-  ['/v1/tenants', encodeURIComponent(tenant), ...rest.map(encodeURIComponent)].join('/');
 
 interface PolicyOptions {
   readonly leaseSeconds?: string;
@@ -80,42 +77,4 @@ export function tenantCommands(program: Command): void {
     withPolicy,
     ({ client }, options, id) => client.put(tenantPath(id, 'policy'), policyOf(options)),
   );
-  const service = program.command('service').description('Services of a tenant');
-  declare<{ tenant: string }>(
-    service,
-    'map <id>',
-    {
-      summary: 'Map a service: its L3 key is created',
-      example: 'service map billing --tenant acme',
-    },
-    ofTenant,
-    ({ client }, options, id) => client.post(tenantPath(options.tenant, 'services'), { id }),
-  );
-  declare<{ tenant: string }>(
-    service,
-    'list',
-    { summary: 'The mapped services', example: 'service list --tenant acme' },
-    ofTenant,
-    ({ client }, options) => client.list(tenantPath(options.tenant, 'services')),
-  );
-  declare<{ tenant: string }>(
-    service,
-    'unmap <id>',
-    { summary: 'Unmap a service; its keys stay', example: 'service unmap billing --tenant acme' },
-    ofTenant,
-    ({ client }, options, id) => client.delete(tenantPath(options.tenant, 'services', id)),
-  );
-}
-
-export const ofTenant = (c: Command): Command => c.requiredOption('--tenant <id>', 'the tenant');
-
-/** `key=value` pairs; values that are JSON are taken as such. */
-export function pairs(list: readonly string[] | undefined): Record<string, unknown> {
-  const out: Record<string, unknown> = {};
-  for (const pair of list ?? []) {
-    const at = pair.indexOf('=');
-    if (at < 1) throw new UsageError(`${pair} is not of the form name=value.`);
-    out[pair.slice(0, at)] = pair.slice(at + 1);
-  }
-  return out;
 }

@@ -1,0 +1,49 @@
+import { printableLine } from '@kcm/kernel';
+import { type Cell, table } from './table.js';
+import type { Terminal } from './terminal.js';
+
+const NESTED_MAX = 40;
+
+/** One line a member, nested ones indented; lists of objects as a table. */
+export function lines(value: unknown, terminal: Terminal, indent = ''): string[] {
+  if (Array.isArray(value)) {
+    if (value.length === 0) return [`${indent}(none)`];
+    if (value.every((item) => typeof item === 'object' && item !== null))
+      return listed(value as Record<string, unknown>[], terminal, indent);
+    return value.map((item) => `${indent}- ${flat(item)}`);
+  }
+  if (typeof value !== 'object' || value === null) return [indent + flat(value)];
+  const width = Math.max(0, ...Object.keys(value).map((key) => printableLine(key).length));
+  return Object.entries(value).flatMap(([key, member]) =>
+    typeof member === 'object' && member !== null
+      ? [`${indent}${printableLine(key)}`, ...lines(member, terminal, `${indent}  `)]
+      : [`${indent}${printableLine(key).padEnd(width)}  ${flat(member)}`],
+  );
+}
+
+/** One value on one line. */
+export function flat(value: unknown): string {
+  if (value === null || value === undefined) return '-';
+  return printableLine(typeof value === 'string' ? value : JSON.stringify(value));
+}
+
+/** On a terminal a list or an object in a cell must not push the others away. */
+function cell(value: unknown, { columns }: Terminal): Cell {
+  const text = flat(value);
+  const nested = typeof value === 'object' && value !== null;
+  const long = nested && columns !== null && text.length > NESTED_MAX;
+  return { text: long ? `${text.slice(0, NESTED_MAX - 1)}…` : text, nested };
+}
+
+function listed(
+  rows: readonly Record<string, unknown>[],
+  terminal: Terminal,
+  indent: string,
+): string[] {
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const cells = rows.map((row) => names.map((name) => cell(row[name], terminal)));
+  const { columns, colour } = terminal;
+  const inside = columns === null ? null : Math.max(1, columns - indent.length);
+  const drawn = table(names.map(printableLine), cells, { columns: inside, colour });
+  return drawn.map((line) => indent + line);
+}
