@@ -5,6 +5,7 @@ import type { KcmError } from '@kcm/kernel';
 import { askSocket, KmipPeer } from '@kcm/testing/edge';
 import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
 import { readConfig } from './config.js';
+import { CertificateFiles } from './reload.js';
 import { runEdge } from './run.js';
 import { edgeIdentity } from './tls.js';
 
@@ -118,6 +119,74 @@ describe('An Edge’s certificate', () => {
       ['-----BEGIN CERTIFICATE-----', certificate.privateKey, /cannot be read/],
     ] as const)
       expect(() => edgeIdentity(pem, key, now)).toThrow(detail);
+  });
+});
+
+describe('Certificate files that are read again', () => {
+  let files: Record<'KCM_TLS_CERT' | 'KCM_TLS_KEY' | 'KCM_TLS_CA', string>;
+  let renewed: string[];
+  let said: string[];
+  let reloading: CertificateFiles;
+  const write = (next: { certificate: string; privateKey: string; ca?: string }): void => {
+    writeFileSync(files.KCM_TLS_CERT, next.certificate);
+    writeFileSync(files.KCM_TLS_KEY, next.privateKey);
+    writeFileSync(files.KCM_TLS_CA, next.ca ?? certificate.ca);
+  };
+  beforeEach(() => {
+    const at = (name: string) => join(folder, name);
+    files = { KCM_TLS_CERT: at('c.pem'), KCM_TLS_KEY: at('k.pem'), KCM_TLS_CA: at('ca.pem') };
+    renewed = [];
+    said = [];
+    write(certificate);
+    const env = environment(files);
+    reloading = new CertificateFiles(
+      env,
+      { renew: (next) => renewed.push(next.certificate) },
+      readConfig(env),
+      (level, msg, fields) => said.push([level, msg, fields?.['detail'] ?? ''].join(' ').trim()),
+    );
+  });
+
+  it('are used when they are whole and of this Edge', async () => {
+    reloading.reload();
+    expect(said).toEqual(['info certificate-unchanged']);
+    const next = await authority.edge('e1');
+    write(next);
+    reloading.reload();
+    reloading.reload();
+    expect(renewed).toEqual([next.certificate.trim()]);
+    expect(said.slice(1)).toEqual(['info certificate-reloaded', 'info certificate-unchanged']);
+  });
+
+  it('change nothing when they are not, and it is told what is wrong', async () => {
+    const [next, other, foreign] = await Promise.all([
+      authority.edge('e1'),
+      authority.edge('e2'),
+      TestAuthority.create().then((another) => another.edge('e1')),
+    ]);
+    const expired = await authority.issue(
+      [{ type: 'url', value: 'kcm://region/local/edge/e1' }],
+      Date.now() - 1_000,
+    );
+    for (const [wrong, detail] of [
+      [{ ...next, privateKey: certificate.privateKey }, /KCM_TLS_KEY: does not belong/],
+      [{ ...next, certificate: '' }, /KCM_TLS_CERT/],
+      [{ ...next, certificate: next.certificate.slice(0, 200) }, /KCM_TLS_CERT: cannot be read/],
+      [other, /is of Edge e2 in region local; this is e1/],
+      [{ ...foreign, ca: certificate.ca }, /KCM_TLS_CERT: is not of the authority/],
+      [{ ...next, ca: 'none' }, /KCM_TLS_CA/],
+      [expired, /KCM_TLS_CERT: expired/],
+    ] as const) {
+      write(wrong);
+      reloading.reload();
+      expect(said.at(-1)).toMatch(/^error certificate-not-reloaded/);
+      expect(said.at(-1)).toMatch(detail);
+      expect(said.at(-1)).not.toMatch(/PRIVATE KEY/);
+    }
+    rmSync(files.KCM_TLS_KEY);
+    reloading.reload();
+    expect(said.at(-1)).toMatch(/KCM_TLS_KEY/);
+    expect(renewed).toEqual([]);
   });
 });
 

@@ -9,6 +9,7 @@ const console = {
 
 try {
   const edge = await runEdge(process.env, console);
+  process.on('SIGHUP', () => edge.reload());
   stopOnSignal(
     () => edge.stop(),
     (error) => console.err(`The Edge did not stop cleanly: ${String(error)}`),

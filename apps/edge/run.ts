@@ -5,7 +5,8 @@ import { startTracing } from '@kcm/tracing';
 import { readConfig, socketDirOf } from './config.js';
 import { writeEndpoints } from './endpoints.js';
 import { jsonLog, type Log } from './log.js';
-import { edgeIdentity } from './tls.js';
+import { CertificateFiles } from './reload.js';
+import { assertIssued, edgeIdentity } from './tls.js';
 
 export interface Console {
   /** One JSON line for programs. */
@@ -14,13 +15,19 @@ export interface Console {
   readonly err: (line: string) => void;
 }
 
+export interface EdgeProgram extends RunningEdge {
+  /** As `CertificateFiles.reload`. */
+  reload(): void;
+}
+
 /** Starts an Edge from its environment. @throws KcmError naming what is wrong */
 export async function runEdge(
   env: Readonly<Record<string, string | undefined>>,
   console: Console,
-): Promise<RunningEdge> {
+): Promise<EdgeProgram> {
   const config = readConfig(env);
   const identity = edgeIdentity(config.certificate, config.privateKey, systemClock.wallMs());
+  assertIssued(config.certificate, config.ca);
   if (config.region !== null && config.region !== identity.region)
     throw new KcmError(
       'invalid_request',
@@ -47,6 +54,7 @@ export async function runEdge(
     tracer: tracing.tracer,
     log: logTo(log, core),
   });
+  const files = new CertificateFiles(env, edge, config, log);
   const removeEndpoints = writeEndpoints(dataDir, edge.sockets);
   console.out(JSON.stringify({ edgeSockets: edge.sockets, ...identity }));
   log('info', 'listens; waiting for Core', { core });
@@ -54,6 +62,7 @@ export async function runEdge(
     sockets: edge.sockets,
     status: (service) => edge.status(service),
     renew: (next) => edge.renew(next),
+    reload: () => files.reload(),
     stop: async () => {
       removeEndpoints();
       await edge.stop();

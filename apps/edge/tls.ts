@@ -2,6 +2,8 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { KcmError } from '@kcm/kernel';
 import { identityOf } from '@kcm/kmip/server';
 
+const AUTHORITY = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
 /**
  * Who the certificate says this Edge is: its SAN URI is the only authority.
  * @throws KcmError invalid_request when it is no Edge's, expired, or the key is another's
@@ -21,6 +23,23 @@ export function edgeIdentity(
     throw wrong('KCM_TLS_KEY', 'does not belong to the certificate');
   return { edge: identity.edge, region: identity.region };
 }
+
+/** @throws KcmError invalid_request unless one of these authorities (PEM) has signed it */
+export function assertIssued(certificatePem: string, caPem: string): void {
+  const certificate = new X509Certificate(certificatePem);
+  const issued = (caPem.match(AUTHORITY) ?? []).some((pem) => {
+    try {
+      return certificate.verify(new X509Certificate(pem).publicKey);
+    } catch {
+      return false;
+    }
+  });
+  if (!issued) throw wrong('KCM_TLS_CERT', 'is not of the authority in KCM_TLS_CA');
+}
+
+/** When a certificate (PEM) that can be read ends. */
+export const endOf = (certificatePem: string): string =>
+  new X509Certificate(certificatePem).validTo;
 
 function parsed(certificatePem: string, privateKeyPem: string) {
   let certificate: X509Certificate;

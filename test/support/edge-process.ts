@@ -29,14 +29,23 @@ export class EdgeProcess {
     env: Env = {},
   ): Promise<EdgeProcess> {
     mkdirSync(stage.path('identities'), { recursive: true });
-    const out = stage.path('identities', id);
-    const words = ['edge', 'enrol', id, '--services', services.join(','), '--out', out];
-    const enrolled = await region.kcm(...words);
-    if (enrolled.code !== 0) throw new Error(`kcm edge enrol failed: ${enrolled.stderr}`);
     const wire = await Proxy.listen(stage, () => region.kmip);
     const edge = new EdgeProcess(stage, id, services, wire, env);
+    await edge.enrol(region);
     await edge.restart();
     return edge;
+  }
+
+  /** Also again: a new certificate in the same files. */
+  async enrol(region: Region): Promise<void> {
+    const words = ['--services', this.services.join(','), '--out', this.identity];
+    const enrolled = await region.kcm('edge', 'enrol', this.id, ...words);
+    if (enrolled.code !== 0) throw new Error(`kcm edge enrol failed: ${enrolled.stderr}`);
+  }
+
+  /** The folder of its certificate. */
+  get identity(): string {
+    return this.stage.path('identities', this.id);
   }
 
   get program(): Program {
@@ -50,7 +59,7 @@ export class EdgeProcess {
   /** A new boot. Resolves when it is connected to Core, or (`alone`) when it answers at all. */
   async restart(alone = false): Promise<void> {
     await this.#program?.stop();
-    const identity = this.stage.path('identities', this.id);
+    const { identity } = this;
     const program = this.stage.start(`edge ${this.id}`, 'edge', {
       KCM_DATA_DIR: this.data,
       KCM_EDGE_SERVICES: this.services.join(','),
