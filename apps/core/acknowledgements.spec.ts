@@ -1,6 +1,7 @@
 import { l2KeyId, l3KeyId, type CoreView } from '@kcm/custody';
 import type { AccessState, RevocationState, Scope } from '@kcm/domain';
 import { keyVersionUid, systemClock } from '@kcm/kernel';
+import { SimClock } from '@kcm/testing/edge';
 import { Acknowledgements } from './acknowledgements.js';
 
 const SPOKE = '2030-01-01T00:00:00.000Z';
@@ -20,6 +21,22 @@ function knowing(held: Readonly<Record<string, { epoch: number; scope?: Scope }>
   } as unknown as CoreView;
 }
 
+const wordOf = (epoch: number, key = anchor) => ({
+  edge: 'e1',
+  boot: 'b1',
+  statement: {
+    boot: 'b1',
+    uid: keyVersionUid({ tenant: 'acme', key, version: 1 }),
+    term: 1,
+    epoch,
+    refusedAt: SPOKE,
+    erasedAt: 'dropped-unconfirmed',
+    handles: 1,
+  } as const,
+  jws: 'a.b.c',
+  certificateSha256: 'f'.repeat(64),
+});
+
 /** The revocations in which a word about this key, said at this epoch, is recorded. */
 async function recordedIn(view: CoreView, epoch: number, key = anchor): Promise<string[]> {
   const streams: string[] = [];
@@ -27,15 +44,7 @@ async function recordedIn(view: CoreView, epoch: number, key = anchor): Promise<
     streams.push(stream);
     return Promise.resolve({ events: [], revision: 0, position: null, replayed: false });
   };
-  const uid = keyVersionUid({ tenant: 'acme', key, version: 1 });
-  const said = { refusedAt: SPOKE, erasedAt: 'dropped-unconfirmed', handles: 1 };
-  await new Acknowledgements(view, dispatch, systemClock).record({
-    edge: 'e1',
-    boot: 'b1',
-    statement: { boot: 'b1', uid, term: 1, epoch, ...said },
-    jws: 'a.b.c',
-    certificateSha256: 'f'.repeat(64),
-  });
+  await new Acknowledgements(view, dispatch, systemClock).record(wordOf(epoch, key));
   return streams;
 }
 
@@ -53,6 +62,20 @@ describe("A holder's word", () => {
   it('goes to every lock that is held with it', async () => {
     const view = knowing({ r1: { epoch: 6 }, r2: { epoch: 7 } });
     expect(await recordedIn(view, 7)).toEqual(['revocation-acme.r1', 'revocation-acme.r2']);
+  });
+
+  it('that is faster than the record waits for it, whatever its own clock says', async () => {
+    const clock = new SimClock();
+    const nothing = () => Promise.reject(new Error('nothing is to be recorded'));
+    const words = new Acknowledgements(knowing({}), nothing, clock);
+    // Its holder's clock is off by hours, to either side.
+    for (const hours of [-2, 4]) {
+      clock.setWall(Date.parse(SPOKE) + hours * 3_600_000 - clock.wallMs());
+      for (let waited = 0; waited <= 30_000; waited += 10_000, clock.advance(10_000))
+        await expect(words.record(wordOf(9))).rejects.toMatchObject({ code: 'wrong_state' });
+      // Nothing has come that it could answer.
+      await words.record(wordOf(9));
+    }
   });
 
   it('about one service answers for no other and not for the tenant', async () => {

@@ -7,12 +7,17 @@ import type { Signed } from './kmip/statements.js';
 
 /** So long a word of a holder waits for the record of the lock that it answers. */
 const WAITS_MS = 30_000;
+/** Words that wait at once; a holder that floods displaces the oldest. */
+const WAITING_MAX = 10_000;
 
 /**
  * A holder's signed word goes to every revocation that it answers. A notice may be faster than the
  * record of the lock: then the holder is told to come again.
  */
 export class Acknowledgements {
+  /** When a word that answers nothing yet came first, monotonic ms: its holder's clock may be off. */
+  readonly #waiting = new Map<string, number>();
+
   constructor(
     private readonly view: CoreView,
     private readonly dispatch: Dispatch,
@@ -27,12 +32,24 @@ export class Acknowledgements {
     const tenant = parseKeyVersionUid(statement.uid)!.tenant;
     const held = locksOf(this.view.access(tenant)).filter((lock) => lock.kind !== 'blocked');
     if (held.length === 0) {
-      const age = this.clock.wallMs() - Date.parse(statement.refusedAt);
       // Lifted meanwhile, or a block, which opens no revocation: nothing is left to answer.
-      if (age > WAITS_MS || this.view.access(tenant).epoch > statement.epoch) return;
+      if (this.view.access(tenant).epoch > statement.epoch || this.#waitedOut(word)) return;
       throw comeAgain();
     }
     for (const { lock } of held) await this.#record(tenant, lock, word, traceparent);
+  }
+
+  #waitedOut({ edge, statement }: Signed<AckStatement>): boolean {
+    const { boot, uid, term, epoch, refusedAt } = statement;
+    const word = [edge, boot, uid, term, epoch, refusedAt].join(' ');
+    const now = this.clock.monotonicMs();
+    const since = this.#waiting.get(word) ?? now;
+    this.#waiting.delete(word);
+    if (now - since > WAITS_MS) return true;
+    this.#waiting.set(word, since);
+    const [oldest] = this.#waiting.keys();
+    if (this.#waiting.size > WAITING_MAX && oldest !== undefined) this.#waiting.delete(oldest);
+    return false;
   }
 
   async #record(
