@@ -1,6 +1,7 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Commands } from '@kcm/application';
 import { type CoreView, SealService } from '@kcm/custody';
+import { systemScheduler } from '@kcm/kernel';
 import { Authenticator, SealStatus } from '@kcm/platform';
 import { CredentialsController } from './sys/credentials.controller.js';
 import { EdgesController } from './sys/edges.controller.js';
@@ -35,7 +36,7 @@ export class CoreModule {
           provide: RegionService,
           inject: [Commands],
           useFactory: (commands: Commands) =>
-            new RegionService(region, boot, seals, commands, view, hooks, onLost),
+            new RegionService(region, boot, seals, commands, view, hooks, systemScheduler, onLost),
         },
       ],
       exports: [Authenticator, SealStatus, RegionService],

@@ -151,7 +151,13 @@ export class Standalone {
     const { core, edge } = this.#parts;
     core.sealed();
     this.#app!.get(EventStreams, { strict: false }).endAll('the region is sealed');
-    this.#endpoints.write({ http: this.#http, edgeSockets: edge.sockets });
+    try {
+      this.#endpoints.write({ http: this.#http, edgeSockets: edge.sockets });
+    } catch (error) {
+      // A full disk does not keep the region open; a door that is closed must not be named.
+      this.#endpoints.remove();
+      this.ground.logger.warn({ err: error }, 'endpoints.json was not written');
+    }
   }
 
   async #tidy(): Promise<void> {

@@ -121,8 +121,8 @@ export class CallJournal {
   }
 
   /** Resolves when everything handed over is written; for an orderly stop. */
-  idle(): Promise<void> {
-    return this.#writer.idle();
+  end(): Promise<void> {
+    return this.#writer.end();
   }
 
   #event(event: CallsEvent, tenant: string | null, trace: Trace): NewEvent {

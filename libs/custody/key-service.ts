@@ -121,7 +121,7 @@ export class KeyService {
   async stop(): Promise<void> {
     this.seal();
     this.#recorder.stop();
-    await this.journal.idle();
+    await this.journal.end();
   }
 
   /** `service` null: the whole tenant. How many keys were filled with zeros. */

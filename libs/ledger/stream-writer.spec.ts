@@ -58,6 +58,24 @@ describe('the one writer of a stream', () => {
     expect(ids(ledger.events)).toEqual(['outcome']);
   });
 
+  it('ends though the ledger is away: what it refuses then is lost, what it takes is written', async () => {
+    const { ledger, time, writer } = journal();
+    writer.later(event('taken'));
+    await writer.end();
+    expect(ids(ledger.events)).toEqual(['taken']);
+    const other = journal();
+    other.ledger.down = true;
+    other.writer.later(event('outcome'));
+    await settled();
+    const ended = other.writer.end();
+    await other.time.advance(LIMITS.retryMsMax);
+    await ended;
+    other.ledger.down = false;
+    await time.advance(LIMITS.retryMsMax);
+    expect(other.ledger.events).toEqual([]);
+    await expect(other.writer.write(event('late'))).rejects.toBeInstanceOf(LedgerUnavailable);
+  });
+
   it('an append that was perhaps stored is repeated, and stored once', async () => {
     const { ledger, time, writer } = journal();
     ledger.silentOnce = true;

@@ -27,6 +27,7 @@ export class StreamWriter {
   #expected: Expected = 'noStream';
   #draining: Promise<void> | null = null;
   #stopped = false;
+  #ending = false;
   #failures = 0;
 
   constructor(
@@ -58,6 +59,12 @@ export class StreamWriter {
   /** Resolves when nothing is on its way any more. */
   async idle(): Promise<void> {
     while (this.#draining !== null) await this.#draining;
+  }
+
+  /** As `idle`, for the end of the process: what the ledger refuses from now on is lost with it. */
+  async end(): Promise<void> {
+    this.#ending = true;
+    await this.idle();
   }
 
   #push(entry: Entry): void {
@@ -98,6 +105,7 @@ export class StreamWriter {
         return await this.ledger.append(this.stream, this.#expected, events);
       } catch (error) {
         if (error instanceof LedgerConflict) return this.#replaced(batch);
+        if (this.#ending) return this.#lost(batch, error);
         // Perhaps stored: only the same append again, with the same ids, can tell.
         inDoubt ||= error instanceof LedgerOutcomeUnknown;
         if (!inDoubt) this.#giveBack(batch, error);
@@ -114,6 +122,14 @@ export class StreamWriter {
     for (const entry of this.#queue) if (entry.need === 'now') entry.reject(reason);
     const kept = (entry: Entry) => entry.need === 'eventually';
     this.#queue = [...batch.filter(kept), ...this.#queue.filter(kept)];
+  }
+
+  #lost(batch: readonly Entry[], error: unknown): null {
+    this.#stopped = true;
+    const reason = new LedgerUnavailable('The journal is closed.', error);
+    for (const entry of [...batch, ...this.#queue]) entry.reject(reason);
+    this.#queue = [];
+    return null;
   }
 
   #replaced(batch: readonly Entry[]): null {

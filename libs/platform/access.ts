@@ -33,6 +33,8 @@ export interface Route {
   readonly headers?: readonly string[];
   /** Changes something: takes Idempotency-Key and answers Kcm-Token. */
   readonly command?: boolean;
+  /** Reduces access: acts though its Idempotency-Key cannot be kept. Repeating it is harmless. */
+  readonly actsFirst?: boolean;
   /** A command on the very stream whose revision the resource's GET answers as its ETag. */
   readonly ifMatch?: boolean;
 }

@@ -6,7 +6,15 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { type CommandContext, decodeToken, Reservations, Subjects } from '@kcm/application';
-import { commandIdOf, type CommandId, type Json, LIMITS, type Random, uuidv4 } from '@kcm/kernel';
+import {
+  commandIdOf,
+  type CommandId,
+  type Json,
+  KcmError,
+  LIMITS,
+  type Random,
+  uuidv4,
+} from '@kcm/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, type Observable, switchMap } from 'rxjs';
 import { z } from 'zod';
@@ -77,7 +85,12 @@ export class CommandInterceptor implements NestInterceptor {
         ? (uuidv4(this.random) as CommandId)
         : commandIdOf([tenant, principal?.subject ?? '', request.method, path, key]);
     const fingerprint = await this.subjects.fingerprint(tenant, (request.body ?? {}) as Json);
-    if (key !== undefined) await this.reservations.reserve(commandId, fingerprint);
+    if (key !== undefined) {
+      const { actsFirst = false } = request.kcm.route!;
+      await this.reservations.reserve(commandId, fingerprint).catch((error: unknown) => {
+        if (!actsFirst || !isUnavailable(error)) throw error;
+      });
+    }
     const ifMatch = head['if-match'];
     return {
       commandId,
@@ -91,3 +104,6 @@ export class CommandInterceptor implements NestInterceptor {
     };
   }
 }
+
+const isUnavailable = (error: unknown): boolean =>
+  error instanceof KcmError && error.code === 'ledger_unavailable';

@@ -54,7 +54,7 @@ function isRecorded({ method, routeOptions, kcm }: FastifyRequest): boolean {
   return !READS.includes(method) || (kcm.principal !== null && !kcm.admitted);
 }
 
-/** Every refusal leaves as problem+json, and is recorded before it is answered. */
+/** Every refusal leaves as problem+json; it is recorded before it is answered, if the ledger can. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(
@@ -85,7 +85,8 @@ export class ProblemFilter implements ExceptionFilter {
     const known = this.known(raised, request, reply);
     const error = known ?? new KcmError('internal', 'Something failed on our side.');
     if (known === null) this.logger.error({ err: raised, correlationId }, 'unexpected failure');
-    if (isRecorded(request)) {
+    // A ledger that has just refused a command would refuse its refusal too, and hold it up.
+    if (isRecorded(request) && error.code !== 'ledger_unavailable') {
       await this.refusals.record({
         actor: principal?.actor ?? 'anonymous',
         tenant: principal?.tenant ?? null,

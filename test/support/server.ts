@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, ask, type Asked } from './http.js';
+import type { SmallDisk } from './small-disk.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const FLAGS = ['--expose-gc', '--enable-source-maps', '--disable-warning=ExperimentalWarning'];
@@ -19,6 +20,10 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Program and arguments; default the product's own standalone. */
   readonly program?: readonly string[];
+  /** Words of a program that starts it. */
+  readonly before?: readonly string[];
+  /** Where its data folder lies instead: a file system of its own. */
+  readonly disk?: SmallDisk;
 }
 
 /** A folder below the machine's temporary one, for one spec. */
@@ -26,14 +31,16 @@ export const scratchFolder = (name: string): string => mkdtempSync(join(tmpdir()
 export const removeFolder = (folder: string): void =>
   rmSync(folder, { recursive: true, force: true });
 
-/** Runs a program of the build; its output goes to `log`. */
+/** Runs a program of the build, by the words `before`; its output goes to `log`. */
 export function runProgram(
   program: readonly string[],
   env: Readonly<Record<string, string>>,
   log: string,
+  before: readonly string[] = [],
 ): ChildProcess {
   const file = openSync(log, 'a');
-  const child = spawn(process.execPath, [...FLAGS, ...program], {
+  const [command = '', ...words] = [...before, process.execPath, ...FLAGS, ...program];
+  const child = spawn(command, words, {
     cwd: ROOT,
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
     stdio: ['ignore', file, file],
@@ -61,8 +68,9 @@ export class Server {
     private readonly options: ServerOptions = {},
   ) {}
 
+  /** As the test sees it. */
   get dataDir(): string {
-    return join(this.folder, 'data');
+    return this.options.disk?.path ?? join(this.folder, 'data');
   }
   get log(): string {
     return join(this.folder, 'server.log');
@@ -90,12 +98,13 @@ export class Server {
     this.#child = runProgram(
       this.options.program ?? ['dist/apps/standalone/main.js'],
       {
-        KCM_DATA_DIR: this.dataDir,
+        KCM_DATA_DIR: this.options.disk?.folder ?? this.dataDir,
         KCM_HTTP_PORT: '0',
         KCM_KMIP_PORT: '0',
         ...this.options.env,
       },
       this.log,
+      this.options.before ?? this.options.disk?.words,
     );
     await this.until('endpoints.json', () => existsSync(join(this.dataDir, 'endpoints.json')));
     return this;
@@ -146,6 +155,12 @@ export class Server {
     if (!this.running) return;
     this.#must().kill('SIGKILL');
     await ended(this.#must());
+  }
+
+  /** Ended by itself. @returns its exit code */
+  async ended(): Promise<number | null> {
+    await ended(this.#must());
+    return this.#must().exitCode;
   }
 
   tail(): string {

@@ -104,6 +104,7 @@ export class SealController {
     path: 'v1/sys/seal',
     summary: 'Seal at once: Core forgets every key; leases end by themselves',
     roles: OPERATOR,
+    actsFirst: true,
     status: 200,
     answers: statusView,
     command: true,

@@ -24,6 +24,8 @@ export const FIGURES = {
   flipsAtStart: figure(150, 10_000),
   flipsInLog: figure(120, 5_000),
   flipsWhileOpen: figure(60, 5_000),
+  /** How often the disk of the whole product fills up. */
+  fullDisks: figure(5, 50),
   /** Of the writes that are refused one by one each so many-th is; lasting refusals of a kind. */
   faultStep: figure(3, 1),
   persistentFaults: figure(1, 20),
