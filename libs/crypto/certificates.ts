@@ -21,3 +21,12 @@ export function verifyIssuedBy(certificate: string, authority: string, uri: stri
     throw new KcmError('integrity', `The certificate is not that of ${uri}.`);
   return leaf.publicKey;
 }
+
+/** Whether the text holds a certificate in PEM (the first one, where there are several). */
+export function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).subject !== undefined;
+  } catch {
+    return false;
+  }
+}

@@ -111,6 +111,10 @@ describe('The configuration', () => {
     ]);
     expect(wrongIn({ ...issuer, roleMap: { a: 'root' } })).toEqual(['item 1.roleMap.a']);
     expect(wrongIn(issuer, issuer)).toEqual(['names an issuer twice']);
+    const spelled = { ...issuer, issuer: 'https://IDP.example:443' };
+    expect(wrongIn(issuer, spelled)).toEqual(['names an issuer twice']);
+    expect(wrongIn({ ...issuer, issuer: 'no URL' })).toContain('item 1.issuer');
+    expect(wrongIn({ ...issuer, ca: 'no certificate' })).toEqual(['item 1.ca']);
   });
 
   it('gives an OIDC issuer platform roles only where that is said, and no tenant with them', () => {

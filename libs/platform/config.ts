@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type FieldError, KcmError, LIMITS, REGION_ID, SERVICE_ID } from '@kcm/kernel';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
-import { issuerSettings } from './oidc/index.js';
+import { issuerKey, issuerSettings } from './oidc/index.js';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 /** Requests a second; 0: no limit. */
@@ -37,7 +37,7 @@ const json = z.string().transform((text, context): unknown => {
 const issuers = z
   .array(issuerSettings, 'must be a JSON array of issuers')
   .min(1, 'names no issuer; remove it')
-  .refine((list) => new Set(list.map(({ issuer }) => issuer)).size === list.length, {
+  .refine((list) => new Set(list.map(({ issuer }) => issuerKey(issuer))).size === list.length, {
     message: 'names an issuer twice',
   });
 const notBuilt = z.never('is not built in this release; remove it').optional();

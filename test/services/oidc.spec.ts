@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '@kcm/kernel';
 import { decodeJwt, exportSPKI, generateKeyPair } from 'jose';
 import { type Standalone, startStandalone } from '../../apps/standalone/standalone.js';
+import { TestAuthority } from '@kcm/testing/tls';
 import { Api, until } from '../support/index.js';
 import { OidcIssuer } from '../support/oidc-issuer.js';
 
@@ -24,6 +25,7 @@ describe('With OIDC issuers, over HTTP', () => {
   let platform: OidcIssuer;
   let acme: OidcIssuer;
   let shared: OidcIssuer;
+  let secure: OidcIssuer;
   let product: Standalone;
   let local: string;
   let seenBefore: number[];
@@ -49,8 +51,11 @@ describe('With OIDC issuers, over HTTP', () => {
       OidcIssuer.start({ anna: { realm: { roles: ['admins'] } }, nobody: {} }),
       OidcIssuer.start({ gwen: { customer: 'globex', roles: ['readers'] } }),
     ]);
+    const authority = await TestAuthority.create('the authority of an issuer');
+    secure = await OidcIssuer.start({}, { tls: await authority.server() });
     await start({});
-    for (const id of ['acme', 'globex']) await operator().command('/v1/tenants', { id, name: id });
+    for (const id of ['acme', 'globex', 'initech'])
+      await operator().command('/v1/tenants', { id, name: id });
     const asked = { tenant: 'acme', subject: 'anna', roles: ['auditor'] };
     local = (await operator().command<{ token: string }>('/v1/sys/tokens', asked)).token;
     seenBefore = await sees(local);
@@ -80,13 +85,20 @@ describe('With OIDC issuers, over HTTP', () => {
         roleMap: { readers: 'auditor' },
         clockSkewSeconds: 60,
       },
+      {
+        issuer: secure.url,
+        ca: authority.ca,
+        audience,
+        tenant: 'initech',
+        roleMap: { readers: 'auditor' },
+      },
     ];
     appendFileSync(issuers, JSON.stringify(settings));
     await start({ KCM_OIDC_ISSUERS: `@${issuers}` });
   });
   afterAll(async () => {
     await product?.stop();
-    await Promise.all([platform, acme, shared].map((issuer) => issuer?.stop()));
+    await Promise.all([platform, acme, shared, secure].map((issuer) => issuer?.stop()));
     rmSync(folder, { recursive: true });
   });
 
@@ -105,10 +117,24 @@ describe('With OIDC issuers, over HTTP', () => {
   const gwen = (claims: Claims = {}) =>
     shared.sign({ sub: 'gwen', customer: 'globex', roles: ['readers'], ...claims }, clock.wallMs());
 
+  const olga = (claims: Claims) => platform.sign({ sub: 'olga', ...claims }, clock.wallMs());
+
+  it('a tenant with an issuer of its own has people of no other, whatever that one claims', async () => {
+    expect(await sees(await gwen({ customer: 'acme' }))).toEqual(NOBODY);
+    expect(await sees(await olga({ tenant: 'acme', groups: ['readers'] }))).toEqual(NOBODY);
+    expect(await sees(await olga({ tenant: 'globex', groups: ['readers'] }))).toEqual(OF_GLOBEX);
+  });
+
   it('each speaks for its own people: of one tenant, of the tenant in its claim, the platform', async () => {
     expect(await sees(await acme.tokenOf('anna'))).toEqual(OF_ACME);
     expect(await sees(await shared.tokenOf('gwen'))).toEqual(OF_GLOBEX);
     expect(await sees(await platform.tokenOf('olga'))).toEqual(OF_PLATFORM);
+  });
+
+  it('an issuer over HTTPS, under an authority of its own', async () => {
+    const peter = api(await secure.sign({ sub: 'peter', roles: ['readers'] }, clock.wallMs()));
+    expect((await peter.get('/v1/tenants/initech/audit')).status).toBe(200);
+    expect((await peter.get('/v1/tenants/globex/audit')).status).toBe(404);
   });
 
   it('a token without a role that is mapped is known, and may nothing', async () => {
@@ -182,25 +208,30 @@ describe('With OIDC issuers, over HTTP', () => {
       404, 403, 403,
     ]);
     // The platform's issuer names a tenant: no platform role goes with it.
-    const olga = (claims: Claims) => platform.sign({ sub: 'olga', ...claims }, clock.wallMs());
-    expect(await sees(await olga({ tenant: 'acme', groups: ['ops', 'auditors'] }))).toEqual(none);
+    expect(await sees(await olga({ tenant: 'globex', groups: ['ops', 'auditors'] }))).toEqual([
+      404, 403, 403,
+    ]);
     expect(await sees(await olga({ groups: ['readers'] }))).toEqual([403, 403, 403]);
   });
 
   it('the same name at two issuers is two people', async () => {
-    const elsewhere = await gwen({ sub: 'anna', customer: 'acme' });
-    for (const token of [await anna(), elsewhere]) {
-      await api(token).post('/v1/tenants/acme/root-keys', {}, { 'x-correlation-id': 'two-annas' });
+    const elsewhere = await olga({ sub: 'anna', tenant: 'globex', groups: ['readers'] });
+    for (const token of [await gwen({ sub: 'anna' }), elsewhere]) {
+      await api(token).post(
+        '/v1/tenants/globex/root-keys',
+        {},
+        { 'x-correlation-id': 'two-annas' },
+      );
     }
     const auditor = api(await platform.tokenOf('olga'));
     const actors = await until('both refusals in the audit trail', 5_000, async () => {
       const items = await auditor.list<{ actor: string; correlationId: string }>(
-        '/v1/tenants/acme/audit',
+        '/v1/tenants/globex/audit',
       );
       const theirs = items.filter((item) => item.correlationId === 'two-annas');
       return theirs.length < 2 ? null : theirs.map(({ actor }) => actor);
     });
-    expect(actors.sort()).toEqual([`${acme.url}#anna`, `${shared.url}#anna`].sort());
+    expect(actors.sort()).toEqual([`${platform.url}#anna`, `${shared.url}#anna`].sort());
   });
 
   it('times count to the second, and to the skew that the issuer is given', async () => {

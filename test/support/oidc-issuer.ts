@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import {
   type CryptoKey,
@@ -11,6 +12,12 @@ import { Provider } from 'oidc-provider';
 
 /** Whom the issuer knows: its clients, each with the claims of its tokens. */
 export type People = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** PEM. */
+export interface TlsIdentity {
+  readonly certificate: string;
+  readonly privateKey: string;
+}
 
 const SECRET = 'the secret of a client in a test of its own';
 const TOKEN_SECONDS = 600;
@@ -29,17 +36,22 @@ export class OidcIssuer {
   private constructor(
     private readonly people: People,
     private readonly audience: string,
+    private readonly tls: TlsIdentity | null,
   ) {}
 
-  static async start(people: People, audience = 'openkcm'): Promise<OidcIssuer> {
-    const issuer = new OidcIssuer(people, audience);
+  /** `tls`: over HTTPS, with this certificate. */
+  static async start(
+    people: People,
+    { audience = 'openkcm', tls = null }: { audience?: string; tls?: TlsIdentity | null } = {},
+  ): Promise<OidcIssuer> {
+    const issuer = new OidcIssuer(people, audience, tls);
     await issuer.up();
     await issuer.rotate();
     return issuer;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `${this.tls === null ? 'http' : 'https'}://127.0.0.1:${this.#port}`;
   }
 
   /** A new signing key; the old one is not published any more. */
@@ -53,10 +65,15 @@ export class OidcIssuer {
   }
 
   async up(): Promise<void> {
-    const server = createServer((request, response) => {
+    const answer: RequestListener = (request, response) => {
       if (request.url === '/jwks') this.keyReads += 1;
       this.#answers(request, response);
-    });
+    };
+    const { tls } = this;
+    const server =
+      tls === null
+        ? createServer(answer)
+        : createTlsServer({ cert: tls.certificate, key: tls.privateKey }, answer);
     await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;

@@ -1,6 +1,6 @@
 import { type Clock, LIMITS, rfc3339, type Scheduler } from '@kcm/kernel';
 import { createLocalJWKSet, errors, type JWTVerifyGetKey } from 'jose';
-import { IssuerUnusable, type ReadIssuer } from './read-issuer.js';
+import { type IssuerSource, IssuerUnusable, type ReadIssuer } from './read-issuer.js';
 
 export interface IssuerKeysDeps {
   readonly read: ReadIssuer;
@@ -29,7 +29,7 @@ export class IssuerKeys {
   readonly #end = new AbortController();
 
   constructor(
-    private readonly issuer: string,
+    private readonly source: IssuerSource,
     private readonly deps: IssuerKeysDeps,
   ) {}
 
@@ -94,13 +94,13 @@ export class IssuerKeys {
     const startedAtMs = this.deps.clock.bootMs();
     this.#triedAtMs = startedAtMs;
     try {
-      const set = await this.deps.read(this.issuer, this.#end.signal);
+      const set = await this.deps.read(this.source, this.#end.signal);
       this.#kept = { find: createLocalJWKSet(set), readAtMs: startedAtMs };
       this.#failure = null;
     } catch (error) {
       if (this.#end.signal.aborted) return;
       this.#failure = error instanceof IssuerUnusable ? error.message : 'its keys are malformed';
-      this.deps.onFailed(this.issuer, this.#failure);
+      this.deps.onFailed(this.source.issuer, this.#failure);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { isCertificate } from '@kcm/crypto';
 import { LIMITS, TENANT_ID } from '@kcm/kernel';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
@@ -47,6 +48,8 @@ const role = z.enum(ROLES, 'is not a role of this product');
 export const issuerSettings = z
   .strictObject({
     issuer,
+    /** PEM of the authority of its server's certificate, in the place of the usual ones. */
+    ca: z.string().refine(isCertificate, 'is no certificate in PEM').optional(),
     audience: z.string().min(1),
     /** The only tenant it speaks for; without it the tenant claim decides. */
     tenant: z.string().regex(TENANT_ID, 'is not a tenant id').optional(),
@@ -77,9 +80,12 @@ export const issuerSettings = z
       .max(LIMITS.oidcClockSkewSecondsMax)
       .default(LIMITS.oidcClockSkewSecondsDefault),
   })
-  .superRefine(({ tenant, platform, roleMap }, context) => {
+  .superRefine(({ issuer, ca, tenant, platform, roleMap }, context) => {
     const wrong = (path: string[], message: string) =>
       context.addIssue({ code: 'custom', path, message });
+    if (ca !== undefined && !issuer.startsWith('https:')) {
+      wrong(['ca'], 'is for an https issuer');
+    }
     if (tenant !== undefined && platform) {
       wrong(['platform'], 'an issuer with a tenant speaks for that tenant only');
     }
@@ -89,5 +95,9 @@ export const issuerSettings = z
       }
     }
   });
+
+/** One issuer, however its URL is written: case of the host, default port, slashes at its end. */
+export const issuerKey = (issuer: string): string =>
+  (URL.canParse(issuer) ? new URL(issuer).href : issuer).replace(/\/+$/, '');
 
 export type OidcIssuer = z.infer<typeof issuerSettings>;

@@ -1,5 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import { systemClock, systemScheduler } from '@kcm/kernel';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import {
+  type CryptoKey,
+  exportJWK,
+  generateKeyPair,
+  type JWTHeaderParameters,
+  SignJWT,
+} from 'jose';
 import pino from 'pino';
 import type { Principal } from '../principal.js';
 import { issuerSettings } from './issuer-settings.js';
@@ -58,5 +65,66 @@ describe('A person of an OIDC issuer', () => {
     }
     const none = await authenticate({ ...platform, claims }, { realm: ['all'], tenant: 't' });
     expect(none!.roles.size).toBe(0);
+  });
+
+  describe('whose issuer publishes more than it should', () => {
+    const claims = { tenant: 'acme', iss: issuer, aud: 'openkcm', sub: 'anna' };
+    const signed = (header: JWTHeaderParameters, key: CryptoKey | Uint8Array) =>
+      new SignJWT(claims).setProtectedHeader(header).setExpirationTime('1m').sign(key);
+    const believed = async (published: readonly object[], token: string): Promise<boolean> => {
+      const authenticator = new OidcAuthenticator(
+        [issuerSettings.parse({ issuer, audience: 'openkcm', roleMap: {} })],
+        {
+          subjects: { opaque: (_, subject) => Promise.resolve(subject) },
+          clock: systemClock,
+          scheduler: systemScheduler,
+          logger: pino({ enabled: false }),
+          read: () => Promise.resolve({ keys: published } as never),
+        },
+      );
+      return (await authenticator.authenticate(token)) !== null;
+    };
+
+    it('is not believed by a shared secret, though the issuer names it', async () => {
+      const secret = randomBytes(32);
+      const shared = { kty: 'oct', kid: 's', k: secret.toString('base64url') };
+      for (const more of [{}, { alg: 'HS256' }, { alg: 'RS256' }])
+        expect(
+          await believed(
+            [{ ...shared, ...more }],
+            await signed({ alg: 'HS256', kid: 's' }, secret),
+          ),
+        ).toBe(false);
+    });
+
+    it('is believed without a key id where one key fits, and not where several may', async () => {
+      const [one, other] = await Promise.all([generateKeyPair('ES256'), generateKeyPair('ES256')]);
+      const [first, second] = await Promise.all([
+        exportJWK(one.publicKey),
+        exportJWK(other.publicKey),
+      ]);
+      const token = await signed({ alg: 'ES256' }, one.privateKey);
+      expect(await believed([first], token)).toBe(true);
+      expect(await believed([{ ...first, kid: 'a' }], token)).toBe(true);
+      expect(await believed([first, second], token)).toBe(false);
+      expect(await believed([second], token)).toBe(false);
+    });
+
+    it('is not believed by a key for another use, of another algorithm or that is none', async () => {
+      const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
+      const jwk = await exportJWK(publicKey);
+      const token = await signed({ alg: 'ES256', kid: 'a' }, privateKey);
+      expect(await believed([{ ...jwk, kid: 'a' }], token)).toBe(true);
+      for (const wrong of [
+        { ...jwk, use: 'enc' },
+        { ...jwk, alg: 'ES384' },
+        { ...jwk, crv: 'P-384' },
+        { ...jwk, x: 'AAAA' },
+        { kty: 'EC' },
+        { kty: 'nothing' },
+        await exportJWK(privateKey),
+      ])
+        expect(await believed([{ ...wrong, kid: 'a' }], token)).toBe(false);
+    });
   });
 });

@@ -26,6 +26,8 @@ const TYPES: readonly (string | undefined)[] = ['at+jwt', 'jwt', undefined];
 /** People of the configured OIDC issuers: JWTs that their published keys verify. */
 export class OidcAuthenticator implements Authenticator {
   readonly #issuers: ReadonlyMap<string, Known>;
+  /** Tenants with issuers of their own: nobody else names their people. */
+  readonly #ownIssuers: ReadonlySet<string | undefined>;
 
   constructor(
     issuers: readonly OidcIssuer[],
@@ -37,10 +39,11 @@ export class OidcAuthenticator implements Authenticator {
     const keysDeps = { read, clock, scheduler, onFailed };
     this.#issuers = new Map(
       issuers.map((settings) => {
-        const keys = new IssuerKeys(settings.issuer, keysDeps);
+        const keys = new IssuerKeys(settings, keysDeps);
         return [settings.issuer, { settings, keys }];
       }),
     );
+    this.#ownIssuers = new Set(issuers.map(({ tenant }) => tenant));
   }
 
   /** Reads the issuers' keys now and from time to time; does not wait for them. */
@@ -78,7 +81,12 @@ export class OidcAuthenticator implements Authenticator {
 
   async #speaker(bearer: string, { settings, keys }: Known) {
     const payload = await this.#verified(bearer, settings, keys);
-    return { ...speakerOf(payload, settings), expiresAtMs: payload.exp! * 1_000 };
+    const speaker = speakerOf(payload, settings);
+    const { tenant } = speaker;
+    if (tenant !== null && tenant !== settings.tenant && this.#ownIssuers.has(tenant)) {
+      throw new ClaimRefused('the tenant has an issuer of its own, and it is another');
+    }
+    return { ...speaker, expiresAtMs: payload.exp! * 1_000 };
   }
 
   async #verified(bearer: string, settings: OidcIssuer, keys: IssuerKeys): Promise<JWTPayload> {
