@@ -27,7 +27,7 @@ import { projections } from '@projections/all';
 import type { Logger } from 'pino';
 import { CoreRuntime } from '../core/index.js';
 import { LocalEdge } from './local-edge.js';
-import { coreMetrics } from './metrics/index.js';
+import { coreMetrics } from './metrics/core.js';
 import { dispatching, executing } from './steps.js';
 
 /** What everything here stands on. */

@@ -67,6 +67,7 @@ export class LeaseAuthority {
   start(): void {
     if (this.#open) return;
     this.#open = true;
+    this.deps.leaseClock.start();
     this.#tick();
     for (const tenant of this.deps.view.tenants()) this.watch(tenant);
   }

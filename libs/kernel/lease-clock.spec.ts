@@ -16,6 +16,28 @@ describe('A lease clock', () => {
     }
   };
 
+  it('tells when it was last disturbed: by a jump of the wall clock, a sleep, a silence', () => {
+    leases.start();
+    pass(5_000);
+    expect(leases.disturbedAt).toBeNull();
+    const disturb = [
+      () => clock.setWall(3_600_000),
+      () => clock.setWall(-3_600_000),
+      () => clock.suspend(5_000),
+      () => clock.advance(1_500),
+    ];
+    for (const act of disturb) {
+      pass(1_000);
+      const before = leases.disturbedAt;
+      act();
+      leases.tick();
+      expect(leases.disturbedAt).not.toBe(before);
+    }
+    clock.advance(60_000);
+    leases.start();
+    expect(leases.disturbedAt).toBeNull();
+  });
+
   it('counts from the reading taken before the request was sent', () => {
     const since = leases.reading();
     pass(4_000);

@@ -40,6 +40,12 @@ export class LeaseClock {
     return this.#disturbedAt;
   }
 
+  /** It ticks from here on: that it did not before is no silence. */
+  start(): void {
+    this.tick();
+    this.#disturbedAt = null;
+  }
+
   tick(): void {
     const monotonic = this.clock.monotonicMs();
     const wall = this.clock.wallMs();

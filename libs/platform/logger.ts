@@ -33,10 +33,11 @@ const clipped = (text: string): string => text.slice(0, CHARS_MAX);
  * has the correlation id of the request or step that it was written in. What looks like a secret
  * is cut out besides.
  */
-export function createLogger(level: string, region: string): Logger {
-  const out = pino.destination({ dest: 2, sync: true, maxLength: WAITING_BYTES_MAX });
-  // Who cannot write a log goes on all the same.
-  out.on('error', () => {});
+export function createLogger(
+  level: string,
+  region: string,
+  write: (line: string) => void = toStderr(),
+): Logger {
   return pino(
     {
       level,
@@ -52,6 +53,13 @@ export function createLogger(level: string, region: string): Logger {
         censor: '[secret]',
       },
     },
-    { write: (line: string) => out.write(printableJson(line)) },
+    { write: (line: string) => write(printableJson(line)) },
   );
+}
+
+function toStderr(): (line: string) => void {
+  const out = pino.destination({ dest: 2, sync: true, maxLength: WAITING_BYTES_MAX });
+  // Who cannot write a log goes on all the same.
+  out.on('error', () => {});
+  return (line) => void out.write(line);
 }

@@ -1,9 +1,20 @@
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { jest } from '@jest/globals';
 import { TestAuthority } from '@kcm/testing/tls';
-import { EdgeProcess, Keystore, onboard, Region, runToEnd, Stage } from '../support/index.js';
+import {
+  EdgeProcess,
+  Keystore,
+  onboard,
+  Region,
+  runToEnd,
+  Stage,
+  type Tenant,
+  until,
+} from '../support/index.js';
 
 jest.setTimeout(60_000);
 
@@ -51,9 +62,10 @@ describe('The log', () => {
   const region = new Region(stage, { services: 'billing', env: { KCM_LOG_LEVEL: 'debug' } });
   let keystore: Keystore;
   let edge: EdgeProcess;
+  let tenant: Tenant;
   beforeAll(async () => {
     [keystore] = await Promise.all([Keystore.start(stage), region.start()]);
-    await onboard(region, keystore, 'acme');
+    tenant = await onboard(region, keystore, 'acme');
     edge = await EdgeProcess.start(stage, region, 'outside', ['billing']);
   });
   afterAll(() => stage.close());
@@ -111,6 +123,8 @@ describe('The log', () => {
     }
     requests += 1;
     await raw(hostname, Number(port), Buffer.from(`GET /${HOSTILE.join('')} HTTP/1.1\r\n\r\n`));
+    const written = () => log().filter(({ msg }) => msg === 'http').length - before;
+    await until('the entry of the last', 5_000, () => written() >= requests || null);
     const entries = log();
     expect(others()).toEqual(welcome);
     expect(entries.filter(({ msg }) => msg.includes('forged'))).toEqual([]);
@@ -123,21 +137,19 @@ describe('The log', () => {
   it('has a caller’s own correlation id on every entry of its request and of what it caused', async () => {
     const id = `corr-${Date.now()}`;
     const anna = await region.person('acme', 'anna', 'key-admin');
-    await anna.post(
-      '/v1/tenants/acme/root-keys',
-      {
-        keystore: 'software',
-        reference: { url: keystore.url, key: 'acme' },
-        credentials: { token: 'kst_wrong' },
-      },
-      { 'X-Correlation-Id': id },
+    const { items } = await anna.read<{ items: { id: string; level: string }[] }>(
+      '/v1/tenants/acme/keys',
     );
-    const mine = log().filter(({ correlationId }) => correlationId === id);
-    expect(mine.map(({ msg, route }) => [msg, route])).toContainEqual([
-      'http',
-      'POST /v1/tenants/:tenant/root-keys',
-    ]);
-    expect(readFileSync(region.server.log, 'utf8')).not.toContain('kst_wrong');
+    const l2 = items.find(({ level }) => level === 'L2')!.id;
+    await keystore.program.stop();
+    const headers = { 'X-Correlation-Id': id, Prefer: 'wait=0' };
+    await anna.post(`/v1/tenants/acme/keys/${l2}/rotate`, {}, headers);
+    const mine = () => log().filter(({ correlationId }) => correlationId === id);
+    await until('what it caused', 10_000, () => mine().length > 1 || null);
+    expect(mine().map(({ msg }) => msg)).toEqual(
+      expect.arrayContaining(['http', 'a step of a process is tried again']),
+    );
+    expect(readFileSync(region.server.log, 'utf8')).not.toContain(tenant.key.token);
   });
 
   it('is none of what a stranger’s certificate calls itself at the KMIP door', async () => {
@@ -174,6 +186,30 @@ describe('The log', () => {
     const entries = linesOf(lines.join('\n'));
     expect(entries.map(({ msg }) => msg)).toEqual(expect.arrayContaining(['core-connected']));
     expect(JSON.stringify(entries)).not.toContain('forged');
+  });
+});
+
+describe('A log that takes nothing', () => {
+  it('stops nobody: a server whose log is on a full disk answers', async () => {
+    const stage = new Stage();
+    const data = stage.path('data');
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, ['dist/apps/standalone/main.js'], {
+      env: { KCM_DATA_DIR: data, KCM_HTTP_PORT: '0', KCM_KMIP_PORT: '0' },
+      stdio: ['ignore', 'ignore', full],
+    });
+    stage.atEnd(() => child.kill('SIGKILL'));
+    try {
+      const file = join(data, 'endpoints.json');
+      await until('its endpoints', 20_000, () => existsSync(file) || null);
+      const { http } = JSON.parse(readFileSync(file, 'utf8')) as { http: string };
+      for (let asked = 0; asked < 5; asked += 1)
+        expect((await fetch(`${http}/readyz`)).status).toBe(200);
+      expect(child.exitCode).toBeNull();
+    } finally {
+      await stage.close();
+      closeSync(full);
+    }
   });
 });
 

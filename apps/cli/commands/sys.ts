@@ -24,7 +24,10 @@ export function sysCommands(program: Command): void {
     'status',
     { summary: 'Is the region initialized, sealed, ready', example: 'status' },
     (c) => c,
-    async ({ client }) => client.open('/v1/sys/status'),
+    async ({ client }) => ({
+      ...(await client.open<object>('/v1/sys/status')),
+      health: await client.report<object>('/readyz'),
+    }),
   );
   declare<{ shares: string; threshold: string }>(
     program,

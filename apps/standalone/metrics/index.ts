@@ -5,7 +5,6 @@ import { type Figures, type Metrics, watchProcess } from '@kcm/platform';
 import type { Composition } from '../composition.js';
 import { allFolds, enrolledEdges, ERASURE_COPIES, Lags } from '../health/index.js';
 
-export * from './core.js';
 export * from './ledger.js';
 
 interface About {
