@@ -140,7 +140,9 @@ export class CoreRuntime {
       view.onAccess((tenant, state, trace) => this.#accessChanged(tenant, state, trace)),
       view.onEdge(() => void this.#front?.revalidate()),
       // The keystore said no: holders hear of it before the ledger does.
-      this.keys.authority.onClosed((tenant) => this.#notify(tenant, null, 'locked')),
+      this.keys.authority.onClosed((tenant, _code, trace) =>
+        this.#notify(tenant, null, 'locked', trace),
+      ),
     ];
   }
 

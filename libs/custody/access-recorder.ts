@@ -19,6 +19,8 @@ export interface Observation {
   readonly providerRequestId: string | null;
 }
 type Job = () => Promise<void>;
+/** The call, and the trace that it was part of. */
+type Occasion = Pick<ActContext, 'traceparent'> & { readonly callId: string };
 
 export interface AccessRecorderDeps {
   readonly record: RecordAct;
@@ -40,9 +42,10 @@ export class AccessRecorder {
 
   constructor(private readonly deps: AccessRecorderDeps) {}
 
-  denied(tenant: string, seen: Observation, code: Code): void {
+  denied(tenant: string, seen: Observation, code: Code, traceparent?: string): void {
     const { rootKeyId, callId, providerRequestId } = seen;
     const lock = `rev-${callId}`;
+    const of = { callId, traceparent };
     this.#locksOf(tenant).add(lock);
     this.#enqueue(tenant, async () => {
       const command = {
@@ -56,18 +59,18 @@ export class AccessRecorder {
         callId,
         ...(providerRequestId === null ? {} : { providerRequestId }),
       } as const;
-      await this.#act(tenant, callId, 'denied', {
+      await this.#act(tenant, of, 'denied', {
         kind: 'access',
         stream: streamOf('access', tenant),
         command,
       });
-      await this.#rootKey(tenant, callId, 'denied', { kind: 'RecordDenied', code, ...seen });
+      await this.#rootKey(tenant, of, 'denied', { kind: 'RecordDenied', code, ...seen });
     });
   }
 
-  indeterminate(tenant: string, seen: Observation, code: Code): void {
+  indeterminate(tenant: string, seen: Observation, code: Code, traceparent?: string): void {
     this.#enqueue(tenant, () =>
-      this.#rootKey(tenant, seen.callId, 'indeterminate', {
+      this.#rootKey(tenant, { callId: seen.callId, traceparent }, 'indeterminate', {
         kind: 'RecordIndeterminate',
         code,
         ...seen,
@@ -76,21 +79,22 @@ export class AccessRecorder {
   }
 
   /** `done` runs once the release is durable: access comes back after its record, never before. */
-  restored(tenant: string, seen: Observation, done: () => void): void {
+  restored(tenant: string, seen: Observation, done: () => void, traceparent?: string): void {
+    const of = { callId: seen.callId, traceparent };
     this.#enqueue(tenant, async () => {
       const locks = this.#locksOf(tenant);
       for (const { lock } of providerDenials(this.deps.view.access(tenant))) locks.add(lock);
       for (const lock of locks) {
         const command = { kind: 'ReleaseLock', lock, owner: 'keystore' } as const;
         const stream = streamOf('access', tenant);
-        await this.#act(tenant, seen.callId, `released ${lock}`, {
+        await this.#act(tenant, of, `released ${lock}`, {
           kind: 'access',
           stream,
           command,
         });
       }
       this.#taken.delete(tenant);
-      await this.#rootKey(tenant, seen.callId, 'restored', { kind: 'RecordRestored', ...seen });
+      await this.#rootKey(tenant, of, 'restored', { kind: 'RecordRestored', ...seen });
       done();
     });
   }
@@ -109,20 +113,22 @@ export class AccessRecorder {
 
   #rootKey(
     tenant: string,
-    callId: string,
+    of: Occasion,
     verb: string,
     command: Extract<CustodyAct, { kind: 'rootkeys' }>['command'],
   ): Promise<void> {
     const stream = streamOf('rootkeys', tenant);
-    return this.#act(tenant, callId, verb, { kind: 'rootkeys', stream, command });
+    return this.#act(tenant, of, verb, { kind: 'rootkeys', stream, command });
   }
 
   /** @throws the ledger's trouble; a decider's refusal says that there is nothing left to record */
-  async #act(tenant: string, callId: string, verb: string, act: CustodyAct): Promise<void> {
+  async #act(tenant: string, of: Occasion, verb: string, act: CustodyAct): Promise<void> {
+    const { callId, traceparent } = of;
     const context: ActContext = {
       actor: 'keystore',
       correlationId: callId,
       causationId: callId,
+      traceparent,
       tenant,
       commandId: commandIdOf(['custody', act.kind, verb, tenant, callId]),
     };

@@ -12,8 +12,8 @@ import {
   type Reading,
   type Scheduler,
   type Span,
-  type Tracer,
   TokenBucket,
+  type Tracer,
   uuidv4,
 } from '@kcm/kernel';
 import type { Answer, CallContext } from '@kcm/keystores';
@@ -25,11 +25,14 @@ type AnswerTo<T, Ok extends boolean> = Extract<Answer<T>, { ok: Ok }>;
  * An answer with the call that gave it. A refusal without a call id was decided before any call.
  */
 export type Called<T> =
-  (AnswerTo<T, true> & { readonly callId: string; readonly sent: Reading }) | CallRefused;
-export type CallRefused = AnswerTo<never, false> & {
-  readonly callId: string | null;
-  readonly sent: Reading | null;
-};
+  (AnswerTo<T, true> & Traced & { readonly callId: string; readonly sent: Reading }) | CallRefused;
+export type CallRefused = AnswerTo<never, false> &
+  Traced & {
+    readonly callId: string | null;
+    readonly sent: Reading | null;
+  };
+/** What stands for the call in a trace: what is done because of its answer is part of that. */
+type Traced = Pick<Trace, 'traceparent'>;
 
 export interface CallTarget {
   readonly tenant: string;
@@ -93,7 +96,7 @@ export class KeystoreCalls {
     target: CallTarget,
     operation: CallOperation,
     purpose: CallPurpose,
-    trace: Trace | Pick<Trace, 'traceparent'>,
+    trace: Trace | Traced,
     run: (call: CallContext) => Promise<Answer<T>>,
   ): Promise<Called<T>> {
     const { tracer = noTracer } = this.deps;
@@ -110,14 +113,14 @@ export class KeystoreCalls {
       ...(called.ok ? {} : { 'kcm.cause': called.cause }),
     });
     span.end(called.ok ? undefined : called.code);
-    return called;
+    return { ...called, traceparent: span.traceparent };
   }
 
   async #call<T>(
     target: CallTarget,
     operation: CallOperation,
     purpose: CallPurpose,
-    trace: Trace | Pick<Trace, 'traceparent'>,
+    trace: Trace | Traced,
     { traceparent }: Span,
     run: (call: CallContext) => Promise<Answer<T>>,
   ): Promise<Called<T>> {

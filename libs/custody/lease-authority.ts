@@ -43,7 +43,7 @@ export interface LeaseAuthorityDeps extends UnwrapDeps {
   readonly random: Random;
 }
 /** Access was closed by the customer's keystore just now; perhaps not recorded yet. */
-export type ClosedListener = (tenant: string, code: Code) => void;
+export type ClosedListener = (tenant: string, code: Code, traceparent?: string) => void;
 
 /**
  * A lease is proof with an end (architecture §2). Proof is a successful unwrap of the customer's
@@ -237,16 +237,21 @@ export class LeaseAuthority {
   ): ProofResult {
     const { view, memory, leaseClock, recorder, random } = this.deps;
     const { tenant } = tracked;
-    const { callId, providerRequestId, sent, value } = called;
+    const { callId, providerRequestId, traceparent, sent, value } = called;
     const access = view.access(tenant);
     const { rootKeyId, status } = target.rootKey;
     this.#suspicion.proved(providerOf(target.rootKey), tenant);
     const wasDenied = tracked.denied;
     if (wasDenied !== null || status !== 'enabled' || isProviderDenied(access))
-      recorder.restored(tenant, { rootKeyId, callId, providerRequestId }, () => {
-        // A denial that came after this success stands.
-        if (tracked.denied === wasDenied) tracked.denied = null;
-      });
+      recorder.restored(
+        tenant,
+        { rootKeyId, callId, providerRequestId },
+        () => {
+          // A denial that came after this success stands.
+          if (tracked.denied === wasDenied) tracked.denied = null;
+        },
+        traceparent,
+      );
     tracked.succeeded();
     if (closedByOthers(access)) {
       value.dispose();
@@ -263,14 +268,14 @@ export class LeaseAuthority {
   }
 
   #refused(tracked: TrackedTenant, target: ProofTarget, refusal: CallRefused): ProofRefusal {
-    const { cause, code, callId, providerRequestId } = refusal;
+    const { cause, code, callId, providerRequestId, traceparent } = refusal;
     const { recorder, view, clock, random } = this.deps;
     const { tenant } = tracked;
     const { rootKeyId } = target.rootKey;
     const seen = callId === null ? null : { rootKeyId, callId, providerRequestId };
     if (cause === 'denied' && seen !== null && !this.#suspected(tenant, target)) {
-      this.#close(tracked, { code, callId });
-      recorder.denied(tenant, seen, code);
+      this.#close(tracked, { code, callId }, traceparent);
+      recorder.denied(tenant, seen, code, traceparent);
       this.#rounds.soon(tracked);
       return denied(code, callId);
     }
@@ -279,7 +284,7 @@ export class LeaseAuthority {
     tracked.failed(code, clock.monotonicMs() + backoff);
     if (cause !== 'integrity' && seen !== null && !tracked.indeterminate) {
       tracked.indeterminate = true;
-      recorder.indeterminate(tenant, seen, code);
+      recorder.indeterminate(tenant, seen, code, traceparent);
     }
     if (isProviderDenied(view.access(tenant)) || tracked.denied !== null)
       this.#rounds.soon(tracked);
@@ -290,7 +295,11 @@ export class LeaseAuthority {
   }
 
   /** First the keys, then whoever must hear of it, then the record. */
-  #close(tracked: TrackedTenant, denial: NonNullable<TrackedTenant['denied']>): void {
+  #close(
+    tracked: TrackedTenant,
+    denial: NonNullable<TrackedTenant['denied']>,
+    traceparent?: string,
+  ): void {
     this.deps.memory.drop(tracked.tenant, null);
     tracked.lapse();
     const first = tracked.denied === null;
@@ -298,7 +307,7 @@ export class LeaseAuthority {
     if (!first) return;
     for (const listener of this.#listeners)
       try {
-        listener(tracked.tenant, denial.code);
+        listener(tracked.tenant, denial.code, traceparent);
       } catch {
         // Whoever fails to hear of it must not keep it from being recorded.
       }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { search } from '../security/needles.js';
@@ -202,6 +203,25 @@ describe('What a caller may do to traces', () => {
   });
 });
 
+describe('A customer that says no', () => {
+  it('closes its tenant in the trace of whoever asked, with the cause on the call', async () => {
+    const lock = { kind: 'suspend', scope: { all: true }, reason: { code: 'incident' } };
+    const path = `${acme.path}/revocations`;
+    const { id } = await acme.anna.command<{ id: string }>(path, lock);
+    await acme.boris.command(`${path}/${id}/release`);
+    await keystore.act(acme.key, 'disable');
+    const refused = await until('the refusal', 10_000, async () => {
+      const caller = new Caller();
+      return (await encrypt(caller.headers)).body['code'] === 'root_key_disabled' ? caller : null;
+    });
+    const ways = await treeOf(refused, ['keystore unwrap', 'command access.TakeLock']);
+    const call = receiver.of(refused.traceId).find(({ name }) => name === 'keystore unwrap')!;
+    expect(call).toMatchObject({ failed: true, attributes: { 'kcm.cause': 'denied' } });
+    const lockTaken = 'keystore unwrap → kcm-standalone command access.TakeLock';
+    expect(ways).toContainEqual(expect.stringContaining(`${lockTaken} → kcm-standalone ledger`));
+  });
+});
+
 describe('What is told', () => {
   it('no plaintext, token, credential or share is in anything exported', () => {
     const file = (name: string) => readFileSync(join(region.data, name));
@@ -225,18 +245,27 @@ describe('What is told', () => {
 
 describe('A collector that cannot be reached', () => {
   it('holds up no request and no stop, and is one line in the log', async () => {
+    let attempts = 0;
+    const away = createServer((socket) => {
+      attempts += 1;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => away.listen(0, '127.0.0.1', resolve));
+    stage.atEnd(() => away.close());
     const env = {
-      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(away.address() as AddressInfo).port}`,
       OTEL_BSP_SCHEDULE_DELAY: '50',
       OTEL_EXPORTER_OTLP_TIMEOUT: '300',
     };
     const deaf = await new Region(stage, { folder: 'deaf', env }).start();
     const lines = (): number =>
       readFileSync(deaf.server.log, 'utf8').split('traces are not delivered').length - 1;
-    for (const id of ['one', 'two', 'three'])
-      await deaf.operator.command('/v1/tenants', { id, name: id });
     await until('the line', 10_000, () => (lines() > 0 ? true : null));
-    await deaf.operator.command('/v1/tenants/one/activate');
+    const before = attempts;
+    await until('more attempts', 10_000, async () => {
+      expect((await deaf.operator.get('/v1/tenants')).status).toBe(200);
+      return attempts > before + 3 ? true : null;
+    });
     await deaf.stop();
     expect(lines()).toBe(1);
     expect(deaf.server.running).toBe(false);
