@@ -2,7 +2,15 @@ import type { DynamicModule, LoggerService, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Refusals } from '@kcm/application';
-import { KcmError, LIMITS, type Random, traceparentOf, type Tracer, uuidv4 } from '@kcm/kernel';
+import {
+  type Code,
+  KcmError,
+  LIMITS,
+  type Random,
+  traceparentOf,
+  type Tracer,
+  uuidv4,
+} from '@kcm/kernel';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
@@ -114,6 +122,12 @@ export async function createHttpApp(
           },
         };
   const clientErrors = new ClientErrors();
+  /** Of what never becomes a request with a response that could be observed. */
+  const tellRefused = (correlationId: string, code: Code): void => {
+    const status = problemStatusOf(code, null);
+    logger.info({ correlationId, route: null, status, code, ms: 0 }, 'http');
+    onAnswered({ route: null, status, code, seconds: 0, endless: true });
+  };
   const adapter = new FastifyAdapter({
     bodyLimit: LIMITS.httpBodyBytesMax,
     requestTimeout: LIMITS.httpRequestMsMax,
@@ -123,15 +137,14 @@ export async function createHttpApp(
     // A path that cannot be decoded or is too long is refused before any hook or route.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       openScope(request, reply, random);
-      sendProblem(reply, toKcmError(error) ?? unreadable());
+      const refusal = toKcmError(error) ?? unreadable();
+      sendProblem(reply, refusal);
+      tellRefused(request.kcm.correlationId, refusal.code);
     },
     clientErrorHandler: (error, socket) => {
       const correlationId = uuidv4(random);
       const code = clientErrors.refuse(error, socket, correlationId);
-      if (code === null) return;
-      const status = problemStatusOf(code, null);
-      logger.info({ correlationId, route: null, status, code, ms: 0 }, 'http');
-      onAnswered({ route: null, status, code, seconds: 0, endless: true });
+      if (code !== null) tellRefused(correlationId, code);
     },
     ...tls,
   });

@@ -1,10 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import type { NewEvent, StreamId } from '@kcm/kernel';
+import { type NewEvent, type StreamId, systemRandom } from '@kcm/kernel';
 import { openSqliteLedger } from '@kcm/ledger/sqlite';
-import { systemRandom } from '@kcm/kernel';
 import {
   EdgeProcess,
   Keystore,
@@ -186,8 +185,7 @@ describe('A ledger with an event of a later release', () => {
     const stage = new Stage();
     const region = new Region(stage);
     try {
-      await region.start();
-      await region.stop();
+      mkdirSync(region.data, { mode: 0o700 });
       const ledger = await openSqliteLedger({
         file: join(region.data, 'ledger.db'),
         random: systemRandom,

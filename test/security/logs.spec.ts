@@ -107,6 +107,8 @@ describe('The log', () => {
       const coded = encodeURIComponent(evil);
       await ask(`/v1/tenants/${coded}`, {});
       await ask(`/${coded}`, {});
+      await ask(`/%zz${coded}`, {});
+      await ask(`/v1/tenants/${coded.padEnd(300, 'x')}/keys`, {});
       await ask(`/v1/tenants?limit=${coded}`, {});
       await ask('/v1/tenants', {}, { id: evil, name: evil });
       await ask('/v1/tenants/acme/revocations', {}, { kind: evil });
