@@ -24,6 +24,22 @@ describe('What a person reads', () => {
     expect(lines(rows, wide(200)).join()).toContain(`${JSON.stringify(NESTED).slice(0, 39)}…`);
   });
 
+  it('leaves out what is empty in every row before what says something', () => {
+    const rows = [{ id: ID, code: null, reference: { key: 'acme' }, state: 'active' }];
+    const [head, ...others] = lines(rows, wide(64));
+    expect(head).toMatch(/^id +reference +state$/);
+    expect(others.at(-1)).toBe('(no room for code: --json has them)');
+  });
+
+  it('keeps the lines of a text of one thing', () => {
+    expect(lines({ policy: '{\n  "key": "a\u0007"\n}' }, NONE)).toEqual([
+      'policy',
+      '  {',
+      '    "key": "a\\u0007"',
+      '  }',
+    ]);
+  });
+
   it('never cuts an id, however narrow the terminal is', () => {
     for (const columns of [10, 36, 40, 50, 80]) {
       const [, row] = lines([{ id: ID, state: 'active', at: '2030-01-01' }], wide(columns));
@@ -43,7 +59,7 @@ describe('What a person reads', () => {
     const name = 'a\u001b[31mred\u009b2J\u202etac\n';
     const shown = 'a\\u001b[31mred\\u009b2J\\u202etac\\u000a';
     expect(lines([{ name }], NONE)[1]).toBe(shown);
-    expect(lines({ [name]: name }, NONE)).toEqual([`${shown}  ${shown}`]);
+    expect(lines({ [name]: 'b\u0007' }, NONE)).toEqual([`${shown}  b\\u0007`]);
   });
 
   it('is bold in its head on a terminal with colour alone', () => {

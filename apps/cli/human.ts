@@ -14,11 +14,15 @@ export function lines(value: unknown, terminal: Terminal, indent = ''): string[]
   }
   if (typeof value !== 'object' || value === null) return [indent + flat(value)];
   const width = Math.max(0, ...Object.keys(value).map((key) => printableLine(key).length));
-  return Object.entries(value).flatMap(([key, member]) =>
-    typeof member === 'object' && member !== null
-      ? [`${indent}${printableLine(key)}`, ...lines(member, terminal, `${indent}  `)]
-      : [`${indent}${printableLine(key).padEnd(width)}  ${flat(member)}`],
-  );
+  return Object.entries(value).flatMap(([key, member]) => {
+    const name = printableLine(key);
+    const below = `${indent}  `;
+    if (typeof member === 'object' && member !== null)
+      return [indent + name, ...lines(member, terminal, below)];
+    if (typeof member === 'string' && member.includes('\n'))
+      return [indent + name, ...member.split('\n').map((line) => below + printableLine(line))];
+    return [`${indent}${name.padEnd(width)}  ${flat(member)}`];
+  });
 }
 
 /** One value on one line. */

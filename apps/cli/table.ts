@@ -21,11 +21,17 @@ const NO_LINES = {
   middle: '',
 };
 
+/** In this order they stay: what says something, lists and objects, what is empty in every row. */
+enum Weight {
+  plain,
+  nested,
+  empty,
+}
 interface Column {
   readonly name: string;
   readonly cells: readonly string[];
-  /** Lists and objects: the first to go. */
-  readonly nested: boolean;
+  /** How soon it goes where there is no room. */
+  readonly weight: Weight;
   /** As wide as its longest cell, in columns of the terminal. */
   readonly natural: number;
   /** As wide as its longest word: no word is cut, for one may have to be copied. */
@@ -66,22 +72,25 @@ function columnsOf(names: readonly string[], rows: readonly (readonly Cell[])[])
     return {
       name,
       cells,
-      nested: rows.some((row) => row[at]!.nested),
+      weight: weightOf(rows.map((row) => row[at]!)),
       natural: widest([name, ...cells]),
       least: widest([name, ...cells].flatMap((text) => text.split(' '))),
     };
   });
 }
 
+function weightOf(cells: readonly Cell[]): Weight {
+  if (cells.every(({ text }) => text === '-')) return Weight.empty;
+  return cells.some(({ nested }) => nested) ? Weight.nested : Weight.plain;
+}
+
 const total = (widths: readonly number[]): number =>
   widths.reduce((sum, width) => sum + width, 0) + GAP * (widths.length - 1);
 
-/** Those that fit: lists and objects go first, then the widest, the last of equals; not the first. */
+/** Those that fit: of equal weight the widest go first, and of these the last; never the first. */
 function shownOf(columns: readonly Column[], room: number): readonly Column[] {
   const [first, ...rest] = columns;
-  const order = [...rest].sort((a, b) =>
-    a.nested === b.nested ? a.least - b.least : Number(a.nested) - Number(b.nested),
-  );
+  const order = [...rest].sort((a, b) => a.weight - b.weight || a.least - b.least);
   const width = () => total([first!, ...order].map(({ least }) => least));
   while (order.length > 0 && width() > room) order.pop();
   return columns.filter((column) => column === first || order.includes(column));

@@ -32,7 +32,6 @@ export class EventsController {
     answers: z.string().describe('data: a CloudEvent 1.0 in JSON · id: its id'),
     produces: EVENT_STREAM,
     headers: [LAST_EVENT_ID],
-    refuses: ['rate_limited'],
   })
   async follow(
     @Param('tenant') tenant: string,

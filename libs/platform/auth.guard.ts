@@ -8,7 +8,7 @@ import { RateLimiter } from './rate-limiter.js';
 
 const ID = /^[A-Za-z0-9_-]{1,80}$/;
 /** Who watches is not shut out by who floods from the same address. */
-const UNLIMITED: ReadonlySet<string> = new Set(['livez', 'readyz']);
+export const UNLIMITED: ReadonlySet<string> = new Set(['livez', 'readyz']);
 const NOT_FOUND = 'There is no such resource.';
 
 function bearerOf(request: FastifyRequest): string | null {

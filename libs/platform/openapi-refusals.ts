@@ -1,5 +1,6 @@
 import type { Code, Step } from '@kcm/kernel';
 import type { Route } from './access.js';
+import { UNLIMITED } from './auth.guard.js';
 import { problemStatusOf } from './problem.js';
 
 /** What a live call to a keystore may end in. */
@@ -27,7 +28,8 @@ export function refusalsOf(route: Route): readonly Code[] {
       ...when(route.roles !== 'public', 'unauthenticated', 'forbidden'),
       ...when(named, 'not_found'),
       ...when(route.command, 'payload_too_large', 'unsupported_media_type'),
-      ...when(route.command, 'idempotency_key_reused', 'revision_conflict', 'rate_limited'),
+      ...when(route.command, 'idempotency_key_reused', 'revision_conflict'),
+      ...when(!UNLIMITED.has(route.path), 'rate_limited'),
       ...when(route.ifMatch, 'precondition_failed'),
       ...(route.refuses ?? []),
       ...when(route.whileSealed !== true, 'sealed'),

@@ -6,6 +6,13 @@ import { otherProblem, refusedResponses } from './openapi-refusals.js';
 
 type JsonObject = Record<string, unknown>;
 
+/** That a number is one that JavaScript counts with says nothing about the field. */
+const withoutSafeBounds = (key: string, value: unknown): unknown =>
+  (key === 'minimum' && value === Number.MIN_SAFE_INTEGER) ||
+  (key === 'maximum' && value === Number.MAX_SAFE_INTEGER)
+    ? undefined
+    : value;
+
 /**
  * In place, so that every reference of the document is one into its components: a schema of its own
  * would look for `$defs` at the top. `z.json()` alone brings one.
@@ -14,7 +21,7 @@ function schemaOf(schema: ZodType, io: 'input' | 'output'): JsonObject {
   const options = { io, unrepresentable: 'any' } as const;
   const { $schema: _, $defs: _json, ...rest } = z.toJSONSchema(schema, options);
   const text = JSON.stringify(rest).replaceAll('#/$defs/__schema0', '#/components/schemas/Json');
-  return JSON.parse(text) as JsonObject;
+  return JSON.parse(text, withoutSafeBounds) as JsonObject;
 }
 const components: JsonObject = {
   securitySchemes: {

@@ -14,6 +14,8 @@ export const node24 = join(root, 'node_modules', 'node', 'bin', 'node');
 const NEST = join(root, 'nest-cli.json');
 const SOURCES = JSON.parse(readFileSync(NEST, 'utf8')).compilerOptions.builder.options.filenames;
 
+const STILL_MS = 15_000;
+
 /** Runs a program to its end; resolves with its exit code. */
 export function run(command, args, options = {}) {
   return new Promise((resolve, reject) => {
@@ -47,13 +49,26 @@ const INSTALLED = join(root, 'node_modules', '.openkcm-installed');
 const packagesWanted = () => hashOf(readFileSync(join(root, 'package-lock.json')));
 const arePackagesThere = () => stamp(INSTALLED) === packagesWanted() && existsSync(node24);
 
+/** Says every now and then that it is still at it: npm itself says nothing. */
+async function patiently(what, work) {
+  const began = Date.now();
+  const timer = setInterval(() => {
+    say(`still ${what} (${Math.round((Date.now() - began) / 1000)} s)`);
+  }, STILL_MS);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 async function install() {
   if (arePackagesThere()) return;
   const want = packagesWanted();
   say('installing the packages of package-lock.json (about a minute the first time)');
   for (let attempt = 1; ; attempt += 1) {
     const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline'];
-    const code = await run('npm', args, { stdio: ['ignore', 2, 2] });
+    const code = await patiently('installing', run('npm', args, { stdio: ['ignore', 2, 2] }));
     if (code === 0 && existsSync(node24)) break;
     if (attempt === 3) {
       throw new Error(

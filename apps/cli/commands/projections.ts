@@ -1,14 +1,23 @@
 import type { Command } from 'commander';
 import { declare } from '../program.js';
 
+interface Projection {
+  readonly name: string;
+  readonly digest: string | null;
+}
+
 export function projectionCommands(program: Command): void {
   const projection = program.command('projection').description('Read models');
-  declare(
+  declare<{ json: boolean }>(
     projection,
     'digest',
     { summary: 'Version, position and digest of each read model', example: 'projection digest' },
     (c) => c,
-    ({ client }) => client.list('/v1/sys/projections'),
+    async ({ client }, { json }) => {
+      const found = await client.list<Projection>('/v1/sys/projections');
+      // First, so that no terminal is too narrow for what was asked for.
+      return json ? found : found.map(({ digest, ...others }) => ({ digest, ...others }));
+    },
   );
   declare(
     projection,
