@@ -1,14 +1,16 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import type { StreamStates } from '@kcm/application';
 import type { DriverRegistry } from '@kcm/keystores';
 import { AuditController } from './audit.controller.js';
 import { BlockingController } from './blocking.controller.js';
+import { EarlyLocks } from './early-locks.js';
 import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
 import { KeysController } from './keys.controller.js';
 import { KeystoresController } from './keystores.controller.js';
 import { LeasesController } from './leases.controller.js';
 import { OperationsController } from './operations.controller.js';
-import { DRIVERS, REGION_KEYS, type RegionKeysSource } from './ports.js';
+import { DRIVERS, FORESIGHT, REGION_KEYS, type RegionKeysSource } from './ports.js';
 import { RevocationsController } from './revocations.controller.js';
 import { RootKeysController } from './root-keys.controller.js';
 import { ServicesController } from './services.controller.js';
@@ -23,6 +25,7 @@ export class CmkModule {
   static register(deps: {
     readonly drivers: DriverRegistry;
     readonly regionKeys: RegionKeysSource;
+    readonly foresight: Pick<StreamStates, 'foresee' | 'reached'>;
   }): DynamicModule {
     return {
       module: CmkModule,
@@ -42,9 +45,11 @@ export class CmkModule {
       ],
       providers: [
         TenantViews,
+        EarlyLocks,
         EventStreams,
         Waiting,
         { provide: DRIVERS, useValue: deps.drivers },
+        { provide: FORESIGHT, useValue: deps.foresight },
         { provide: REGION_KEYS, useValue: deps.regionKeys },
       ],
     };

@@ -9,3 +9,6 @@ export interface RegionKeysSource {
   keys(): RegionKeys;
 }
 export const REGION_KEYS = Symbol('RegionKeys');
+
+/** The live view of access, in which a lock may act before its record. */
+export const FORESIGHT = Symbol('Foresight');

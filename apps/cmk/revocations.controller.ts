@@ -22,6 +22,7 @@ import { type BlobStore, Directory } from '@kcm/vault';
 import type { RevocationDoc } from '@projections/revocations';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { EarlyLocks } from './early-locks.js';
 import { empty, scope } from './schemas.js';
 import { Waiting } from './waiting.js';
 
@@ -55,6 +56,9 @@ const revocationView = z.object({
 const ACTORS = ['tenant-admin', 'key-admin', 'platform-operator'] as const;
 const READERS = [...ACTORS, 'approver', 'auditor', 'platform-auditor'] as const;
 const SHREDDERS = ['tenant-admin', 'key-admin', 'approver'] as const;
+const LOCKED_UNRECORDED =
+  'The ledger takes nothing now. The lock acts already and is recorded as soon as the ledger can; ' +
+  'until then it ends with this process. Send the same request again to know.';
 
 @Controller()
 export class RevocationsController {
@@ -64,6 +68,7 @@ export class RevocationsController {
     @Inject(Answers) private readonly answers: Answers,
     @Inject(Waiting) private readonly waiting: Waiting,
     @Inject(Directory) private readonly directory: BlobStore,
+    @Inject(EarlyLocks) private readonly early: EarlyLocks,
   ) {}
 
   @Endpoint({
@@ -80,6 +85,7 @@ export class RevocationsController {
     status: 201,
     answers: revocationView,
     command: true,
+    actsFirst: true,
     refuses: ['wrong_state', 'tenant_killed'],
   })
   async create(
@@ -89,21 +95,24 @@ export class RevocationsController {
     @Reply() reply: FastifyReply,
   ) {
     const id = context.commandId;
-    const handled = await this.commands.run(
-      'access',
-      streamOf('access', tenant),
-      {
-        kind: 'TakeLock',
-        lock: id,
-        lockKind: body.kind === 'kill' ? 'killed' : 'suspended',
-        scope: body.scope,
-        owner: 'tenant',
-        cause: body.reason.code,
-        lockedBy: context.actor,
-      },
-      context,
-      () => this.prepare(tenant, id, body),
-    );
+    const lock = {
+      kind: 'TakeLock',
+      lock: id,
+      lockKind: body.kind === 'kill' ? 'killed' : 'suspended',
+      scope: body.scope,
+      owner: 'tenant',
+      cause: body.reason.code,
+      lockedBy: context.actor,
+    } as const;
+    const prepare = () => this.prepare(tenant, id, body);
+    const handled = await this.commands
+      .run('access', streamOf('access', tenant), lock, context, prepare)
+      .catch(async (error: unknown) => {
+        if (!(error instanceof KcmError) || error.code !== 'ledger_unavailable') throw error;
+        await this.assertThere(tenant, body);
+        this.early.take(tenant, lock, context, prepare);
+        throw new KcmError(error.code, LOCKED_UNRECORDED);
+      });
     this.answers.accepted(reply, handled);
     void reply.header('Location', `/v1/tenants/${tenant}/revocations/${id}`);
     const opened = await this.waiting.until(reply, operationIdOf.lock(tenant, id), () =>
@@ -212,13 +221,18 @@ export class RevocationsController {
     return this.reached(tenant, revocation, operation, reply, 'shredded');
   }
 
-  /** Before the lock, so that the reason is there when the record is. @throws not_found */
-  private async prepare(tenant: string, id: string, body: z.infer<typeof request>) {
+  /** @throws not_found */
+  private async assertThere(tenant: string, body: z.infer<typeof request>) {
     const state = await this.commands.state('tenant', streamOf('tenant', tenant));
     if (state.status === 'absent') throw new KcmError('not_found', 'There is no such resource.');
     if ('service' in body.scope && !state.services.has(body.scope.service)) {
       throw new KcmError('not_found', 'No such service.');
     }
+  }
+
+  /** Before the lock, so that the reason is there when the record is. @throws not_found */
+  private async prepare(tenant: string, id: string, body: z.infer<typeof request>) {
+    await this.assertThere(tenant, body);
     const { text } = body.reason;
     if (text === undefined) return;
     await this.directory.putIfAbsent(`reason/${tenant}/${id}`, Buffer.from(text));

@@ -63,6 +63,7 @@ export function createApplication(
     CmkModule.register({
       drivers: parts.drivers,
       regionKeys: { keys: () => regionKeys(parts) },
+      foresight: view,
     }),
   ];
   const module = StandaloneModule.register(modules, parts.runner);

@@ -166,6 +166,38 @@ describe('StreamStates', () => {
     expect(view.access('third').status).toBe('locked');
   });
 
+  it('lets a lock act before its record, once, and as it will be recorded', async () => {
+    const view = states();
+    await view.ready();
+    const heard: [string, AccessState['status']][] = [];
+    view.onAccess((tenant, state) => heard.push([tenant, state.status]));
+    const takeBack = view.foresee('acme', {
+      kind: 'TakeLock',
+      lock: 'r1',
+      lockKind: 'suspended',
+      scope: { all: true },
+      owner: 'tenant',
+      cause: 'requested',
+    });
+    expect(heard).toEqual([['acme', 'locked']]);
+    const before = view.access('acme');
+    await view.reached(await suspend('acme'));
+    expect(view.access('acme')).toEqual(before);
+    takeBack();
+    expect(view.access('acme')).toEqual(before);
+    const other = view.foresee('acme', {
+      kind: 'TakeLock',
+      lock: 'r2',
+      lockKind: 'killed',
+      scope: { all: true },
+      owner: 'tenant',
+      cause: 'requested',
+    });
+    expect(view.access('acme').status).toBe('killed');
+    other();
+    expect(view.access('acme')).toEqual(before);
+  });
+
   it('answers nothing any more after an event that it cannot fold', async () => {
     const view = states();
     await view.ready();

@@ -1,6 +1,7 @@
 import {
   accessDecider,
   type AccessState,
+  type CommandOf,
   type Decider,
   type DomainEvent,
   edgeDecider,
@@ -34,6 +35,7 @@ export type AccessListener = (
   /** The trace that the event is part of. */
   traceparent?: string,
 ) => void;
+export type TakeLock = Extract<CommandOf<'access'>, { kind: 'TakeLock' }>;
 export interface StreamStatesDeps extends FeedLoopDeps {
   readonly catalog: EventCatalog;
   readonly region: string;
@@ -95,6 +97,8 @@ export class StreamStates {
     region: this.#region,
   };
   readonly #loop: FeedLoop;
+  /** Locks that act and that the ledger has not taken yet, by tenant. */
+  readonly #foreseen = new Map<string, Set<TakeLock>>();
   readonly #onAccess = new Set<AccessListener>();
   readonly #onEdge = new Set<() => void>();
   #reaching: Reaching[] = [];
@@ -145,7 +149,18 @@ export class StreamStates {
     return this.#sound(this.#tenant).get(tenant, null);
   }
   access(tenant: string): AccessState {
-    return this.#sound(this.#access).get(tenant, null);
+    const recorded = this.#sound(this.#access).get(tenant, null);
+    return [...(this.#foreseen.get(tenant) ?? [])].reduce(taking, recorded);
+  }
+  /** The lock acts from now on, recorded or not, until the answer is called. */
+  foresee(tenant: string, lock: TakeLock): () => void {
+    const locks = this.#foreseen.get(tenant) ?? new Set();
+    this.#foreseen.set(tenant, locks.add(lock));
+    this.#tellAccess(tenant, undefined);
+    return () => {
+      locks.delete(lock);
+      if (locks.size === 0) this.#foreseen.delete(tenant);
+    };
   }
   rootKeys(tenant: string): RootKeysState {
     return this.#sound(this.#rootKeys).get(tenant, null);
@@ -228,7 +243,7 @@ export class StreamStates {
   }
 
   #tellAccess(tenant: string, traceparent: string | undefined): void {
-    const state = this.#access.get(tenant, null);
+    const state = this.access(tenant);
     this.#tell([...this.#onAccess].map((listener) => () => listener(tenant, state, traceparent)));
   }
   /** A listener that throws neither keeps the others from hearing nor stops the fold. */
@@ -254,4 +269,12 @@ export class StreamStates {
     this.#settle.reject(error);
     for (const each of this.#reaching.splice(0)) each.reject(error);
   }
+}
+
+/** Access as it is with this lock taken; a lock that is held changes nothing. */
+function taking(state: AccessState, lock: TakeLock): AccessState {
+  const decision = accessDecider.decide(lock, state);
+  return decision.kind === 'refused'
+    ? state
+    : decision.events.reduce((at, event) => accessDecider.evolve(at, event), state);
 }

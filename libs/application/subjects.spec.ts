@@ -14,6 +14,17 @@ describe('Subjects', () => {
     expect(await new Subjects(directory, systemRandom).opaque('acme', 'anna')).toBe(anna);
   });
 
+  it('that are known need no write: a full disk locks nobody out', async () => {
+    const anna = await subjects.opaque('acme', 'anna');
+    const full = new (class extends MemoryBlobs {
+      override get = (key: string) => directory.get(key);
+      override putIfAbsent = () => Promise.reject(new Error('no room'));
+    })();
+    const later = new Subjects(full, systemRandom);
+    expect(await later.opaque('acme', 'anna')).toBe(anna);
+    await expect(later.opaque('acme', 'new')).rejects.toThrow('no room');
+  });
+
   it('have a name again until the directory forgets it', async () => {
     const id = await subjects.opaque('acme', 'bea');
     expect(await subjects.nameOf('acme', id)).toBe('bea');

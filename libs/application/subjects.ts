@@ -27,7 +27,9 @@ export class Subjects {
     for (let index = 0; index < 26; index += 1) id += BASE32[digest[index]! & 31];
     const path = `subject/${tenant ?? PLATFORM}/${id}`;
     if (!this.#known.has(path)) {
-      await this.directory.putIfAbsent(path, Buffer.from(JSON.stringify({ subject })));
+      // Who is known needs no write: a full disk locks nobody out.
+      if ((await this.directory.get(path)) === null)
+        await this.directory.putIfAbsent(path, Buffer.from(JSON.stringify({ subject })));
       this.#known.add(path);
     }
     return id;
@@ -55,8 +57,9 @@ export class Subjects {
     const cached = this.#keys.get(owner);
     if (cached) return cached;
     const path = `hmac/${owner}`;
-    await this.directory.putIfAbsent(path, this.random.bytes(32));
-    const key = await this.directory.get(path);
+    const known = await this.directory.get(path);
+    if (known === null) await this.directory.putIfAbsent(path, this.random.bytes(32));
+    const key = known ?? (await this.directory.get(path));
     if (key === null) throw new Error(`the directory lost ${path}`);
     this.#keys.set(owner, key);
     return key;

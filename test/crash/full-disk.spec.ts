@@ -165,6 +165,39 @@ describe('a full disk under the whole product', () => {
     await until('record that opens', async () => (await opens()) === null);
   }, 60_000);
 
+  it('takes a lock at once, tells so, and records it when there is room', async () => {
+    await until('record that opens', async () => (await opens()) === null);
+    for (let left = 3; left > 0; left -= 1) await refused(issue);
+    disk.fill();
+    const path = '/v1/tenants/acme/revocations';
+    const lock = () =>
+      ask('POST', path, {
+        token: acme.anna,
+        body: { kind: 'suspend', scope: { all: true }, reason: { code: 'incident' } },
+        headers: { 'idempotency-key': 'lock' },
+      });
+    const answer = await lock();
+    expect(answer.body).toMatchObject({
+      status: 503,
+      code: 'ledger_unavailable',
+      detail: expect.stringContaining('The lock acts already') as string,
+    });
+    await until('refusal', async () => (await opens()) === 'tenant_suspended');
+    disk.relieve();
+    let id = '';
+    await until('record of the lock', async () => {
+      const list = await server.must<{ items: { id: string }[] }>('GET', path, {
+        token: acme.boris,
+      });
+      id = list.items[0]?.id ?? '';
+      return list.items.length > 0;
+    });
+    expect((await lock()).body).toMatchObject({ id, stage: 'locked' });
+    expect(await opens()).toBe('tenant_suspended');
+    await server.must('POST', `${path}/${id}/release`, { token: acme.boris, body: {} });
+    await until('record that opens', async () => (await opens()) === null);
+  }, 60_000);
+
   it('seals at once, records it when there is room, and ends in order though there is none', async () => {
     disk.fill();
     // The second refusal finds a log that the first has emptied: now nothing fits any more.
