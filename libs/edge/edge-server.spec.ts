@@ -16,7 +16,9 @@ import { UsageLedger } from './usage.js';
 let folder: string;
 let path: string;
 let server: EdgeServer;
-const now = (): number => systemClock.monotonicMs();
+/** How much later it is than the clock says. */
+let aheadMs = 0;
+const now = (): number => systemClock.monotonicMs() + aheadMs;
 
 async function serve(limits: Partial<ServerLimits> = {}): Promise<void> {
   const core = new FakeCore();
@@ -288,6 +290,26 @@ describe('Slow and idle connections', () => {
     await serve({ idleMs: 50, requestMs: 50 });
     expect(await closed(connect(path))).toBe('');
     while (server.connections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+
+  it('are not taken for idle because the process stood still', async () => {
+    await server.close(0);
+    const sweepMs = 400;
+    await serve({ idleMs: 5_000, requestMs: sweepMs });
+    const asking = connect(path);
+    while (server.connections === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const answered = new Promise<string>((resolve) => {
+      asking.once('data', (bytes) => resolve(bytes.toString('latin1')));
+      asking.once('close', () => resolve('closed'));
+    });
+    // A sweep sees the clocks of after the standstill before anything is read.
+    aheadMs += 60_000;
+    await new Promise((resolve) => setTimeout(resolve, sweepMs + 50));
+    asking.write(ENCRYPT);
+    expect(await answered).toMatch(/^HTTP\/1.1 200 /);
+    // At the next sweep it is idle like any other.
+    aheadMs += 6_000;
+    await new Promise((resolve) => asking.once('close', resolve));
   });
 
   it('are limited in number, and one that goes makes room', async () => {

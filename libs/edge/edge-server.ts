@@ -36,12 +36,14 @@ export class EdgeServer {
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   #sweep: NodeJS.Timeout | null = null;
+  #sweptAt = 0;
+  #spared = false;
 
   constructor(
     readonly path: string,
     api: EdgeApi,
     private readonly limits: ServerLimits,
-    now: () => number,
+    private readonly now: () => number,
   ) {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       const connection = new Connection(socket, api, limits, now);
@@ -61,13 +63,20 @@ export class EdgeServer {
       withUmask(() => this.#server.listen(this.path, resolve));
     });
     chmodSync(this.path, 0o600);
-    this.#sweep = setInterval(
-      () => {
-        for (const connection of this.#connections) connection.sweep();
-      },
-      Math.min(SWEEP_MS, this.limits.requestMs),
-    );
+    const everyMs = Math.min(SWEEP_MS, this.limits.requestMs);
+    this.#sweptAt = this.now();
+    this.#sweep = setInterval(() => this.#sweepAll(2 * everyMs), everyMs);
     this.#sweep.unref();
+  }
+
+  /** After a standstill not at once: what came meanwhile is not read yet. */
+  #sweepAll(lateMs: number): void {
+    const stood = this.now() - this.#sweptAt > lateMs;
+    this.#sweptAt = this.now();
+    this.#spared = stood && !this.#spared;
+    if (this.#spared) return;
+
+    for (const connection of this.#connections) connection.sweep();
   }
 
   get connections(): number {
