@@ -5,7 +5,7 @@ import { Customer, onboard } from '../support/customer.js';
 import { EventFeed } from '../support/event-feed.js';
 import type { Answer } from '../support/http.js';
 import { removeFolder, scratchFolder, Server } from '../support/server.js';
-import { PLATFORM_ROLES, type Role, type Row, ROWS, TENANT_ROLES } from './who-may.js';
+import { PAGE, PLATFORM_ROLES, type Role, type Row, ROWS, TENANT_ROLES } from './who-may.js';
 
 interface Declared {
   readonly paths: Readonly<
@@ -170,7 +170,7 @@ describe('every route of the running application', () => {
       })),
     );
     const text = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
-    expect(routed.sort()).toEqual(ROWS.map(text).sort());
+    expect(routed.sort()).toEqual([...ROWS.map(text), ...PAGE].sort());
     const expected = ROWS.map(({ method, path, may }) => ({
       method,
       path,

@@ -82,3 +82,6 @@ export const ROWS: readonly Row[] = [
   row(`GET ${T}/events/{event}`, AUDITORS),
   row(`GET ${T}/leases`, AUDITORS),
 ];
+
+/** The reference page: the same for everybody, without data, and so without a declaration. */
+export const PAGE: readonly string[] = ['GET /docs', 'GET /docs/', 'GET /docs/js/scalar.js'];
