@@ -1,5 +1,5 @@
 // npm run bench [name…]: measures what test/bench holds; figures go to the terminal and bench-output/.
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBuild, env24, node24, root, run } from './lib/setup.mjs';
 import { say } from './lib/say.mjs';
@@ -17,11 +17,32 @@ for (const name of wanted) {
 }
 const out = join(root, 'bench-output');
 mkdirSync(out, { recursive: true });
+const FLAGS = ['--disable-warning=ExperimentalWarning'];
+const done = wanted.length > 0 ? wanted : names;
 let failed = 0;
-for (const name of wanted.length > 0 ? wanted : names) {
+for (const name of done) {
   say(`bench: ${name}`);
-  const args = [join(folder, `${name}.bench.mjs`), join(out, `${name}.json`)];
-  failed += (await run(node24, ['scripts/lib/bench-one.mjs', ...args], { env: env24() })) ? 1 : 0;
+  const report = join(out, `${name}.json`);
+  rmSync(report, { force: true });
+  const args = [...FLAGS, 'scripts/lib/bench-one.mjs', join(folder, `${name}.bench.mjs`), report];
+  failed += (await run(node24, args, { env: env24() })) ? 1 : 0;
 }
+if (failed === 0) await summarise(done);
 say(failed === 0 ? 'figures are in bench-output/' : `${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
+
+/** One table of all figures that have a goal, and the same as JSON. */
+async function summarise(names) {
+  const reports = names.map((name) => JSON.parse(readFileSync(join(out, `${name}.json`), 'utf8')));
+  const rows = reports
+    .flatMap(({ figures }) => figures.rows)
+    .filter(({ id }) => id !== '')
+    .toSorted((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
+  // Installed by now; this file itself runs before anything is.
+  const { printRows } = await import('../test/bench/lib/report.mjs');
+  say('all figures that have a goal');
+  printRows(rows);
+  const [{ at }] = reports;
+  const summary = { at, machine: reports.map(({ machine }) => machine), rows };
+  writeFileSync(join(out, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
+}

@@ -11,4 +11,8 @@ export declare function cacheFolder(): string;
 /** The path of the verified program in the user's cache. */
 export declare function ensureOpenBao(): Promise<string>;
 /** Dev mode, in memory. @throws Error naming what failed; never resolves without a server */
-export declare function startOpenBao(options: { readonly dir: string }): Promise<RunningOpenBao>;
+export declare function startOpenBao(options: {
+  readonly dir: string;
+  /** Without its audit file: default with it. */
+  readonly audit?: boolean;
+}): Promise<RunningOpenBao>;

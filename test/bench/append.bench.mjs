@@ -1,5 +1,5 @@
 /**
- * Durable appends to the embedded ledger, beside the floor: one-row commits of plain node:sqlite
+ * P8: durable appends to the embedded ledger, beside the floor: one-row commits of plain node:sqlite
  * (WAL, FULL) into the same table with the same row. Rounds are interleaved, so that a slow spell
  * of the machine or its disk meets all of them.
  */
@@ -10,9 +10,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { systemRandom } from '../../dist/libs/kernel/index.js';
 import { openSqliteLedger } from '../../dist/libs/ledger/sqlite/index.js';
+import { interleaved, measured, medians, ratioOf } from './lib/measure.mjs';
+import { against, base, micros, perSecond, told } from './lib/report.mjs';
 
 const ROUNDS = 7;
-const EVENTS = { raw: 1500, one: 1500, sixteen: 16_000 };
+const EVENTS = { raw: 1500, rawSixteen: 8_000, one: 1500, sixteen: 16_000 };
+const TOGETHER = 16;
 
 const newStream = () => `key-acme.l3-${randomUUID().slice(-12)}`;
 const event = () => ({
@@ -48,20 +51,11 @@ Worker.prototype.postMessage = function count(...args) {
   return Reflect.apply(post, this, args);
 };
 
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-
-async function measured(events, run) {
-  const cpu = process.cpuUsage();
+/** A turn, and how many events one transaction took. */
+async function turn(events, act) {
   const posted = requests;
-  const start = performance.now();
-  await run();
-  const seconds = (performance.now() - start) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  return {
-    perSecond: events / seconds,
-    cpuMicros: (user + system) / events,
-    perCommit: requests === posted ? 1 : events / (requests - posted),
-  };
+  const got = await measured(events, act);
+  return { ...got, perCommit: requests === posted ? 1 : events / (requests - posted) };
 }
 
 async function writers(ledger, count, events) {
@@ -86,58 +80,72 @@ export async function run() {
       checksum INTEGER NOT NULL, UNIQUE (stream, revision)) STRICT`);
   const insert = db.prepare(`INSERT INTO events(stream, revision, id, type, schema_version, data,
     meta, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+  const insertOne = (stream, revision) => {
+    const { id, type, data, meta } = event();
+    const row = [id, type, 1, JSON.stringify(data), JSON.stringify(meta), revision];
+    insert.run(stream, revision, ...row);
+  };
   const raw = async () => {
     const stream = newStream();
-    for (let n = 0; n < EVENTS.raw; n += 1) {
-      const { id, type, data, meta } = event();
-      insert.run(stream, n, id, type, 1, JSON.stringify(data), JSON.stringify(meta), n);
+    for (let n = 0; n < EVENTS.raw; n += 1) insertOne(stream, n);
+  };
+  const rawSixteen = async () => {
+    const streams = Array.from({ length: TOGETHER }, newStream);
+    for (let n = 0; n < EVENTS.rawSixteen / TOGETHER; n += 1) {
+      db.exec('BEGIN IMMEDIATE');
+      for (const stream of streams) insertOne(stream, n);
+      db.exec('COMMIT');
     }
   };
-  const rounds = { raw: [], one: [], sixteen: [] };
   try {
-    for (let round = -1; round < ROUNDS; round += 1) {
-      const got = {
-        raw: await measured(EVENTS.raw, raw),
-        one: await measured(EVENTS.one, () => writers(ledger, 1, EVENTS.one)),
-        sixteen: await measured(EVENTS.sixteen, () => writers(ledger, 16, EVENTS.sixteen)),
-      };
-      // The first round only warms up.
-      if (round >= 0) for (const name of Object.keys(got)) rounds[name].push(got[name]);
-    }
+    const seen = await interleaved(ROUNDS, {
+      raw: () => turn(EVENTS.raw, raw),
+      rawSixteen: () => turn(EVENTS.rawSixteen, rawSixteen),
+      one: () => turn(EVENTS.one, () => writers(ledger, 1, EVENTS.one)),
+      sixteen: () => turn(EVENTS.sixteen, () => writers(ledger, TOGETHER, EVENTS.sixteen)),
+    });
+    return shown(seen);
   } finally {
     db.close();
     await ledger.close();
     rmSync(folder, { recursive: true });
   }
-  const summary = Object.fromEntries(
-    Object.entries(rounds).map(([name, list]) => [
-      name,
-      Object.fromEntries(
-        Object.keys(list[0]).map((key) => [key, median(list.map((round) => round[key]))]),
-      ),
-    ]),
-  );
-  const ofRaw = (name) =>
-    median(rounds[name].map((round, n) => round.perSecond / rounds.raw[n].perSecond));
+}
+
+function shown(seen) {
+  const of = medians(seen);
+  const { one, rawSixteen, sixteen } = of;
   const rows = [
-    ['raw node:sqlite, 1 row a commit', summary.raw, 1],
-    ['ledger, 1 writer', summary.one, ofRaw('one')],
-    ['ledger, 16 writers', summary.sixteen, ofRaw('sixteen')],
+    base('raw node:sqlite, 1 row a commit', perSecond(of.raw.perSecond), of.raw.cpuMicros),
+    against('P8', 'ledger, 1 writer', ['≥', 0.8], {
+      seen: perSecond(one.perSecond),
+      ratio: ratioOf(seen, 'one', 'raw'),
+      cpuMicros: one.cpuMicros,
+    }),
+    base(
+      'raw node:sqlite, 16 rows a commit',
+      perSecond(rawSixteen.perSecond),
+      rawSixteen.cpuMicros,
+    ),
+    against('P8', 'ledger, 16 writers: events per fsync', ['≥', 12, 'events'], {
+      seen: `${sixteen.perCommit.toFixed(1)}, ${perSecond(sixteen.perSecond)}`,
+      ratio: ratioOf(seen, 'sixteen', 'rawSixteen'),
+      value: sixteen.perCommit,
+      cpuMicros: sixteen.cpuMicros,
+    }),
+    against('P8', 'ledger, 16 writers: CPU/event', ['≤', 15, 'µs'], {
+      seen: micros(sixteen.cpuMicros),
+      value: sixteen.cpuMicros,
+    }),
   ];
-  console.table(
-    rows.map(([what, { perSecond, perCommit, cpuMicros }, ratio]) => ({
-      what,
-      'events/s': Math.round(perSecond),
-      'of raw': ratio.toFixed(2),
-      'events/fsync': perCommit.toFixed(1),
-      'CPU µs/event': cpuMicros.toFixed(1),
-    })),
-  );
-  return {
+  return told({
     name: 'append',
     rounds: ROUNDS,
-    raw: summary.raw,
-    oneWriter: { ...summary.one, ofRaw: ofRaw('one') },
-    sixteenWriters: { ...summary.sixteen, ofRaw: ofRaw('sixteen') },
-  };
+    rows,
+    notShown: [
+      'a disk whose fsync takes milliseconds: there the hop to the writer thread no longer counts',
+      'commands: a decision, its read and its projection come on top of an append',
+    ],
+    figures: { of },
+  });
 }

@@ -1,0 +1,91 @@
+// The whole product as its own processes (the build's main files), and a tenant that is served.
+import { spawn } from 'node:child_process';
+import { existsSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { sleep } from './measure.mjs';
+
+const READY_MS_MAX = 30_000;
+const FLAGS = ['--expose-gc', '--disable-warning=ExperimentalWarning'];
+
+/** Starts a program of the build; resolves when `file` stands there, with what it holds. */
+async function started(app, args, env, log, file) {
+  const out = openSync(log, 'a');
+  const program = [...FLAGS, join('dist', 'apps', app, 'main.js'), ...args];
+  const child = spawn(process.execPath, program, {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: ['ignore', out, out],
+  });
+  const until = performance.now() + READY_MS_MAX;
+  while (!existsSync(file)) {
+    if (child.exitCode !== null || performance.now() > until)
+      throw new Error(`${app} did not start: ${readFileSync(log, 'utf8').slice(-2_000)}`);
+    await sleep(20);
+  }
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await ended;
+  };
+  return { pid: child.pid, stop, endpoints: JSON.parse(readFileSync(file, 'utf8')) };
+}
+
+/** A server on a folder of its own. `ask` throws on a refusal. */
+export async function startServer(folder, env = {}) {
+  const data = join(folder, 'data');
+  const all = { KCM_DATA_DIR: data, KCM_HTTP_PORT: '0', KCM_KMIP_PORT: '0', ...env };
+  const log = join(folder, 'server.log');
+  const server = await started('standalone', [], all, log, join(data, 'endpoints.json'));
+  const operator = readFileSync(join(data, 'operator-token'), 'utf8').trim();
+  const ask = async (method, path, body, token = operator) => {
+    const response = await fetch(`${server.endpoints.http}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        'idempotency-key': crypto.randomUUID(),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
+    return answer;
+  };
+  return { ...server, ask };
+}
+
+/** The customers' keystore; `key` makes one and tells how to connect it. */
+export async function startKeystore(folder) {
+  const args = ['--data', folder, '--port', '0'];
+  const file = join(folder, 'endpoint.json');
+  const keystore = await started('keystore', args, {}, `${folder}.log`, file);
+  const { url } = keystore.endpoints;
+  const token = readFileSync(join(folder, 'admin-token'), 'utf8').trim();
+  const key = async (name) => {
+    const response = await fetch(`${url}/admin/keys`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name }),
+    });
+    const made = await response.json();
+    const reference = { url, key: made.id };
+    return { keystore: 'software', reference, credentials: { token: made.token } };
+  };
+  return { ...keystore, key };
+}
+
+/** A tenant with one mapped service whose key is there. */
+export async function onboard({ ask }, keystore, id, service, policy) {
+  const path = `/v1/tenants/${id}`;
+  await ask('POST', '/v1/tenants', { id, name: `${id} bank`, policy });
+  await ask('POST', `${path}/activate`, {});
+  const roles = ['tenant-admin', 'key-admin'];
+  const person = { subject: 'anna', roles, ttlSeconds: 3_600, tenant: id };
+  const { token } = await ask('POST', '/v1/sys/tokens', person);
+  await ask('POST', `${path}/root-keys`, await keystore.key(id), token);
+  await ask('POST', `${path}/services`, { id: service }, token);
+  for (;;) {
+    const mapped = await ask('GET', `${path}/services/${service}`, undefined, token);
+    if (mapped.key !== null) return mapped.key;
+    await sleep(50);
+  }
+}
