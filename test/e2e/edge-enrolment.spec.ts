@@ -25,8 +25,9 @@ interface Served {
   readonly edge: EdgeProcess;
   readonly workload: Workload;
 }
-/** So much of a lease is left that nothing but what is tested can end it sooner. */
-const LEFT_MS = 4_000;
+/** Long, and much of it left: on a busy machine too it ends after what is tested. */
+const LEASE_SECONDS = 60;
+const LEFT_MS = 20_000;
 
 describe('An Edge on another machine', () => {
   const stage = new Stage();
@@ -38,7 +39,7 @@ describe('An Edge on another machine', () => {
 
   const served = async (id: string): Promise<Served> => {
     const [tenant, edge] = await Promise.all([
-      onboard(region, keystore, id),
+      onboard(region, keystore, id, { leaseSeconds: LEASE_SECONDS }),
       EdgeProcess.start(stage, region, `edge-${id}`, ['billing']),
     ]);
     const client = edge.client('billing');
@@ -46,7 +47,7 @@ describe('An Edge on another machine', () => {
     return { tenant, edge, workload };
   };
   const leaseLeft = ({ edge }: Served): Promise<true> =>
-    until('a lease with time left', 15_000, async () => {
+    until('a lease with time left', 30_000, async () => {
       const { leases } = await edge.client('billing').status();
       return (leases?.[0]?.endsInMs ?? 0) > LEFT_MS || null;
     });
@@ -58,7 +59,7 @@ describe('An Edge on another machine', () => {
     });
   /** What it signed of the lock, before its lease would have ended it. */
   const acknowledged = async ({ tenant, edge }: Served, lock: string): Promise<void> => {
-    const word = await until('the word of the holder', 5_000, async () => {
+    const word = await until('the word of the holder', 15_000, async () => {
       const path = `${tenant.path}/revocations/${lock}`;
       const { holders } = await tenant.anna.read<{ holders: readonly Holder[] }>(path);
       return holders.find(({ id, erasedAt }) => id === `edge:${edge.id}` && erasedAt) ?? null;
@@ -70,7 +71,7 @@ describe('An Edge on another machine', () => {
     await workload.untilServed(10_000);
   };
   const says = ({ edge }: Served, words: string): Promise<true> =>
-    edge.program.until(words, () => edge.program.output.includes(words) || null, 5_000);
+    edge.program.until(words, () => edge.program.output.includes(words) || null, 15_000);
 
   beforeAll(async () => {
     [region, keystore] = await Promise.all([
@@ -90,10 +91,10 @@ describe('An Edge on another machine', () => {
     await leaseLeft(missed);
     edge.wire.cut();
     const { id } = await suspend(missed);
-    await workload.untilServed(1_000);
+    await workload.untilServed(5_000);
     edge.wire.heal();
     await acknowledged(missed, id);
-    await workload.untilRefused(1_000);
+    await workload.untilRefused(5_000);
     expect(workload.codes).toEqual(['tenant_suspended', 'tenant_suspended']);
     await release(missed, id);
   });
@@ -119,14 +120,14 @@ describe('An Edge on another machine', () => {
     writeFileSync(join(edge.identity, 'client.pem'), 'half of it');
     process.kill(pid, 'SIGHUP');
     await says(renewed, 'certificate-not-reloaded');
-    await workload.untilServed(1_000);
+    await workload.untilServed(5_000);
     await leaseLeft(renewed);
     // From now on Core takes nothing but the new one.
     await edge.enrol(region);
     process.kill(pid, 'SIGHUP');
     await says(renewed, 'certificate-reloaded');
     await edge.connected();
-    await workload.untilServed(1_000);
+    await workload.untilServed(5_000);
     expect(refused()).toBe(before);
   });
 
@@ -135,7 +136,7 @@ describe('An Edge on another machine', () => {
     await workload.untilServed(10_000);
     await leaseLeft(revoked);
     await region.operator.command(`/v1/edges/${edge.id}/revoke`);
-    await workload.untilRefused(1_000);
+    await workload.untilRefused(5_000);
     await says(revoked, 'Core has revoked this Edge');
     expect((await edge.client('billing').status()).leases).toEqual([]);
     expect(workload.codes).toEqual(['lease_expired', 'lease_expired']);
