@@ -3,6 +3,13 @@ import { type CommandContext, Commands, type StreamStates, type TakeLock } from 
 import { KcmError, LIMITS, streamOf, systemScheduler } from '@kcm/kernel';
 import { FORESIGHT } from './ports.js';
 
+/** What says nothing about whether the lock may be taken. */
+const UNDECIDED: ReadonlySet<string> = new Set([
+  'ledger_unavailable',
+  'revision_conflict',
+  'internal',
+]);
+
 /** Locks that people take while the ledger takes nothing: they act first and are recorded later. */
 @Injectable()
 export class EarlyLocks {
@@ -20,7 +27,7 @@ export class EarlyLocks {
         const { position } = await this.commands.run('access', stream, lock, context, guard);
         if (position !== null) await this.view.reached(position);
       } catch (error) {
-        if (error instanceof KcmError && error.code === 'ledger_unavailable') {
+        if (!(error instanceof KcmError) || UNDECIDED.has(error.code)) {
           const ms = Math.min(LIMITS.retryMsMax, LIMITS.retryMsMin * 2 ** Math.min(attempt, 16));
           systemScheduler.after(ms, () => void record(attempt + 1));
           return;

@@ -77,7 +77,11 @@ describe('L2 from the customer’s root key', () => {
       const [key] = blobs.blobs.keys();
       for (let at = 0; at < blobs.blobs.get(key!)!.length; at += 7) {
         flip(blobs, key!, at);
-        expect(await open(ACME, version)).toMatchObject({ ok: false, cause: 'integrity' });
+        expect(await open(ACME, version)).toMatchObject({
+          ok: false,
+          cause: 'integrity',
+          detail: 'The blob of version 1 of the tenant key l2-a is missing or not its own.',
+        });
         flip(blobs, key!, at);
       }
       expect(keystore.unwraps('acme')).toBe(0);

@@ -82,7 +82,8 @@ export class Hierarchy {
    */
   async openL2(identity: KeyIdentity, recorded: Recorded, unwrap: Unwrap): Promise<Called<Secret>> {
     const wrapped = await this.#wrappedSeed(identity, recorded);
-    if (wrapped === null) return damaged('The blob of the tenant key is missing or not its own.');
+    if (wrapped === null)
+      return damaged(`The blob of ${named(identity)} is missing or not its own.`);
     const called = await unwrap(wrapped, bindingOf(identity));
     if (!called.ok) return called;
     using seed = Secret.own(called.value);
@@ -92,7 +93,7 @@ export class Hierarchy {
     l2.dispose();
     const { callId, sent, providerRequestId } = called;
     return {
-      ...damaged('The unwrapped seed gives another key than the one that was recorded.'),
+      ...damaged(`The unwrapped seed gives another key than was recorded for ${named(identity)}.`),
       callId,
       sent,
       providerRequestId,
@@ -207,6 +208,9 @@ function own(bytes: Buffer): Secret {
   bytes.fill(0);
   return secret;
 }
+
+const named = ({ key, version }: KeyIdentity): string =>
+  `version ${version} of the tenant key ${key}`;
 
 const damaged = (detail: string) =>
   ({

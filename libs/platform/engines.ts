@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { KcmError, Random } from '@kcm/kernel';
+import { KcmError, type Random } from '@kcm/kernel';
 import type { FilteredFeed, Ledger, ProvableLedger } from '@kcm/ledger';
 import type { ReadModelReader, ReadModelWatcher, ReadModelWriter } from '@kcm/read-models';
 import type { BlobStore } from '@kcm/vault';
@@ -49,13 +49,20 @@ export async function openEngines(
     for (const engine of opened.splice(0)) await engine.close();
   };
   const blobs = async (role: 'vault' | 'erasure' | 'directory') =>
-    keep(await openSqliteBlobStore({ file: join(dir, `${role}.db`), role, onLost }));
+    keep(
+      await advised(openSqliteBlobStore({ file: join(dir, `${role}.db`), role, onLost }), BACKUP),
+    );
   try {
     return {
       ledger: keep(
-        await openSqliteLedger({ file: join(dir, 'ledger.db'), random, onCommit, onLost }),
+        await advised(
+          openSqliteLedger({ file: join(dir, 'ledger.db'), random, onCommit, onLost }),
+          BACKUP,
+        ),
       ),
-      readModels: keep(await openSqliteReadModels({ file: join(dir, 'read-models.db'), onLost })),
+      readModels: keep(
+        await advised(openSqliteReadModels({ file: join(dir, 'read-models.db'), onLost }), REBUILD),
+      ),
       vault: await blobs('vault'),
       erasure: await blobs('erasure'),
       directory: await blobs('directory'),
@@ -64,5 +71,19 @@ export async function openEngines(
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+const BACKUP = 'Put the last backup of it back, with what belongs to it (docs/running.md, Backup).';
+const REBUILD =
+  'Delete read-models.db with its -wal and -shm and start again: it is built from the ledger.';
+
+/** What is damaged is said with what to do about it. */
+async function advised<T>(opening: Promise<T>, advice: string): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (!(error instanceof KcmError) || error.code !== 'integrity') throw error;
+    throw new KcmError('integrity', `${error.message} ${advice}`, { cause: error });
   }
 }

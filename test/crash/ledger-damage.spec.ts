@@ -136,6 +136,32 @@ describe('a damaged ledger', () => {
     expect(refused).toBeGreaterThan(0);
   }, 120_000);
 
+  it.each([
+    ['vault', /vault\.db: .* Put the last backup of it back/s],
+    ['erasure', /erasure\.db: .* Put the last backup of it back/s],
+    ['directory', /directory\.db: .* Put the last backup of it back/s],
+    ['read-models', /read-models\.db: .* Delete read-models\.db with its -wal and -shm/s],
+  ])(
+    'is not the only file that is checked: a damaged %s.db is named, with what to do',
+    async (store, said) => {
+      const mortal = damaged(stopped, (dataDir) => {
+        const path = join(dataDir, `${store}.db`);
+        const bytes = readFileSync(path);
+        // Type and cell count of the second page.
+        bytes.fill(0xff, 4096, 4101);
+        writeFileSync(path, bytes);
+      });
+      expect(await refusal(mortal)).toMatch(said);
+      if (store !== 'read-models') return;
+      for (const suffix of ['', '-wal', '-shm'])
+        rmSync(join(mortal.server.dataDir, `read-models.db${suffix}`), { force: true });
+      await mortal.start();
+      expect(await tenants(mortal)).toEqual(['acme', 'globex']);
+      await mortal.stop();
+    },
+    60_000,
+  );
+
   it('with a flipped byte inside an event does not start, and says which event it is', async () => {
     const bytes = readFileSync(join(stopped, 'ledger.db'));
     const places: number[] = [];

@@ -15,7 +15,7 @@ export const FIGURES = {
   /** Kills of a first start. */
   firstStartKills: figure(4, 60),
   /** Places at which the write-ahead log is cut, and bytes of the ledger that are flipped. */
-  logCuts: figure(12, 200),
+  logCuts: figure(8, 200),
   flippedBytes: figure(24, 400),
   /** Places at which the end of the log and the database are cut; in the long run every one. */
   tailCuts: figure(20, 1_000_000),
