@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { attribute, KCM, LinkType, ResultReason, State } from '@kcm/kmip';
 import { askSocket, KmipPeer, type SocketAnswer } from '@kcm/testing/edge';
 import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
-import { startEdge, type EdgeLogEntry, type RunningEdge } from './edge.js';
+import { startEdge } from './edge.js';
+import type { EdgeLogEntry, RunningEdge } from './running-edge.js';
 
 const b64 = (text: string): string => Buffer.from(text).toString('base64');
 const PLAIN = b64('card 4711');

@@ -9,95 +9,30 @@ import {
   systemClock,
   systemRandom,
   uuidv4,
-  type Clock,
   type Random,
-  type Tracer,
   certificateUri,
 } from '@kcm/kernel';
 import { Acknowledger } from './acknowledger.js';
 import { EdgeApi } from './api.js';
 import { DataPlane } from './data-plane.js';
-import { assertSocketPath, EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
+import { assertSocketPath, EdgeServer, SERVER_LIMITS } from './edge-server.js';
 import { GcWitness } from './gc-witness.js';
 import { healthOf } from './health.js';
 import { KmipCore, type EdgeCredentials } from './kmip-core.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { metricsText } from './metrics.js';
 import { PooledRandom } from './pooled-random.js';
+import type {
+  EdgeLogEntry,
+  EdgeOptions,
+  EdgeStatus,
+  RenewedCertificate,
+  RunningEdge,
+} from './running-edge.js';
 import { UsageLedger } from './usage.js';
 
 const USAGE_WINDOW_MS = 10_000;
 const LAST_REPORT_MS = 1_000;
-
-/** PEM of the Edge's certificate and its private key. */
-export interface EdgeCertificate {
-  readonly certificate: string;
-  readonly privateKey: string;
-}
-export interface RenewedCertificate extends EdgeCertificate {
-  /** PEM; default: the authority so far. */
-  readonly ca?: string;
-}
-export interface EdgeOptions extends EdgeCertificate {
-  readonly coreHost: string;
-  readonly corePort: number;
-  /** PEM of the region's authority. */
-  readonly ca: string;
-  readonly edge: string;
-  readonly region: string;
-  /** One socket each. */
-  readonly services: readonly string[];
-  /** Folder of the sockets, e.g. `<data>/edge`; made with mode 0700 if it is not there. */
-  readonly socketDir: string;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly tracer?: Tracer;
-  readonly log?: (entry: EdgeLogEntry) => void;
-  readonly serverLimits?: Partial<ServerLimits>;
-  readonly usageWindowMs?: number;
-}
-/** Holds no secret and no plaintext. */
-export interface EdgeLogEntry {
-  readonly level: 'info' | 'warn' | 'error';
-  readonly event: 'core-connected' | 'core-unreachable' | 'alarm' | 'revoked' | 'acknowledged';
-  readonly detail?: string;
-  readonly tenant?: string;
-}
-export interface EdgeStatus {
-  readonly edge: string;
-  readonly region: string;
-  readonly boot: string;
-  readonly core: { readonly connected: boolean };
-  /** False without --expose-gc: erasure is then never claimed. */
-  readonly confirmsErasure: boolean;
-  readonly leases: readonly {
-    readonly tenant: string;
-    readonly service: string;
-    readonly key: string;
-    readonly keyVersion: number;
-    readonly endsInMs: number;
-    readonly term: number;
-    readonly epoch: number;
-    readonly access: string;
-    readonly mayEncrypt: boolean;
-    readonly grantId: string;
-  }[];
-  readonly counters: {
-    readonly encrypt: number;
-    readonly decrypt: number;
-    readonly refused: number;
-    readonly alarms: number;
-  };
-}
-export interface RunningEdge {
-  /** Socket path by service. */
-  readonly sockets: Readonly<Record<string, string>>;
-  /** Of one service, or of all. */
-  status(service?: string): EdgeStatus;
-  /** Goes on with a certificate that Core enrolled in place of the first; no lease is lost. */
-  renew(next: RenewedCertificate): void;
-  stop(): Promise<void>;
-}
 
 /** Socket path by service. @throws KcmError naming a service or a path that cannot be */
 export function edgeSockets(

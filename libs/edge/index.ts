@@ -10,15 +10,14 @@ export type {
   Refusal,
 } from './core-port.js';
 export { DataPlane, type Done, type Outcome, type Work } from './data-plane.js';
-export {
-  edgeSockets,
-  startEdge,
-  type EdgeCertificate,
-  type EdgeLogEntry,
-  type EdgeOptions,
-  type EdgeStatus,
-  type RunningEdge,
-} from './edge.js';
+export { edgeSockets, startEdge } from './edge.js';
+export type {
+  EdgeCertificate,
+  EdgeLogEntry,
+  EdgeOptions,
+  EdgeStatus,
+  RunningEdge,
+} from './running-edge.js';
 export { EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
 export { GcWitness } from './gc-witness.js';
 export { LeaseKeeper } from './lease-keeper.js';

@@ -1,0 +1,72 @@
+import type { Clock, Random, Tracer } from '@kcm/kernel';
+import type { ServerLimits } from './edge-server.js';
+
+/** PEM of the Edge's certificate and its private key. */
+export interface EdgeCertificate {
+  readonly certificate: string;
+  readonly privateKey: string;
+}
+export interface RenewedCertificate extends EdgeCertificate {
+  /** PEM; default: the authority so far. */
+  readonly ca?: string;
+}
+export interface EdgeOptions extends EdgeCertificate {
+  readonly coreHost: string;
+  readonly corePort: number;
+  /** PEM of the region's authority. */
+  readonly ca: string;
+  readonly edge: string;
+  readonly region: string;
+  /** One socket each. */
+  readonly services: readonly string[];
+  /** Folder of the sockets, e.g. `<data>/edge`; made with mode 0700 if it is not there. */
+  readonly socketDir: string;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly tracer?: Tracer;
+  readonly log?: (entry: EdgeLogEntry) => void;
+  readonly serverLimits?: Partial<ServerLimits>;
+  readonly usageWindowMs?: number;
+}
+/** Holds no secret and no plaintext. */
+export interface EdgeLogEntry {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly event: 'core-connected' | 'core-unreachable' | 'alarm' | 'revoked' | 'acknowledged';
+  readonly detail?: string;
+  readonly tenant?: string;
+}
+export interface EdgeStatus {
+  readonly edge: string;
+  readonly region: string;
+  readonly boot: string;
+  readonly core: { readonly connected: boolean };
+  /** False without --expose-gc: erasure is then never claimed. */
+  readonly confirmsErasure: boolean;
+  readonly leases: readonly {
+    readonly tenant: string;
+    readonly service: string;
+    readonly key: string;
+    readonly keyVersion: number;
+    readonly endsInMs: number;
+    readonly term: number;
+    readonly epoch: number;
+    readonly access: string;
+    readonly mayEncrypt: boolean;
+    readonly grantId: string;
+  }[];
+  readonly counters: {
+    readonly encrypt: number;
+    readonly decrypt: number;
+    readonly refused: number;
+    readonly alarms: number;
+  };
+}
+export interface RunningEdge {
+  /** Socket path by service. */
+  readonly sockets: Readonly<Record<string, string>>;
+  /** Of one service, or of all. */
+  status(service?: string): EdgeStatus;
+  /** Goes on with a certificate that Core enrolled in place of the first; no lease is lost. */
+  renew(next: RenewedCertificate): void;
+  stop(): Promise<void>;
+}
