@@ -75,7 +75,7 @@ export function explain(error: unknown): number {
     return EXIT.unreachable;
   }
   if (error instanceof UsageError) {
-    say(error.message);
+    say(`${error.message}\n(--help after the command shows its options and an example)`);
     return EXIT.usage;
   }
   const coded = error as { code?: string; message?: string };

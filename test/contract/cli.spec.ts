@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,6 +69,23 @@ describe('kcm', () => {
     },
     20_000,
   );
+
+  it('says which file it cannot read, and nothing of what is in one', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kcm-cli-'));
+    try {
+      const file = join(folder, 'credentials.json');
+      writeFileSync(file, 'token=hidden');
+      const connect = ['rootkey', 'connect', '--tenant', 'acme', '--keystore', 'software'];
+      const { code, said } = await kcmFed([...connect, '--credentials-file', file], '');
+      const help = '(--help after the command shows its options and an example)';
+      const told = `kcm: ${file} does not hold a JSON object.\n${help}\n`;
+      expect({ code, said }).toEqual({ code: 2, said: told });
+      const gone = await kcmFed([...connect, '--credentials-file', join(folder, 'none')], '');
+      expect(gone).toMatchObject({ code: 2, said: expect.stringMatching(/ENOENT/) as string });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }, 20_000);
 
   it.each([
     ['tenant', 'create'],

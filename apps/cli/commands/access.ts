@@ -28,7 +28,7 @@ export function accessCommands(program: Command): void {
         .requiredOption('--role <role...>', 'tenant-admin, key-admin, approver, auditor, …')
         .requiredOption('--subject <name>', 'who')
         .option('--ttl <time>', 'e.g. 1h'),
-    async ({ client }, { tenant, role, subject, ttl, json }) => {
+    async ({ client, progress }, { tenant, role, subject, ttl, json }) => {
       const issued = await client.post<{ token: string; expiresAt: string }>('/v1/sys/tokens', {
         ...(tenant === undefined ? {} : { tenant }),
         roles: role,
@@ -37,7 +37,7 @@ export function accessCommands(program: Command): void {
       });
       if (json) return issued;
       // Only the token on stdout: TOKEN=$(kcm token create …)
-      process.stderr.write(`Valid until ${issued.expiresAt}; use it as KCM_TOKEN.\n`);
+      progress.note(`Valid until ${issued.expiresAt}; use it as KCM_TOKEN.`);
       return issued.token;
     },
   );

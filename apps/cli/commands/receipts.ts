@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
-import { readFileSync } from 'node:fs';
 import { parseTrust, renderReceipt, verifyReceipt } from '@kcm/evidence/verify';
-import { UsageError } from '../failures.js';
 import { declare } from '../program.js';
+import { readText } from '../read-file.js';
 import { ofTenant, tenantPath } from '../tenant-words.js';
 
 export function receiptCommands(program: Command): void {
@@ -33,17 +32,9 @@ export function receiptCommands(program: Command): void {
     },
     (c) => c.requiredOption('--trust <file>', 'trust.json, pinned at onboarding'),
     async (_run, { trust, json }, file) => {
-      const receiptText = read(file).trim();
-      const verified = verifyReceipt(receiptText, parseTrust(read(trust)));
+      const receiptText = readText(file).trim();
+      const verified = verifyReceipt(receiptText, parseTrust(readText(trust)));
       return json ? verified : `${renderReceipt(verified)}\nVERIFIED with the key of ${trust}`;
     },
   );
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    throw new UsageError(`Cannot read ${file}.`);
-  }
 }

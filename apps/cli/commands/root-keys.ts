@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { readFileSync } from 'node:fs';
 import { showingProbe } from '../probe-steps.js';
 import { declare, longWork, type Run, withWait } from '../program.js';
 import { pairs } from '../pairs.js';
+import { readObject } from '../read-file.js';
 import { ofTenant, tenantPath } from '../tenant-words.js';
 
 interface Connect {
@@ -14,8 +14,7 @@ interface Connect {
 }
 
 function credentialsOf({ credential, credentialsFile }: Connect): object | undefined {
-  if (credentialsFile !== undefined)
-    return JSON.parse(readFileSync(credentialsFile, 'utf8')) as object;
+  if (credentialsFile !== undefined) return readObject(credentialsFile);
   return credential === undefined ? undefined : pairs(credential);
 }
 
