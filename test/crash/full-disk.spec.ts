@@ -17,6 +17,11 @@ const SETTLED_MS_MAX = 20_000;
 const TRIES_MAX = 40;
 const PLAINTEXT = Buffer.from('of a full disk').toString('base64');
 
+interface Page {
+  readonly items: readonly { readonly id: string }[];
+  readonly nextCursor: string | null;
+}
+
 describe('a full disk under the whole product', () => {
   const folder = scratchFolder('full');
   const known = new Set(['acme']);
@@ -34,6 +39,16 @@ describe('a full disk under the whole product', () => {
       body: { id, name: id },
       headers: { 'idempotency-key': `register ${id}` },
     });
+  const tenants = async (): Promise<string[]> => {
+    const ids: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const from: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+      const page: Page = await server.must<Page>('GET', `/v1/tenants?limit=100${from}`);
+      ids.push(...page.items.map(({ id }) => id));
+      cursor = page.nextCursor;
+    }
+    return ids;
+  };
   const issue = (): Promise<Answer> =>
     ask('POST', '/v1/sys/tokens', { body: { subject: 'otto', roles: ['platform-auditor'] } });
   const opens = async (): Promise<string | null> => {
@@ -139,11 +154,7 @@ describe('a full disk under the whole product', () => {
     }
     await server.kill();
     await begin();
-    const { items } = await server.must<{ items: { id: string }[] }>(
-      'GET',
-      '/v1/tenants?limit=200',
-    );
-    expect(items.map((tenant) => tenant.id).toSorted()).toEqual([...known].toSorted());
+    expect((await tenants()).toSorted()).toEqual([...known].toSorted());
     await until('record that opens', async () => (await opens()) === null);
   }, 600_000);
 
@@ -167,8 +178,8 @@ describe('a full disk under the whole product', () => {
 
   it('takes a lock at once, tells so, and records it when there is room', async () => {
     await until('record that opens', async () => (await opens()) === null);
+    const relax = disk.keepFull();
     for (let left = 3; left > 0; left -= 1) await refused(issue);
-    disk.fill();
     const path = '/v1/tenants/acme/revocations';
     const lock = () =>
       ask('POST', path, {
@@ -183,6 +194,7 @@ describe('a full disk under the whole product', () => {
       detail: expect.stringContaining('The lock acts already') as string,
     });
     await until('refusal', async () => (await opens()) === 'tenant_suspended');
+    relax();
     disk.relieve();
     let id = '';
     await until('record of the lock', async () => {
@@ -199,17 +211,18 @@ describe('a full disk under the whole product', () => {
   }, 60_000);
 
   it('seals at once, records it when there is room, and ends in order though there is none', async () => {
-    disk.fill();
+    const relax = disk.keepFull();
     // The second refusal finds a log that the first has emptied: now nothing fits any more.
     for (let left = 3; left > 0; left -= 1) await refused(issue);
-    disk.fill();
     const headers = { 'idempotency-key': 'seal' };
     const sealed = await ask('POST', '/v1/sys/seal', { headers });
     expect(sealed.status).toBe(200);
     expect(sealed.body).toMatchObject({ sealed: true });
     expect(await seals()).toBe(0);
+    relax();
     disk.relieve();
-    await until('record of the seal', async () => (await seals()) === 1);
+    // A copy of files that are being written may be no ledger at all.
+    await until('record of the seal', async () => (await seals().catch(() => 0)) === 1);
     disk.fill();
     await server.stop();
     expect(server.running).toBe(false);

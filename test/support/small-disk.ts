@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 
 const CHUNK = Buffer.alloc(64 * 1024, 0x42);
+const REFILL_MS = 5;
 const MOUNT =
   'mount -t tmpfs -o "size=$1,mode=700" tmpfs "$2" && echo mounted && exec sleep infinity';
 
@@ -65,6 +66,13 @@ export class SmallDisk {
     } finally {
       closeSync(file);
     }
+  }
+
+  /** Takes what becomes free as well, until the answer is called. */
+  keepFull(): () => void {
+    this.fill();
+    const timer = setInterval(() => this.fill(), REFILL_MS);
+    return () => clearInterval(timer);
   }
 
   /** The balloon is gone. */
