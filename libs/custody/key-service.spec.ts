@@ -118,13 +118,33 @@ describe('a lease', () => {
     world.keystore.delay();
     const asked = world.lease('acme');
     await world.time.advance(4_000);
+    expect(await asked).toMatchObject(indeterminate);
     world.keystore.deliver();
-    expect(await asked).toMatchObject({ ok: true, seconds: 6 });
+    await settled();
+    expect(await world.lease('acme')).toMatchObject({ ok: true, seconds: 6 });
     world.keystore.refuse('acme', 'indeterminate', 'root_key_unreachable');
     await world.time.advance(5_900);
     expect(world.opens('acme')).toBe(true);
     await world.time.advance(200);
     expect(world.opens('acme')).toBe(false);
+  });
+
+  it('a keystore that does not answer keeps who asks for a second, and hardly at all after that', async () => {
+    const world = await region(10);
+    world.keystore.delay();
+    const first = world.lease('acme');
+    await world.time.advance(1_000);
+    expect(await first).toMatchObject(indeterminate);
+    // That call is given up, and its back-off is over.
+    await world.time.advance(6_000);
+    const second = world.lease('acme');
+    await world.time.advance(25);
+    expect(await second).toMatchObject(indeterminate);
+    // While a call is under way no time has to pass.
+    expect(await world.lease('acme')).toMatchObject(indeterminate);
+    world.keystore.deliver();
+    await settled();
+    expect(await world.lease('acme')).toMatchObject({ ok: true });
   });
 
   it('an answer that comes after the call was given up gives nothing', async () => {

@@ -101,7 +101,7 @@ export class LeaseAuthority {
         return { ok: true, proof };
       }
       if (now < tracked.notBefore) return unproven(tracked.lastCode ?? 'lease_expired');
-      const result = await this.#fly(tracked, 'lease', null, traceparent);
+      const result = await this.#soon(tracked, null, traceparent);
       if (!result.ok) return result;
       tracked.used = true;
     }
@@ -128,7 +128,7 @@ export class LeaseAuthority {
     if (!held.ok) return held;
     const known = this.deps.memory.l2(tenant, version);
     if (known !== null) return { ok: true, l2: known };
-    const opened = await this.#fly(this.#track(tenant), 'lease', version, traceparent);
+    const opened = await this.#soon(this.#track(tenant), version, traceparent);
     if (!opened.ok) return opened;
     const l2 = this.deps.memory.l2(tenant, version);
     return l2 === null ? unproven('lease_expired') : { ok: true, l2 };
@@ -165,6 +165,30 @@ export class LeaseAuthority {
     const { deadline } = tracked.proof;
     deadline.shorten(leaseSecondsOf(this.deps.view, tracked.tenant) * 1000);
     return deadline.remainingMs();
+  }
+
+  /**
+   * The answer of the keystore if it comes soon; the call goes on without whoever asked. An Edge asks
+   * for all its tenants one after the other: one whose keystore does not answer must not keep the
+   * others waiting until their leases end, and one that did not answer last time hardly at all.
+   */
+  async #soon(
+    tracked: TrackedTenant,
+    version: number | null,
+    traceparent?: string,
+  ): Promise<ProofResult> {
+    const doubtful = tracked.failures > 0;
+    const code = tracked.lastCode ?? 'root_key_unreachable';
+    if (doubtful && tracked.flights.has(version ?? 'current')) return unproven(code);
+    const { proofWaitMsMax, doubtfulProofWaitMsMax } = LIMITS;
+    let cancel = () => {};
+    const late = new Promise<ProofResult>((resolve) => {
+      const ms = doubtful ? doubtfulProofWaitMsMax : proofWaitMsMax;
+      cancel = this.deps.scheduler.after(ms, () => resolve(unproven(code)));
+    });
+    const first = await Promise.race([this.#fly(tracked, 'lease', version, traceparent), late]);
+    cancel();
+    return first;
   }
 
   /**

@@ -81,6 +81,9 @@ export const LIMITS = {
   keystoreCallsPerSecondMax: 50,
   keystoreCallsAtOnceMax: 100,
   keystoreTurnMsMax: 2_000,
+  /** Whoever asks for a lease waits so long for the keystore; so long where it did not answer last. */
+  proofWaitMsMax: 1_000,
+  doubtfulProofWaitMsMax: 25,
   idleProbeMs: 15 * 60_000,
   deniedProbeMsMin: 5_000,
   deniedProbeMsMax: 60_000,
