@@ -26,7 +26,7 @@ export class Progress {
     return done!.value;
   }
 
-  /** One after the other. @throws what the first of them throws that fails; the others are not begun */
+  /** One after the other. @throws what the first that fails throws; the others are not begun */
   async steps(steps: readonly Step[]): Promise<void> {
     if (this.mode.json || this.mode.quiet) {
       for (const { work } of steps) await work(() => {});

@@ -28,11 +28,14 @@ function isDone(holder: Holder, revocation: Revocation, nowMs: number): boolean 
   return holder.refusedAt !== null || Date.parse(silentUntil(holder, revocation)) <= nowMs;
 }
 
+const erased = (at: string | null): string =>
+  at === null ? 'erasure not confirmed' : `erased ${at}`;
+
 /** One line about a holder. */
 export function said(holder: Holder, revocation: Revocation, nowMs: number): string {
   const { id, refusedAt, erasedAt } = holder;
   if (refusedAt !== null)
-    return `${id}  refused ${refusedAt}, ${erasedAt === null ? 'erasure not confirmed' : `erased ${erasedAt}`}`;
+    return [`${id}  refused ${refusedAt}`, erased(erasedAt)].join(', ');
   const end = silentUntil(holder, revocation);
   return isDone(holder, revocation, nowMs)
     ? `${id}  silent; its last grant ended ${end}`
@@ -46,7 +49,7 @@ export function isSettled(revocation: Revocation, nowMs: number): boolean {
 }
 
 /**
- * Until it is settled. Everybody who may see a revocation may follow it: it is read again and again.
+ * Until it is settled. Who may see a revocation may follow it: it is read again and again.
  * @param look at each reading of it, with this machine's clock
  */
 export async function followRevocation(

@@ -15,7 +15,7 @@ const LOOK_MS = 250;
 /** A key that cannot be wrapped anew (its service is locked) opens under the earlier version. */
 const STILL_MS_MAX = 10_000;
 
-/** How many versions of keys are wrapped by this key, and how many of them by its newest version. */
+/** How many versions of keys this key wraps, and how many of them its newest version does. */
 export function rewrapped(keys: readonly Key[], parent: Key): { done: number; all: number } {
   const newest = String(Math.max(...parent.versions.map(({ version }) => version)));
   const below = keys

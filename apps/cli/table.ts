@@ -111,8 +111,8 @@ function widthsOf(columns: readonly Column[], room: number): readonly number[] {
 }
 
 /**
- * Rows under their names, fitted to the terminal: cells wrap between words, and columns that have no
- * room are left out and named. Where there is no terminal all of it stands there.
+ * Rows under their names, fitted to the terminal: cells wrap between words, columns without room
+ * are left out and named. Where there is no terminal all of it stands there.
  */
 export function table(
   names: readonly string[],

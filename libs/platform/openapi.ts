@@ -153,10 +153,10 @@ const DESCRIPTION = `A key ledger for SaaS platforms whose customers hold their 
 
 - **Who**: \`Authorization: Bearer\`. The tenant is checked before the role: what belongs to another
   tenant is 404.
-- **Commands** take \`Idempotency-Key\`; they answer the resource, its \`ETag\` where it has one, and
-  \`Kcm-Token\`. A query that sends \`Kcm-Token\` back reads what the command wrote.
-- **What takes long** waits up to 10 s (\`Prefer: wait=N\`), then answers 202 with the \`Location\` of
-  an operation.
+- **Commands** take \`Idempotency-Key\`; they answer the resource, its \`ETag\` where it has one,
+  and \`Kcm-Token\`. A query that sends \`Kcm-Token\` back reads what the command wrote.
+- **What takes long** waits up to 10 s (\`Prefer: wait=N\`), then answers 202 with the \`Location\`
+  of an operation.
 - **Lists**: \`?limit=\` and \`?cursor=\`; \`nextCursor\` is null on the last page.
 - **Refusals** are \`application/problem+json\` (RFC 9457); \`code\` is what a program reads.
 - Times are RFC 3339 in UTC; units stand in names; bytes are base64.
