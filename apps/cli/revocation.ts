@@ -34,8 +34,7 @@ const erased = (at: string | null): string =>
 /** One line about a holder. */
 export function said(holder: Holder, revocation: Revocation, nowMs: number): string {
   const { id, refusedAt, erasedAt } = holder;
-  if (refusedAt !== null)
-    return [`${id}  refused ${refusedAt}`, erased(erasedAt)].join(', ');
+  if (refusedAt !== null) return [`${id}  refused ${refusedAt}`, erased(erasedAt)].join(', ');
   const end = silentUntil(holder, revocation);
   return isDone(holder, revocation, nowMs)
     ? `${id}  silent; its last grant ended ${end}`
