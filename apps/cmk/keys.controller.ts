@@ -99,6 +99,7 @@ export class KeysController {
       'tenant_killed',
       'tenant_suspended',
       'tenant_blocked',
+      'integrity',
       ...KEYSTORE_REFUSALS,
     ],
   })

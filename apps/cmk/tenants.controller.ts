@@ -152,6 +152,7 @@ export class TenantsController {
     answers: tenantView,
     command: true,
     ifMatch: true,
+    refuses: ['tenant_killed', 'tenant_blocked'],
   })
   async policy(
     @Param('tenant') tenant: string,

@@ -81,7 +81,7 @@ export class CredentialsController {
     status: 201,
     answers: z.object({ token: z.string(), expiresAt: z.string() }),
     command: true,
-    refuses: ['wrong_state'],
+    refuses: ['not_found', 'wrong_state'],
   })
   async token(
     @Body() body: z.infer<typeof token>,
@@ -137,7 +137,7 @@ export class CredentialsController {
       notAfter: z.string(),
     }),
     command: true,
-    refuses: ['wrong_state'],
+    refuses: ['not_found', 'wrong_state', 'integrity'],
   })
   async certificate(
     @Body() { tenant, service, csr, days }: z.infer<typeof certificate>,
