@@ -35,7 +35,7 @@ export class ServicesController {
     status: 201,
     answers: serviceView,
     command: true,
-    refuses: ['wrong_state', 'tenant_killed'],
+    refuses: ['wrong_state', 'already_exists', 'tenant_blocked', 'tenant_killed'],
   })
   async map(
     @Param('tenant') tenant: string,

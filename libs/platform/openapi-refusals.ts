@@ -20,11 +20,11 @@ export const KEYSTORE_REFUSALS: readonly Code[] = [
 /** Every code that a route may answer, its own and those of every route like it. */
 export function refusalsOf(route: Route): readonly Code[] {
   const named = route.path.includes(':');
-  const asked = route.query !== undefined || route.command === true || named;
   const when = (is: boolean | undefined, ...codes: readonly Code[]) => (is === true ? codes : []);
   return [
     ...new Set([
-      ...when(asked, 'invalid_request'),
+      // Whatever is asked with: a query parameter that is none, a Kcm-Token that is not ours.
+      ...when(true, 'invalid_request'),
       ...when(route.roles !== 'public', 'unauthenticated', 'forbidden'),
       ...when(named, 'not_found'),
       ...when(route.command, 'payload_too_large', 'unsupported_media_type'),

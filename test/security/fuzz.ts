@@ -79,7 +79,8 @@ function fitting(schema: Schema): fc.Arbitrary<unknown> {
 }
 
 function stringOf({ pattern, minLength, maxLength }: Schema): fc.Arbitrary<string> {
-  if (typeof pattern === 'string' && !pattern.includes('\\P')) {
+  // Of a class that leaves out only what it names, halves of characters would be drawn too.
+  if (typeof pattern === 'string' && !pattern.startsWith('^[^')) {
     return fc.stringMatching(new RegExp(pattern), { size: 'small' });
   }
   const size = {

@@ -26,7 +26,7 @@ afterAll(async () => {
 const storm = (count: number, ask: () => Promise<Answer>): Promise<Answer[]> =>
   Promise.all(Array.from({ length: count }, ask));
 const statuses = (answers: readonly Answer[]): number[] =>
-  [...new Set(answers.map(({ status }) => status))].sort();
+  [...new Set(answers.map(({ status }) => status))].sort((a, b) => a - b);
 const keys = (token: string) => server.ask('GET', '/v1/tenants/acme/keys', { token });
 
 it('a principal that asks too often is refused, told when to ask again, and recorded', async () => {
