@@ -48,8 +48,8 @@ module.exports = {
     ),
     only(
       'platform',
-      ['kernel', 'ledger', 'read-models', 'vault', 'application'],
-      'what every Nest application needs',
+      ['kernel', 'crypto', 'ledger', 'read-models', 'vault', 'application'],
+      'what every Nest application needs; of crypto it reads certificates',
     ),
     {
       name: 'sqlite-under-adapters-alone',
