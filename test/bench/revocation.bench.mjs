@@ -247,7 +247,7 @@ function shown({ revocations, raw }, bytes, cutOffSeconds) {
       'a network: all is on loopback, and Core, keystore and Edges share this machine’s cores',
       `${EDGES} machines: the Edges live in ${PROCESSES} processes, which take turns on a core each`,
       'the collection that an Edge asks for after it has refused, to sign what it erased',
-      'CPU/op is Core’s for one revocation, its answers and new leases included',
+      'CPU/op is Core’s for one revocation, with its answers and the leases it then refuses',
     ],
     figures: { ms, rawMs: raw, cutOffSeconds },
   });
