@@ -1,15 +1,20 @@
 export * from './core-view.js';
-export * from './lease-desk.js';
-export * from './open-custody.js';
+export * from './leases/lease-desk.js';
+export * from './seal/open-custody.js';
 export * from './pki.js';
 export * from './record-act.js';
-export * from './seal-config.js';
-export * from './seal-service.js';
-export { closedBy, tenantClosedBy } from './access-gate.js';
-export { holderName } from './grant-book.js';
-export type { CallPurpose } from './journal.js';
-export { type KeyIdentity, l2KeyId, l3KeyId, tekPath } from './key-identity.js';
+export * from './seal/seal-config.js';
+export * from './seal/seal-service.js';
+export { closedBy, tenantClosedBy } from './leases/access-gate.js';
+export { holderName } from './leases/grant-book.js';
+export type { CallPurpose } from './calls/journal.js';
+export { type KeyIdentity, l2KeyId, l3KeyId, tekPath } from './keys/key-identity.js';
 export { KeyService, type KeyServiceDeps } from './key-service.js';
-export { type Called, type CallRefused, type CallSeen, callTarget } from './keystore-calls.js';
-export type { LeaseStanding } from './lease-standing.js';
-export type { ProofRefusal } from './proof.js';
+export {
+  type Called,
+  type CallRefused,
+  type CallSeen,
+  callTarget,
+} from './calls/keystore-calls.js';
+export type { LeaseStanding } from './leases/lease-standing.js';
+export type { ProofRefusal } from './leases/proof.js';

@@ -1,10 +1,10 @@
 import { defaultPolicy } from '@kcm/domain';
 import { streamOf, keyVersionUid } from '@kcm/kernel';
 import { CustodyWorld, settled } from '@kcm/testing';
-import { l2KeyId, l3KeyId } from './key-identity.js';
+import { l2KeyId, l3KeyId } from './keys/key-identity.js';
 import { KeyService } from './key-service.js';
-import { callTarget } from './keystore-calls.js';
-import type { Holder, L3Lease, LeaseRefusal } from './lease-desk.js';
+import { callTarget } from './calls/keystore-calls.js';
+import type { Holder, L3Lease, LeaseRefusal } from './leases/lease-desk.js';
 import { ownTrace } from './record-act.js';
 
 const HOLDER: Holder = { edge: 'e1', boot: 'boot-e1' };

@@ -1,7 +1,7 @@
 import { DecryptionFailed, KcmError, LIMITS } from '@kcm/kernel';
-import { parseBlob, type Blob } from './blob.js';
-import { leaseOver, type L3Handle } from './l3-handle.js';
-import type { LeaseKeeper } from './lease-keeper.js';
+import { parseBlob, type Blob } from './records/blob.js';
+import { leaseOver, type L3Handle } from './records/l3-handle.js';
+import type { LeaseKeeper } from './leases/lease-keeper.js';
 import type { Operation, UsageLedger } from './usage.js';
 
 /** One item to encrypt or decrypt; `context` in RFC 8785 form, null for none. */

@@ -12,16 +12,16 @@ import {
   type Random,
   certificateUri,
 } from '@kcm/kernel';
-import { Acknowledger } from './acknowledger.js';
-import { EdgeApi } from './api.js';
+import { Acknowledger } from './core/acknowledger.js';
+import { EdgeApi } from './server/api.js';
 import { DataPlane } from './data-plane.js';
-import { assertSocketPath, EdgeServer, SERVER_LIMITS } from './edge-server.js';
-import { GcWitness } from './gc-witness.js';
-import { healthOf } from './health.js';
-import { KmipCore, type EdgeCredentials } from './kmip-core.js';
-import { LeaseKeeper } from './lease-keeper.js';
-import { metricsText } from './metrics.js';
-import { PooledRandom } from './pooled-random.js';
+import { assertSocketPath, EdgeServer, SERVER_LIMITS } from './server/edge-server.js';
+import { GcWitness } from './leases/gc-witness.js';
+import { healthOf } from './server/health.js';
+import { KmipCore, type EdgeCredentials } from './core/kmip-core.js';
+import { LeaseKeeper } from './leases/lease-keeper.js';
+import { metricsText } from './server/metrics.js';
+import { PooledRandom } from './records/pooled-random.js';
 import type {
   EdgeLogEntry,
   EdgeOptions,

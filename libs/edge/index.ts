@@ -1,4 +1,4 @@
-export { EdgeApi, type ApiParts } from './api.js';
+export { EdgeApi, type ApiParts } from './server/api.js';
 export type {
   Access,
   CachePolicy,
@@ -8,7 +8,7 @@ export type {
   Notice,
   Proof,
   Refusal,
-} from './core-port.js';
+} from './core/core-port.js';
 export { DataPlane, type Done, type Outcome, type Work } from './data-plane.js';
 export { edgeSockets, startEdge } from './edge.js';
 export type {
@@ -18,8 +18,8 @@ export type {
   EdgeStatus,
   RunningEdge,
 } from './running-edge.js';
-export { EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
-export { GcWitness } from './gc-witness.js';
-export { LeaseKeeper } from './lease-keeper.js';
-export { PooledRandom } from './pooled-random.js';
+export { EdgeServer, SERVER_LIMITS, type ServerLimits } from './server/edge-server.js';
+export { GcWitness } from './leases/gc-witness.js';
+export { LeaseKeeper } from './leases/lease-keeper.js';
+export { PooledRandom } from './records/pooled-random.js';
 export { UsageLedger } from './usage.js';

@@ -1,5 +1,5 @@
 import type { Clock, Random, Tracer } from '@kcm/kernel';
-import type { ServerLimits } from './edge-server.js';
+import type { ServerLimits } from './server/edge-server.js';
 
 /** PEM of the Edge's certificate and its private key. */
 export interface EdgeCertificate {

@@ -1,4 +1,4 @@
-import { correlated } from './correlation.js';
+import { correlated } from './http/correlation.js';
 import { createLogger, errorForLog } from './logger.js';
 
 describe('The logger', () => {

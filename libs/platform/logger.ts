@@ -1,6 +1,6 @@
 import { printableJson } from '@kcm/kernel';
 import pino, { type Logger } from 'pino';
-import { currentCorrelation } from './correlation.js';
+import { currentCorrelation } from './http/correlation.js';
 
 /** What waits for a log that takes nothing (a full disk) is no more than this; the rest is lost. */
 const WAITING_BYTES_MAX = 1024 * 1024;

@@ -14,15 +14,15 @@ import {
   TRACER,
 } from '@kcm/application';
 import type { Clock, Random, Tracer } from '@kcm/kernel';
-import { Answers } from './answer.js';
-import { AuthGuard } from './auth.guard.js';
-import { CommandInterceptor } from './command.interceptor.js';
+import { Answers } from './http/answer.js';
+import { AuthGuard } from './auth/auth.guard.js';
+import { CommandInterceptor } from './http/command.interceptor.js';
 import { Config } from './config.js';
 import { Health } from './health.js';
 import { Metrics } from './metrics/index.js';
-import { PublicController } from './public.controller.js';
-import { RateLimiter } from './rate-limiter.js';
-import { Routes } from './routes.js';
+import { PublicController } from './http/public.controller.js';
+import { RateLimiter } from './auth/rate-limiter.js';
+import { Routes } from './http/routes.js';
 import { BOOT, CLOCK, RANDOM, REGION } from './tokens.js';
 
 export interface PlatformDeps {

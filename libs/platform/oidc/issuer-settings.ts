@@ -2,7 +2,7 @@ import { isCertificate } from '@kcm/crypto';
 import { LIMITS, TENANT_ID } from '@kcm/kernel';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
-import { isPlatformRole, ROLES } from '../principal.js';
+import { isPlatformRole, ROLES } from '../auth/principal.js';
 
 /** Signatures by a public key alone: neither `none` nor a shared secret (RFC 8725 §3.1, §3.2). */
 export const ALGORITHMS = [

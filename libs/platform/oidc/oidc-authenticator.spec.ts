@@ -8,7 +8,7 @@ import {
   SignJWT,
 } from 'jose';
 import pino from 'pino';
-import type { Principal } from '../principal.js';
+import type { Principal } from '../auth/principal.js';
 import { issuerSettings } from './issuer-settings.js';
 import { OidcAuthenticator } from './oidc-authenticator.js';
 

@@ -3,7 +3,7 @@ import type { Clock, Scheduler } from '@kcm/kernel';
 import { decodeJwt, errors, type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose';
 import type { Logger } from 'pino';
 import type { Reason } from '../health.js';
-import type { Authenticator, Principal } from '../principal.js';
+import type { Authenticator, Principal } from '../auth/principal.js';
 import { IssuerKeys } from './issuer-keys.js';
 import type { OidcIssuer } from './issuer-settings.js';
 import { IssuerUnusable, readIssuer, type ReadIssuer } from './read-issuer.js';

@@ -1,6 +1,6 @@
 import { TENANT_ID } from '@kcm/kernel';
 import type { JWTPayload } from 'jose';
-import { isPlatformRole, type Role } from '../principal.js';
+import { isPlatformRole, type Role } from '../auth/principal.js';
 import type { OidcIssuer } from './issuer-settings.js';
 
 /** Why a token that its issuer signed is refused all the same. Holds nothing of the token. */

@@ -1,0 +1,61 @@
+import { KcmError, type Position } from '@kcm/kernel';
+import type { UsageReport } from '../calls/journal.js';
+import { UsageBook } from './usage-book.js';
+
+const report = (seq: number, boot = 'boot-1'): UsageReport => ({
+  holder: 'edge:e1',
+  boot,
+  seq,
+  from: '2030-01-01T00:00:00.000Z',
+  to: '2030-01-01T00:01:00.000Z',
+  entries: [],
+  statement: 'a.b.c',
+});
+
+describe('A usage report', () => {
+  let recorded: UsageReport[];
+  let refuse: KcmError | null;
+  let book: UsageBook;
+  beforeEach(() => {
+    recorded = [];
+    refuse = null;
+    book = new UsageBook({
+      usage: async (said) => {
+        await Promise.resolve();
+        if (refuse !== null) throw refuse;
+        recorded.push(said);
+        return '1' as Position;
+      },
+    });
+  });
+  const seqs = () => recorded.map(({ boot, seq }) => `${boot}/${seq}`);
+
+  it('is recorded once, though it comes again while the first is under way, and later', async () => {
+    await Promise.all([book.record(report(1)), book.record(report(1))]);
+    await book.record(report(1));
+    await book.record(report(2));
+    await book.record(report(1));
+    expect(seqs()).toEqual(['boot-1/1', 'boot-1/2']);
+  });
+
+  it('of another boot is another report', async () => {
+    await book.record(report(1));
+    await book.record(report(1, 'boot-2'));
+    expect(seqs()).toEqual(['boot-1/1', 'boot-2/1']);
+  });
+
+  it('that could not be recorded is taken when it comes again', async () => {
+    refuse = new KcmError('ledger_unavailable', 'The ledger is away.');
+    await expect(book.record(report(1))).rejects.toBe(refuse);
+    refuse = null;
+    await book.record(report(1));
+    expect(seqs()).toEqual(['boot-1/1']);
+  });
+
+  it('that an earlier boot of Core recorded is known from the ledger', async () => {
+    book.apply({ type: 'UsageReported', data: report(3) } as never);
+    await book.record(report(3));
+    await book.record(report(4));
+    expect(seqs()).toEqual(['boot-1/4']);
+  });
+});

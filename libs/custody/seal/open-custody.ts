@@ -1,0 +1,77 @@
+import {
+  ed25519PrivateFromSeed,
+  hpkeOpen,
+  kidOf,
+  signJws,
+  signToken,
+  type TokenClaims,
+} from '@kcm/crypto';
+import type { RegionKeys } from '@kcm/domain';
+import { KcmError, type Clock, type Json, type Random } from '@kcm/kernel';
+import { Barrier } from './barrier.js';
+import type { Keyring } from './keyring.js';
+import { CertificateAuthority } from '../pki.js';
+import { disposeRegionSecrets, type RegionSecrets } from './region-secrets.js';
+
+const RECEIPT_TYPE = 'kcm-receipt+jws';
+
+/**
+ * What an unsealed region can do. Ends with the seal: then every member throws KcmError sealed, for
+ * whoever still holds it.
+ */
+export class OpenCustody implements Disposable {
+  readonly barrier: Barrier;
+  readonly authority: CertificateAuthority;
+  #sealed = false;
+
+  /** Takes ownership of keyring and secrets. */
+  constructor(
+    readonly region: string,
+    readonly keys: RegionKeys,
+    private readonly keyring: Keyring,
+    private readonly secrets: RegionSecrets,
+    random: Random,
+    private readonly clock: Clock,
+  ) {
+    this.barrier = new Barrier(region, keyring, random);
+    this.authority = new CertificateAuthority(keys.ca, secrets.ca, random, clock);
+  }
+
+  /** Compact JWS, EdDSA, by the region's signing key; header {alg, kid, typ}. */
+  signReceipt(payload: Json): string {
+    this.#assertOpen();
+    const kid = kidOf(Buffer.from(this.keys.signing, 'base64url'));
+    const header = { kid, typ: RECEIPT_TYPE };
+    return signJws(ed25519PrivateFromSeed(this.secrets.signing), header, payload);
+  }
+
+  /** An access token by the region's issuer key, issued now. */
+  async signToken(claims: TokenClaims): Promise<string> {
+    this.#assertOpen();
+    const key = ed25519PrivateFromSeed(this.secrets.issuer);
+    return signToken(key, this.region, claims, this.clock.wallMs());
+  }
+
+  /**
+   * Opens what was sealed (HPKE) to the region's transport key: keystore credentials.
+   * @throws DecryptionFailed; KcmError sealed
+   */
+  async openTransport(info: Uint8Array, aad: Uint8Array, blob: Uint8Array): Promise<Buffer> {
+    this.#assertOpen();
+    return hpkeOpen(this.secrets.transport, info, aad, blob);
+  }
+
+  #assertOpen(): void {
+    if (this.#sealed) throw new KcmError('sealed', 'This region is sealed.');
+  }
+
+  dispose(): void {
+    this.#sealed = true;
+    this.keyring.dispose();
+    disposeRegionSecrets(this.secrets);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

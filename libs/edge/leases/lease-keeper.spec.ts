@@ -1,0 +1,418 @@
+import { LeaseClock, systemRandom, type KcmError, type Random } from '@kcm/kernel';
+import { FakeCore, SimClock } from '@kcm/testing/edge';
+import { parseBlob } from '../records/blob.js';
+import type { Notice } from '../core/core-port.js';
+import { GcWitness } from './gc-witness.js';
+import { LeaseKeeper } from './lease-keeper.js';
+
+const SERVICE = 'billing';
+const settle = async (): Promise<void> => {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+};
+
+class World {
+  readonly clock = new SimClock();
+  readonly core = new FakeCore(() => this.clock.trueMs);
+  readonly alarms: string[] = [];
+  readonly keeper: LeaseKeeper;
+
+  constructor(random: Random = systemRandom, allocation = 1_000_000) {
+    this.core.add('acme', SERVICE);
+    this.core.add('globex', SERVICE);
+    this.keeper = new LeaseKeeper({
+      core: this.core,
+      clock: new LeaseClock(this.clock),
+      random,
+      witness: new GcWitness(null),
+      now: this.clock.monotonicMs,
+      allocation,
+      onAlarm: (alarm, tenant) => this.alarms.push(`${alarm} ${tenant}`),
+    });
+  }
+
+  async pass(ms: number, act: () => void = () => undefined): Promise<void> {
+    for (let left = ms; left > 0; left -= 100) {
+      this.clock.advance(Math.min(100, left));
+      act();
+      this.keeper.tick();
+      await settle();
+    }
+  }
+
+  async seal(tenant = 'acme'): Promise<Buffer> {
+    const handle = await this.keeper.protecting(tenant, SERVICE);
+    return handle.seal(Buffer.from('x'), null);
+  }
+
+  async open(record: Buffer, tenant = 'acme', service = SERVICE): Promise<string> {
+    const blob = parseBlob(record);
+    const handle = await this.keeper.opening(tenant, service, blob.key, blob.version);
+    return handle.open(blob, null).toString();
+  }
+
+  /** The code of a refusal, or `ok`. */
+  async outcome(act: () => Promise<unknown>): Promise<string> {
+    try {
+      await act();
+      return 'ok';
+    } catch (error) {
+      return (error as KcmError).code;
+    }
+  }
+
+  notice(more: Partial<Notice> = {}): void {
+    const { term, epoch } = this.core.tenants.get('acme')!;
+    const uid = 'acme/l2-0123456789ab/1';
+    this.keeper.notice({
+      tenant: 'acme',
+      uid,
+      l3: null,
+      rotated: false,
+      revoked: true,
+      term,
+      epoch,
+      ...more,
+    });
+  }
+}
+
+describe('Leases', () => {
+  let world: World;
+  beforeEach(() => {
+    world = new World();
+  });
+
+  it('are asked for once, however many wait', async () => {
+    await Promise.all(Array.from({ length: 50 }, () => world.seal()));
+    expect(world.core.asked.lease).toBe(1);
+  });
+
+  it('are renewed at 40–60 % while used, and left to end when not', async () => {
+    await world.seal();
+    await world.pass(23_000);
+    expect(world.core.asked.renew).toBe(0);
+    await world.pass(14_000);
+    expect(world.core.asked.renew).toBe(1);
+    await world.pass(61_000);
+    expect(world.core.asked.renew).toBe(1);
+    expect(world.keeper.handles()).toHaveLength(0);
+  });
+
+  it('serve on without a refusal while Core answers', async () => {
+    let refused = 0;
+    await world.pass(300_000, () => void world.seal().catch(() => (refused += 1)));
+    expect(refused).toBe(0);
+    expect(world.core.asked.lease).toBe(1);
+  });
+
+  it('ask for the next allocation before one is used up', async () => {
+    world = new World(systemRandom, 100);
+    for (let n = 0; n < 1_000; n += 1) {
+      await world.seal();
+      if (n % 10 === 0) await world.pass(100);
+    }
+    expect(world.core.asked.lease).toBeGreaterThanOrEqual(10);
+  });
+
+  it('end at once when denied, and only for the tenant that is', async () => {
+    await Promise.all([world.seal(), world.seal('globex')]);
+    world.core.tenants.get('acme')!.denied = 'root_key_disabled';
+    await world.pass(40_000, () => {
+      void world.seal().catch(() => undefined);
+      void world.seal('globex');
+    });
+    expect(await world.outcome(() => world.seal())).toBe('root_key_disabled');
+    expect(await world.outcome(() => world.seal('globex'))).toBe('ok');
+    world.core.tenants.get('acme')!.denied = null;
+    await world.pass(300);
+    expect(await world.outcome(() => world.seal())).toBe('ok');
+  });
+
+  it('serve to their end when Core cannot be reached', async () => {
+    await world.seal();
+    world.core.reachable = false;
+    await world.pass(59_900, () => void world.seal().catch(() => undefined));
+    expect(await world.outcome(() => world.seal())).toBe('ok');
+    await world.pass(200);
+    expect(await world.outcome(() => world.seal())).toBe('lease_expired');
+  });
+
+  it('do not add up: proof at t0, lease at t0 + TTL − 2 s, cached data key', async () => {
+    const record = await world.seal('globex');
+    world.core.provable = false;
+    world.core.tenants.get('acme')!.proofEndsAt = world.clock.trueMs + 60_000;
+    await world.pass(58_000);
+    await world.seal();
+    let last = 0;
+    await world.pass(4_000, () => {
+      void world
+        .seal()
+        .then(() => (last = world.clock.trueMs))
+        .catch(() => undefined);
+    });
+    expect(last).toBeGreaterThan(58_000);
+    expect(last).toBeLessThanOrEqual(60_000);
+    expect(record.length).toBeGreaterThan(0);
+  });
+
+  it.each(['lease', 'renewal'])('count from when the %s was asked for', async (which) => {
+    if (which === 'renewal') {
+      await world.seal();
+      await world.pass(23_000);
+      void world.seal();
+    }
+    const until = async (asked: () => number): Promise<void> => {
+      while (asked() === 0) await world.pass(100, () => void world.seal().catch(() => undefined));
+    };
+    world.core.holding = true;
+    await until(() => (which === 'lease' ? world.core.asked.lease : world.core.asked.renew));
+    const askedAt = world.clock.trueMs;
+    world.core.provable = false;
+    await world.pass(5_000);
+    world.core.release();
+    world.core.reachable = world.core.holding = false;
+    await settle();
+    let last = 0;
+    await world.pass(70_000, () => {
+      void world
+        .seal()
+        .then(() => (last = world.clock.trueMs))
+        .catch(() => undefined);
+    });
+    expect(last).toBeGreaterThan(askedAt + 59_000);
+    expect(last).toBeLessThanOrEqual(askedAt + 60_000);
+  });
+
+  it('of an unknown tenant are refused as not found', async () => {
+    expect(await world.outcome(() => world.seal('nobody'))).toBe('not_found');
+  });
+});
+
+describe('A notice', () => {
+  let world: World;
+  let record: Buffer;
+  beforeEach(async () => {
+    world = new World();
+    record = await world.seal();
+    await world.seal('globex');
+  });
+
+  it('ends new use at once, even if an answer granted before it is still on its way', async () => {
+    const held = world.keeper.handles().filter(({ tenant }) => tenant === 'acme');
+    world.core.rotate('acme', SERVICE);
+    world.keeper.notice({
+      tenant: 'acme',
+      uid: held[0]!.uid,
+      l3: held[0]!.uid,
+      rotated: false,
+      revoked: true,
+      term: 1,
+      epoch: 1,
+    });
+    world.core.holding = true;
+    const asking = world.outcome(() => world.seal());
+    await settle();
+    // Granted and on its way; then the tenant is locked and the notice overtakes the answer.
+    const acme = world.core.tenants.get('acme')!;
+    acme.denied = 'tenant_suspended';
+    acme.epoch += 1;
+    world.notice();
+    world.core.holding = false;
+    world.core.release();
+    expect(await asking).toBe('tenant_suspended');
+    expect(held.every(({ dropped }) => dropped)).toBe(true);
+    expect(await world.outcome(() => world.seal('globex'))).toBe('ok');
+  });
+
+  it('that ends everything ends what is on its way too', async () => {
+    world.keeper.dropAll();
+    world.core.holding = true;
+    const asking = world.outcome(() => world.seal());
+    await settle();
+    expect(world.keeper.dropAll()).toEqual([]);
+    for (const tenant of world.core.tenants.values()) tenant.denied = 'forbidden';
+    world.core.holding = false;
+    world.core.release();
+    expect(await asking).toBe('forbidden');
+    expect(world.keeper.handles()).toEqual([]);
+  });
+
+  it('of a rotation costs no call and leaves old records readable', async () => {
+    const [handle] = world.keeper.handles().filter(({ tenant }) => tenant === 'acme');
+    world.core.rotate('acme', SERVICE);
+    world.notice({ uid: handle!.uid, l3: handle!.uid, rotated: true, revoked: false });
+    const [fresh, old] = await Promise.all([world.seal(), world.open(record)]);
+    expect(parseBlob(fresh).version).toBe(2);
+    expect(old).toBe('x');
+    expect(world.core.asked.leaseOld).toBe(0);
+  });
+
+  it('of a rotation is not undone by a renewal that was answered before it', async () => {
+    const [handle] = world.keeper.handles().filter(({ tenant }) => tenant === 'acme');
+    await world.pass(23_000);
+    await world.seal();
+    world.core.holding = true;
+    while (world.core.asked.renew === 0) await world.pass(100);
+    world.core.rotate('acme', SERVICE);
+    world.notice({ uid: handle!.uid, l3: handle!.uid, rotated: true, revoked: false });
+    world.core.holding = false;
+    world.core.release();
+    expect(parseBlob(await world.seal()).version).toBe(2);
+    expect(handle!.mayProtect).toBe(false);
+  });
+
+  it('raises nothing: what it says of (term, epoch) is not believed', async () => {
+    world.notice({ term: 99, epoch: 99 });
+    expect(await world.outcome(() => world.seal())).toBe('ok');
+    expect(world.keeper.highest('acme')).toEqual({ term: 1, epoch: 1 });
+  });
+});
+
+describe('The fence', () => {
+  it('drops what is held under a lower pair and refuses a lower answer', async () => {
+    const world = new World();
+    await world.seal();
+    const acme = world.core.tenants.get('acme')!;
+    const [before] = world.keeper.handles();
+    acme.epoch = 5;
+    await world.pass(40_000, () => void world.seal().catch(() => undefined));
+    expect(before!.dropped).toBe(true);
+    expect(world.keeper.highest('acme')).toEqual({ term: 1, epoch: 5 });
+    acme.epoch = 4;
+    world.keeper.dropAll();
+    expect(await world.outcome(() => world.seal())).toBe('lease_expired');
+    expect(world.alarms).toContain('stale-answer acme');
+    acme.term = 2;
+    acme.epoch = 0;
+    await world.pass(300);
+    expect(await world.outcome(() => world.seal())).toBe('ok');
+  });
+});
+
+describe('Opening', () => {
+  it('an older version takes a lease of its own', async () => {
+    const world = new World();
+    const record = await world.seal();
+    world.core.rotate('acme', SERVICE);
+    world.keeper.dropAll();
+    expect(await world.open(record)).toBe('x');
+    expect(world.core.asked).toEqual({ lease: 2, leaseOld: 1, renew: 0 });
+  });
+
+  it("another tenant's, service's or unknown version's record is one refusal", async () => {
+    const world = new World();
+    world.core.add('acme', 'mail');
+    const record = await world.seal('globex');
+    const own = await world.seal();
+    const future = Buffer.from(own);
+    future.writeUInt32BE(9, 3 + future[2]!);
+    expect(await world.outcome(() => world.open(record))).toBe('decryption_failed');
+    expect(await world.outcome(() => world.open(own, 'acme', 'mail'))).toBe('decryption_failed');
+    expect(await world.outcome(() => world.open(future))).toBe('decryption_failed');
+    expect(await world.outcome(() => world.open(own, 'nobody'))).toBe('not_found');
+  });
+
+  it('goes on while the tenant is read-only, and sealing does not', async () => {
+    const world = new World();
+    const record = await world.seal();
+    const acme = world.core.tenants.get('acme')!;
+    acme.access = 'readOnly';
+    acme.epoch += 1;
+    world.notice();
+    expect(await world.outcome(() => world.open(record))).toBe('ok');
+    expect(await world.outcome(() => world.seal())).toBe('tenant_read_only');
+  });
+});
+
+/** Small deterministic generator (mulberry32): a failing seed replays. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+describe('Simulated worlds', () => {
+  const seeds = Array.from({ length: 60 }, (_value, at) => at + 1);
+  it.each(seeds)('seed %i: nothing is given out past the proof or past a notice', async (seed) => {
+    const next = seeded(seed);
+    const random: Random = {
+      bytes: (length) => Buffer.from(Array.from({ length }, () => Math.floor(next() * 256))),
+    };
+    const world = new World(random);
+    const { clock, core } = world;
+    core.ttlMs = 10_000;
+    const acme = core.tenants.get('acme')!;
+    let served = 0;
+    let noticed = false;
+    const wrong: string[] = [];
+    const record = await world.seal();
+    const use = async (): Promise<void> => {
+      const act = next() < 0.5 ? world.seal() : world.open(record);
+      await act.then(
+        () => {
+          served += 1;
+          if (clock.trueMs > acme.proofEndsAt) wrong.push(`past the proof at ${clock.trueMs}`);
+          if (noticed) wrong.push(`past a notice at ${clock.trueMs}`);
+        },
+        () => undefined,
+      );
+    };
+    const pass = (): Promise<void> => world.pass(Math.floor(next() * 3_000), () => void use());
+    const acts: readonly (() => void | Promise<void>)[] = [
+      pass,
+      pass,
+      pass,
+      pass,
+      () => clock.setWall((next() - 0.5) * 7_200_000),
+      () => {
+        clock.suspend(next() * 30_000);
+        world.keeper.tick();
+      },
+      // SIGSTOP: time passes and no ticker runs.
+      () => clock.advance(next() * 20_000),
+      () => {
+        core.reachable = next() < 0.6;
+      },
+      () => {
+        core.provable = next() < 0.6;
+      },
+      () => {
+        core.holding = next() < 0.4;
+        if (!core.holding) core.release();
+      },
+      () => {
+        if (acme.denied === null) {
+          acme.denied = 'tenant_suspended';
+          acme.epoch += 1;
+          noticed = next() < 0.7;
+          if (noticed) world.notice();
+        } else {
+          acme.denied = null;
+          acme.epoch += 1;
+          noticed = false;
+        }
+      },
+    ];
+    for (let step = 0; step < 80; step += 1) {
+      void use();
+      await settle();
+      await acts[Math.floor(next() * acts.length)]!();
+      await settle();
+    }
+    core.reachable = core.provable = true;
+    core.holding = false;
+    core.release();
+    acme.denied = null;
+    noticed = false;
+    await settle();
+    await world.pass(6_000);
+    expect(await world.outcome(() => world.seal())).toBe('ok');
+    expect(await world.outcome(() => world.open(record))).toBe('ok');
+    expect(served).toBeGreaterThan(0);
+    expect(wrong).toEqual([]);
+  });
+});

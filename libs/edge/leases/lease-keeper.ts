@@ -1,0 +1,332 @@
+import {
+  Deadline,
+  DecryptionFailed,
+  fraction,
+  fullJitterMs,
+  KcmError,
+  type LeaseClock,
+  type Reading,
+} from '@kcm/kernel';
+import type { CorePort, Lease, Notice, Proof, Refusal } from '../core/core-port.js';
+import { compareStanding, Fence, type Standing } from './fence.js';
+import { L3Handle, leaseOver, type HandleParts } from '../records/l3-handle.js';
+import { LeaseBook } from './lease-book.js';
+import { lockedOut, readOnly, refusalOf, RefusalMemo, tooMany } from './lease-refusals.js';
+
+/** Protect operations asked for with each lease. */
+const ALLOCATION = 1_000_000;
+const RENEW_BATCH_MAX = 60;
+const RETRY = { baseMs: 200, capMs: 5_000 };
+const ATTEMPTS_MAX = 3;
+/** Lease requests under way at once. */
+const FLIGHTS_MAX = 256;
+const SWEEP_MS = 1_000;
+
+export type Alarm = 'stale-answer';
+export interface KeeperParts extends HandleParts {
+  readonly core: CorePort;
+  readonly clock: LeaseClock;
+  readonly allocation?: number;
+  readonly onAlarm: (alarm: Alarm, tenant: string) => void;
+}
+interface Plan {
+  /** Age in monotonic ms at which the lease is renewed: 40–60 % of it. */
+  renewAtMs: number;
+  failures: number;
+  busy: boolean;
+}
+interface Ask {
+  readonly tenant: string;
+  readonly service: string;
+  /** Null: the current version, whichever it is. */
+  readonly uid: string | null;
+  /** Of whoever asked first; who joins its flight is told of in no trace. */
+  readonly traceparent: string | undefined;
+}
+
+/**
+ * All leases of one Edge: gets, renews, fences and drops them. Single flight per thing asked for.
+ */
+export class LeaseKeeper {
+  readonly #book = new LeaseBook();
+  readonly #fence = new Fence();
+  readonly #plans = new WeakMap<L3Handle, Plan>();
+  readonly #flights = new Map<string, Promise<L3Handle>>();
+  readonly #refusals: RefusalMemo;
+  /** Notices per tenant: an answer to a request sent before one of them is not used. */
+  readonly #notices = new Map<string, number>();
+  /** How often everything was dropped: as above, of all tenants. */
+  #ends = 0;
+  readonly #allocation: number;
+  #sweptAt = 0;
+
+  constructor(private readonly parts: KeeperParts) {
+    this.#refusals = new RefusalMemo(parts.now);
+    this.#allocation = parts.allocation ?? ALLOCATION;
+  }
+
+  /** A handle to protect with. Synchronous while the lease lives. @throws KcmError */
+  protecting(tenant: string, service: string, traceparent?: string): L3Handle | Promise<L3Handle> {
+    const held = this.#book.current(service, tenant);
+    if (held?.live) {
+      if (held.access === 'readOnly') throw readOnly();
+      if (held.mayProtect && held.allowance > 0) {
+        held.allowance -= 1;
+        return held;
+      }
+    }
+    return this.#fetchCurrent(tenant, service, traceparent).then((handle) => {
+      if (handle.access === 'readOnly') throw readOnly();
+      if (!handle.live || !handle.mayProtect || handle.allowance <= 0) throw leaseOver();
+      handle.allowance -= 1;
+      return handle;
+    });
+  }
+
+  /**
+   * A handle that opens records of this key version. One key serves a (tenant, service), so that a
+   * record that names another is refused without asking Core.
+   * @throws DecryptionFailed for a key or version that is not theirs; KcmError (`Refusal.code`)
+   */
+  opening(
+    tenant: string,
+    service: string,
+    key: string,
+    version: number,
+    traceparent?: string,
+  ): L3Handle | Promise<L3Handle> {
+    const uid = `${tenant}/${key}/${version}`;
+    const held = this.#book.get(service, uid);
+    return held?.live ? held : this.#openOther({ tenant, service, uid, traceparent }, key);
+  }
+
+  /**
+   * Any live handle of (tenant, service). @throws KcmError not_found for a tenant not served here
+   */
+  knowing(tenant: string, service: string, traceparent?: string): L3Handle | Promise<L3Handle> {
+    const held = this.#book.current(service, tenant);
+    return held?.live ? held : this.#fetchCurrent(tenant, service, traceparent);
+  }
+
+  /**
+   * Drops what a notice is about and returns it; the caller answers and acknowledges. A rotation
+   * only ends protecting with the old version and fetches the new one.
+   */
+  notice(notice: Notice): readonly L3Handle[] {
+    this.#notices.set(notice.tenant, this.#noticesOf(notice.tenant) + 1);
+    const concerned = this.#book
+      .ofTenant(notice.tenant)
+      .filter((handle) => notice.l3 === null || keyOf(handle.uid) === keyOf(notice.l3));
+    if (notice.rotated && !notice.revoked) {
+      for (const handle of concerned) {
+        handle.mayProtect = false;
+        if (this.#book.isCurrent(handle)) this.#refetch(handle, notice.traceparent);
+      }
+      return [];
+    }
+    this.#book.drop(concerned);
+    this.#refusals.clear();
+    return concerned;
+  }
+
+  /** To be called every 100 ms: renews what is due, drops what is over. */
+  tick(): void {
+    this.parts.clock.tick();
+    const held = this.#book.all();
+    this.#book.drop(held.filter((handle) => !handle.live));
+    const due = held.filter((handle) => !handle.dropped && this.#isDue(handle));
+    for (let at = 0; at < due.length; at += RENEW_BATCH_MAX)
+      void this.#renew(due.slice(at, at + RENEW_BATCH_MAX));
+    const now = this.parts.now();
+    if (now - this.#sweptAt < SWEEP_MS) return;
+    this.#sweptAt = now;
+    for (const handle of this.#book.all()) handle.sweep();
+  }
+
+  handles(): readonly L3Handle[] {
+    return this.#book.all();
+  }
+
+  highest(tenant: string): Standing | null {
+    return this.#fence.highest(tenant);
+  }
+
+  /** Answers that are under way are not used either. */
+  dropAll(): readonly L3Handle[] {
+    this.#ends += 1;
+    this.#refusals.clear();
+    const handles = this.#book.all();
+    this.#book.drop(handles);
+    return handles;
+  }
+
+  async #openOther(ask: Ask & { readonly uid: string }, key: string): Promise<L3Handle> {
+    const current = await this.knowing(ask.tenant, ask.service, ask.traceparent);
+    if (current.key !== key) throw new DecryptionFailed();
+    if (current.uid === ask.uid) return current;
+    try {
+      return await this.#flight(ask);
+    } catch (error) {
+      if (error instanceof KcmError && error.code === 'not_found') throw new DecryptionFailed();
+      throw error;
+    }
+  }
+
+  async #fetchCurrent(tenant: string, service: string, traceparent?: string): Promise<L3Handle> {
+    const handle = await this.#flight({ tenant, service, uid: null, traceparent });
+    this.#book.makeCurrent(handle);
+    return handle;
+  }
+
+  /** In the background; who needs it meanwhile joins the same flight. */
+  #refetch(handle: L3Handle, traceparent?: string): void {
+    this.#fetchCurrent(handle.tenant, handle.service, traceparent).catch(() => undefined);
+  }
+
+  #flight(ask: Ask): Promise<L3Handle> {
+    const name = `${ask.service} ${ask.uid ?? ask.tenant}`;
+    const refused = this.#refusals.of(name);
+    if (refused !== null) return Promise.reject(refused);
+    const under = this.#flights.get(name);
+    if (under !== undefined) return under;
+    if (this.#flights.size >= FLIGHTS_MAX) return Promise.reject(tooMany());
+    const flight = this.#acquire(ask)
+      .catch((error: unknown) => {
+        throw error instanceof KcmError ? this.#refusals.remember(name, error) : error;
+      })
+      .finally(() => this.#flights.delete(name));
+    this.#flights.set(name, flight);
+    return flight;
+  }
+
+  async #acquire(ask: Ask): Promise<L3Handle> {
+    const { core, clock } = this.parts;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      const notices = this.#noticesOf(ask.tenant);
+      const since = clock.reading();
+      const answer = await (ask.uid === null
+        ? core.lease(ask.tenant, ask.service, this.#allocation, ask.traceparent)
+        : core.leaseOld(ask.uid, ask.traceparent));
+      if (!answer.ok) {
+        if (answer.effect === 'denied') this.#book.drop(this.#heldFor(ask));
+        throw refusalOf(answer);
+      }
+      const fresh = notices === this.#noticesOf(ask.tenant);
+      const handle = this.#admit(answer, ask, fresh, since);
+      if (handle !== null) return handle;
+    }
+    throw leaseOver();
+  }
+
+  /** Null: the answer must not be used. */
+  #admit(lease: Lease, ask: Ask, fresh: boolean, since: Reading): L3Handle | null {
+    const { tenant, service } = ask;
+    const deadline = new Deadline(this.parts.clock, since, lease.seconds * 1000);
+    if (!fresh || !this.#passesFence(tenant, lease) || !deadline.live) {
+      lease.l3.dispose();
+      return null;
+    }
+    if (lease.access === 'locked' || lease.access === 'killed') {
+      lease.l3.dispose();
+      this.#book.drop(this.#book.ofTenant(tenant));
+      throw lockedOut(lease.access);
+    }
+    let handle = this.#book.get(service, lease.uid);
+    if (handle !== null && !handle.dropped) {
+      lease.l3.dispose();
+      handle.renew(lease, deadline);
+      handle.policy = lease.policy;
+    } else {
+      handle = new L3Handle(lease, tenant, service, deadline, this.parts);
+      this.#book.add(handle);
+    }
+    if (ask.uid === null) handle.allowance = this.#allocation;
+    this.#plan(handle);
+    return handle;
+  }
+
+  /** Keeps the highest pair; a higher one drops whatever was held under a lower one. */
+  #passesFence(tenant: string, seen: Standing): boolean {
+    const verdict = this.#fence.admit(tenant, seen);
+    if (verdict === 'stale') this.parts.onAlarm('stale-answer', tenant);
+    if (verdict === 'raised') {
+      const held = this.#book.ofTenant(tenant);
+      this.#book.drop(held.filter((handle) => compareStanding(handle, seen) < 0));
+    }
+    return verdict !== 'stale';
+  }
+
+  #isDue(handle: L3Handle): boolean {
+    const plan = this.#plans.get(handle);
+    if (plan === undefined || plan.busy || !handle.used) return false;
+    const low = handle.allowance < this.#allocation / 4;
+    if (low && handle.mayProtect && this.#book.isCurrent(handle)) {
+      // The rest of the allocation serves while the next one is asked for.
+      plan.busy = true;
+      this.#fetchCurrent(handle.tenant, handle.service)
+        .catch(() => undefined)
+        .finally(() => (plan.busy = false));
+      return false;
+    }
+    return handle.deadline.ageMs() >= plan.renewAtMs;
+  }
+
+  async #renew(handles: readonly L3Handle[]): Promise<void> {
+    const asked = handles.map((handle) => ({
+      handle,
+      plan: this.#plans.get(handle)!,
+      notices: this.#noticesOf(handle.tenant),
+    }));
+    for (const { plan } of asked) plan.busy = true;
+    const since = this.parts.clock.reading();
+    const answers = await this.parts.core.renew(handles.map((handle) => handle.uid));
+    for (const [at, { handle, plan, notices }] of asked.entries()) {
+      plan.busy = false;
+      const fresh = notices === this.#noticesOf(handle.tenant);
+      if (fresh && !handle.dropped) this.#renewed(handle, plan, answers[at]!, since);
+    }
+  }
+
+  #renewed(handle: L3Handle, plan: Plan, answer: Proof | Refusal, since: Reading): void {
+    if (!answer.ok) {
+      if (answer.effect === 'denied') return this.#book.drop([handle]);
+      const waitMs = fullJitterMs(this.parts.random, plan.failures, RETRY.baseMs, RETRY.capMs);
+      plan.failures += 1;
+      plan.renewAtMs = handle.deadline.ageMs() + waitMs;
+      return;
+    }
+    if (answer.access === 'locked' || answer.access === 'killed')
+      return this.#book.drop(this.#book.ofTenant(handle.tenant));
+    const wasCurrent = this.#book.isCurrent(handle);
+    if (!this.#passesFence(handle.tenant, answer)) {
+      plan.renewAtMs = handle.deadline.ageMs() + RETRY.baseMs;
+      return;
+    }
+    if (handle.dropped) {
+      // A higher (term, epoch): the whole request for a lease again.
+      if (wasCurrent) this.#refetch(handle);
+      return;
+    }
+    handle.renew(answer, new Deadline(this.parts.clock, since, answer.seconds * 1000));
+    this.#plan(handle);
+  }
+
+  #plan(handle: L3Handle): void {
+    const share = 0.4 + 0.2 * fraction(this.parts.random);
+    const renewAtMs = handle.deadline.ttlMs * share;
+    this.#plans.set(handle, { renewAtMs, failures: 0, busy: false });
+  }
+
+  /** What a denial of this request ends: one version, or all of (tenant, service). */
+  #heldFor({ tenant, service, uid }: Ask): readonly L3Handle[] {
+    const held = this.#book.ofTenant(tenant).filter((handle) => handle.service === service);
+    return uid === null ? held : held.filter((handle) => handle.uid === uid);
+  }
+
+  #noticesOf(tenant: string): number {
+    return this.#ends + (this.#notices.get(tenant) ?? 0);
+  }
+}
+
+/** `{tenant}/{key id}` of a unique identifier. */
+const keyOf = (uid: string): string => uid.slice(0, uid.lastIndexOf('/'));

@@ -1,0 +1,48 @@
+import { KcmError, type Code } from '@kcm/kernel';
+import type { Refusal } from '../core/core-port.js';
+
+const DETAILS: Partial<Record<Code, string>> = {
+  not_found: 'There is no such tenant here.',
+  lease_expired: 'Core gives no lease at the moment.',
+};
+export const refusalOf = ({ code }: Refusal): KcmError =>
+  new KcmError(code, DETAILS[code] ?? `Core refuses the lease: ${code}.`);
+
+export const readOnly = (): KcmError =>
+  new KcmError('tenant_read_only', 'The tenant only decrypts at present.');
+
+export const lockedOut = (access: 'locked' | 'killed'): KcmError =>
+  access === 'killed'
+    ? new KcmError('tenant_killed', 'The tenant has been killed.')
+    : new KcmError('tenant_suspended', 'The tenant is locked.');
+
+export const tooMany = (): KcmError =>
+  new KcmError('rate_limited', 'Too many leases are being asked for at once.', {
+    retryAfterSeconds: 1,
+  });
+
+/** How long one refusal answers for all who ask, so that Core is not asked for each request. */
+const REFUSAL_MS = 250;
+const REFUSALS_MAX = 1_024;
+
+/** Refusals of the last moments, by what was asked. */
+export class RefusalMemo {
+  readonly #refusals = new Map<string, { readonly until: number; readonly error: KcmError }>();
+
+  constructor(private readonly now: () => number) {}
+
+  of(name: string): KcmError | null {
+    const refusal = this.#refusals.get(name);
+    return refusal !== undefined && refusal.until > this.now() ? refusal.error : null;
+  }
+
+  remember(name: string, error: KcmError): KcmError {
+    if (this.#refusals.size >= REFUSALS_MAX) this.#refusals.clear();
+    this.#refusals.set(name, { until: this.now() + REFUSAL_MS, error });
+    return error;
+  }
+
+  clear(): void {
+    this.#refusals.clear();
+  }
+}

@@ -1,0 +1,80 @@
+import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { KcmError } from '@kcm/kernel';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ROUTE, type Route } from '../http/access.js';
+import { Authenticator, isPlatformRole, type Principal, SealStatus } from './principal.js';
+import { RateLimiter } from './rate-limiter.js';
+
+const ID = /^[A-Za-z0-9_-]{1,80}$/;
+/** Who watches is not shut out by who floods from the same address. */
+export const UNLIMITED: ReadonlySet<string> = new Set(['livez', 'readyz']);
+const NOT_FOUND = 'There is no such resource.';
+
+function bearerOf(request: FastifyRequest): string | null {
+  const match = /^Bearer ([A-Za-z0-9._~+/=-]{1,8192})$/i.exec(request.headers.authorization ?? '');
+  return match?.[1] ?? null;
+}
+
+/**
+ * The one place that says who may. Order: sealed, token, rate, tenant, role: another tenant's id is
+ * not_found whatever the role, exactly as one that does not exist.
+ */
+@Injectable()
+export class AuthGuard implements CanActivate {
+  constructor(
+    @Inject(Reflector) private readonly reflector: Reflector,
+    @Inject(Authenticator) private readonly authenticator: Authenticator,
+    @Inject(SealStatus) private readonly seal: SealStatus,
+    @Inject(RateLimiter) private readonly limiter: RateLimiter,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const route = this.reflector.get<Route | undefined>(ROUTE, context.getHandler());
+    if (route === undefined) throw new Error('a handler without @Endpoint');
+    request.kcm.route = route;
+    if (!route.whileSealed && this.seal.sealed()) {
+      throw new KcmError('sealed', 'The region is sealed: an operator must unseal it first.');
+    }
+    const reply = context.switchToHttp().getResponse<FastifyReply>();
+    if (route.roles === 'public') {
+      if (!UNLIMITED.has(route.path)) this.limiter.anonymous(request.ip, reply);
+      return true;
+    }
+    const principal = await this.principalOf(request, reply);
+    request.kcm.principal = principal;
+    this.limiter.principal(principal.tenant, principal.actor, reply);
+    const params = request.params as Record<string, string>;
+    authorize(principal, route, params['tenant'] ?? null);
+    request.kcm.admitted = true;
+    // What cannot be an id names nothing.
+    if (!Object.values(params).every((param) => ID.test(param))) {
+      throw new KcmError('not_found', NOT_FOUND);
+    }
+    return true;
+  }
+
+  private async principalOf(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
+    const bearer = bearerOf(request);
+    const principal = bearer === null ? null : await this.authenticator.authenticate(bearer);
+    if (principal === null) {
+      this.limiter.anonymous(request.ip, reply);
+      throw new KcmError('unauthenticated', 'A valid bearer token is needed.');
+    }
+    return principal;
+  }
+}
+
+/** @throws not_found for another tenant's path · forbidden for a missing role */
+export function authorize(principal: Principal, route: Route, tenant: string | null): void {
+  if (tenant !== null && principal.tenant !== null && principal.tenant !== tenant) {
+    throw new KcmError('not_found', NOT_FOUND);
+  }
+  const roles = route.roles === 'public' ? [] : route.roles;
+  // A role speaks for its own kind of principal only: a tenant's token never holds a platform role.
+  const mayHold = roles.filter((role) => isPlatformRole(role) === (principal.tenant === null));
+  if (!mayHold.some((role) => principal.roles.has(role))) {
+    throw new KcmError('forbidden', `This needs one of the roles: ${roles.join(', ')}.`);
+  }
+}

@@ -1,0 +1,90 @@
+import { Controller, Inject } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { Endpoint } from './access.js';
+import { Health } from '../health.js';
+import { Metrics, METRICS_TYPE } from '../metrics/index.js';
+import { openApiOf } from '../openapi/openapi.js';
+import { Reply } from './request.js';
+import { Routes } from './routes.js';
+import { VERSION } from '../version.js';
+
+const health = z.object({
+  status: z.enum(['ready', 'degraded', 'unavailable']),
+  reasons: z.array(
+    z.object({
+      dependency: z.string(),
+      level: z.enum(['unavailable', 'degraded']),
+      code: z.string(),
+      detail: z.string(),
+      next: z.string(),
+    }),
+  ),
+});
+
+/** What anybody may ask, sealed or not. */
+@Controller()
+export class PublicController {
+  constructor(
+    @Inject(Health) private readonly health: Health,
+    @Inject(Routes) private readonly routes: Routes,
+    @Inject(Metrics) private readonly metrics: Metrics,
+  ) {}
+
+  @Endpoint({
+    method: 'GET',
+    path: 'livez',
+    summary: 'The process answers',
+    roles: 'public',
+    whileSealed: true,
+    status: 200,
+    answers: z.object({ status: z.literal('alive') }),
+  })
+  livez() {
+    return { status: 'alive' };
+  }
+
+  @Endpoint({
+    method: 'GET',
+    path: 'readyz',
+    summary: 'Whether it can serve: 200 ready or degraded, with reasons; 503 it cannot',
+    roles: 'public',
+    whileSealed: true,
+    status: 200,
+    answers: health,
+  })
+  async readyz(@Reply() reply: FastifyReply) {
+    const report = await this.health.report();
+    void reply.status(report.status === 'unavailable' ? 503 : 200);
+    return report;
+  }
+
+  @Endpoint({
+    method: 'GET',
+    path: 'metrics',
+    summary: 'Figures of this process for Prometheus; no label of a caller, no tenant',
+    roles: 'public',
+    whileSealed: true,
+    status: 200,
+    answers: z.string(),
+    produces: 'text/plain',
+  })
+  async figures(@Reply() reply: FastifyReply) {
+    const text = await this.metrics.text();
+    void reply.type(METRICS_TYPE);
+    return text;
+  }
+
+  @Endpoint({
+    method: 'GET',
+    path: 'openapi.json',
+    summary: 'This description',
+    roles: 'public',
+    whileSealed: true,
+    status: 200,
+    answers: z.record(z.string(), z.unknown()),
+  })
+  openapi() {
+    return openApiOf(this.routes.all(), VERSION);
+  }
+}
