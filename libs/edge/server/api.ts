@@ -1,7 +1,7 @@
 import {
+  correlationIdOf,
   isSampled,
   KcmError,
-  LIMITS,
   TENANT_ID,
   traceparentOf,
   uuidv4,
@@ -31,7 +31,6 @@ export interface ApiParts {
 /** The grant that an answer rests on goes out as `Kcm-Grant`. */
 const GRANT = 'Kcm-Grant';
 const CORRELATION = 'X-Correlation-Id';
-const CORRELATION_ID = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.correlationIdCharsMax}}$`);
 const TENANT_PATH = /^\/v1\/tenants\/([^/]+)\/(.+)$/;
 const EXPORTS = ['data-keys', 'data-keys/unwrap', 'data-keys/rewrap'];
 
@@ -111,9 +110,9 @@ export class EdgeApi {
     return correlated(malformed(fault, id), id);
   }
 
-  /** The caller's own where it is printable ASCII and short enough; else a new one. */
+  /** The caller's own where it can be one, else a new one. */
   correlationId(given: string | undefined): string {
-    return given !== undefined && CORRELATION_ID.test(given) ? given : uuidv4(this.parts.random);
+    return correlationIdOf(given) ?? uuidv4(this.parts.random);
   }
 
   #route(request: HttpRequest, id: string, traceparent?: string): Eventually<Answer> {

@@ -101,9 +101,9 @@ describe('The Edge server', () => {
   it('gives every answer a correlation id: the caller’s if it can be one', async () => {
     const own = await raw(post('encrypt', { plaintext: 'eA==' }, 'X-Correlation-Id: my-1\r\n'));
     expect(own).toContain('\r\nX-Correlation-Id: my-1\r\n');
-    const long = `X-Correlation-Id: ${'x'.repeat(129)}\r\n`;
+    const withId = (id: string) => post('encrypt', {}, `X-Correlation-Id: ${id}\r\n`);
     for (const request of [
-      post('encrypt', {}, long),
+      ...['x'.repeat(129), '<script>', 'a/b', '.a'].map(withId),
       'junk\r\n\r\n',
       'GET /x HTTP/1.1\r\nHost: e\r\n\r\n',
     ])

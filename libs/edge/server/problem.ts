@@ -1,32 +1,14 @@
-import type { Code, KcmError } from '@kcm/kernel';
+import { type Code, httpStatusOf, type KcmError } from '@kcm/kernel';
 import type { Malformed } from './http-reader.js';
 
-const STATUS: Partial<Record<Code, number>> = {
-  invalid_request: 400,
-  decryption_failed: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  approval_required: 403,
-  export_not_allowed: 403,
-  tenant_suspended: 403,
-  tenant_blocked: 403,
-  tenant_read_only: 403,
-  tenant_killed: 403,
+/** Nobody connects a keystore here: what went wrong with one is a moment of Core's, or access is. */
+const AT_USE: Partial<Record<Code, number>> = {
   tenant_not_active: 403,
-  root_key_disabled: 403,
-  root_key_not_found: 403,
-  root_key_forbidden: 403,
-  root_key_pending_deletion: 403,
-  not_found: 404,
-  method_not_allowed: 405,
-  wrong_state: 409,
-  payload_too_large: 413,
-  unsupported_media_type: 415,
-  wrong_region: 421,
-  rate_limited: 429,
-  internal: 500,
+  keystore_auth_failed: 503,
+  keystore_wrong_algorithm: 503,
+  keystore_address_refused: 503,
 };
-/** Every refusal of Core that is not listed is one of its moments: try again. */
+/** Try again. */
 const UNAVAILABLE = 503;
 /** Refusals of the parser have the nearest code of the one list. */
 const MALFORMED_CODE: Partial<Record<Malformed['status'], Code>> = {
@@ -43,10 +25,12 @@ const TITLES: Readonly<Record<number, string>> = {
   408: 'Request Timeout',
   409: 'Conflict',
   411: 'Length Required',
+  412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   417: 'Expectation Failed',
   421: 'Misdirected Request',
+  422: 'Unprocessable Content',
   429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
@@ -64,9 +48,11 @@ export interface Answer {
 
 export const titleOf = (status: number): string => TITLES[status] ?? 'OK';
 
+const statusOf = (code: Code): number => AT_USE[code] ?? httpStatusOf(code);
+
 /** RFC 9457. */
 export function problem(error: KcmError, correlationId: string): Answer {
-  const status = STATUS[error.code] ?? UNAVAILABLE;
+  const status = statusOf(error.code);
   const headers: (readonly [string, string])[] = [];
   const retryAfter = error.retryAfterSeconds ?? (status === UNAVAILABLE ? 1 : null);
   if (retryAfter !== null) headers.push(['Retry-After', String(retryAfter)]);

@@ -1,4 +1,11 @@
-import { LIMITS, noTracer, type Span, traceparentOf, type Tracer } from '@kcm/kernel';
+import {
+  correlationIdOf,
+  LIMITS,
+  noTracer,
+  type Span,
+  traceparentOf,
+  type Tracer,
+} from '@kcm/kernel';
 import {
   BatchErrorContinuation,
   decodeRequest,
@@ -85,7 +92,8 @@ export class Responder<Peer> {
     }
     const { header, items } = request;
     const version = supported(header.version) ? header.version : KMIP_1_4;
-    const correlationId = usable(header.clientCorrelationValue) ?? this.options.newCorrelationId();
+    const correlationId =
+      correlationIdOf(header.clientCorrelationValue) ?? this.options.newCorrelationId();
     const refused = refusalOf(request);
     if (refused !== null) return this.refuseMessage(refused, version, correlationId);
     const span = this.started(request);
@@ -231,13 +239,6 @@ const asFailure = (error: unknown): KmipFailure =>
 
 const supported = (version: ProtocolVersion): boolean =>
   VERSIONS.some(({ major, minor }) => major === version.major && minor === version.minor);
-
-const usable = (value: string | undefined): string | null =>
-  value !== undefined &&
-  /^[\x21-\x7e]+$/.test(value) &&
-  value.length <= LIMITS.correlationIdCharsMax
-    ? value
-    : null;
 
 function tryTyped(entry: RequestItem): TypedRequest | KmipFailure {
   try {

@@ -4,6 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { Refusals } from '@kcm/application';
 import {
   type Code,
+  correlationIdOf,
   KcmError,
   LIMITS,
   type Random,
@@ -27,7 +28,6 @@ import { problemStatusOf } from './problem.js';
 import type { RequestScope } from './request.js';
 import { Routes } from './routes.js';
 
-const CORRELATION_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 /** Node looks every so often. */
 const SLOW = { headersTimeout: LIMITS.httpHeadersMsMax, connectionsCheckingInterval: 1_000 };
 /** A request that is still arriving holds up a stop for so long. */
@@ -42,10 +42,8 @@ export function nestLogger(logger: Logger): LoggerService {
 
 /** The caller's own correlation id where it can be one, else a new one; nothing is known else. */
 function scopeOf({ headers }: FastifyRequest, random: Random): RequestScope {
-  const given = headers['x-correlation-id'];
   const traceparent = traceparentOf(headers['traceparent']);
-  const correlationId =
-    typeof given === 'string' && CORRELATION_ID.test(given) ? given : uuidv4(random);
+  const correlationId = correlationIdOf(headers['x-correlation-id']) ?? uuidv4(random);
   const none = { route: null, principal: null, body: null, query: null, token: null };
   return { correlationId, traceparent, ...none, admitted: false, command: null, refused: null };
 }
