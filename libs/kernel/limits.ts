@@ -10,7 +10,13 @@ export const LIMITS = {
   httpRequestMsMax: 20_000,
   /** No byte either way; an event stream beats more often. */
   httpSilenceMsMax: 75_000,
-  /** Below the usual 20,000 open files of a process; one address leaves room for two others. */
+  /**
+   * Open files of a process: so many are kept for stores, calls and logs, and with fewer than so
+   * many a door cannot have all its connections while each other one has its share.
+   */
+  openFilesReserved: 1_000,
+  openFilesGood: 19_000,
+  /** One network (an IPv4 address, an IPv6 /64) leaves room for two others. */
   httpConnectionsMax: 12_000,
   httpConnectionsPerPeerMax: 4_000,
   /** What a bucket holds, in seconds of its rate; buckets remembered (a principal or an address). */
@@ -22,6 +28,8 @@ export const LIMITS = {
   edgeHeaderBytesMax: 16 * 1024,
   edgeBatchItemsMax: 256,
   edgeContextBytesMax: 8 * 1024,
+  /** Requests that are not whole yet, not answered yet, or whose answers are not taken: of all. */
+  edgeHeldBytesMax: 128 * 1024 * 1024,
   /** All of one service's workloads, on one machine. */
   edgeConnectionsMax: 12_000,
   edgeIdleMsMax: 75_000,
@@ -92,6 +100,9 @@ export const LIMITS = {
   /** So many tenants of one provider denied within the window, and half of them: our own fault? */
   selfSuspectTenantsMin: 5,
   selfSuspectWindowMs: 10_000,
+  /** Readiness: a write to the ledger may take so long, a part may think so long what to say. */
+  ledgerStallMsMax: 5_000,
+  healthCheckMsMax: 1_000,
   /** Readiness: a fold may be so far behind, a step may be tried for so long, before it is told. */
   foldLagMsMax: 5_000,
   processItemMsMax: 60_000,
