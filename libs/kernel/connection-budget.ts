@@ -54,16 +54,14 @@ let ours: ConnectionBudget | null = null;
 export const connectionBudget = (): ConnectionBudget =>
   (ours ??= new ConnectionBudget(openFilesMax()));
 
-/** What the system lets this process have open; `Infinity` where it does not say. */
+/**
+ * What the system lets this process have open; `Infinity` where it does not say. Slow once there are
+ * connections: it looks up their names.
+ */
 export function openFilesMax(): number {
-  const { report } = process;
-  const before = report.excludeNetwork;
-  // Else it asks for the names of whoever is connected.
-  report.excludeNetwork = true;
-  const { userLimits } = report.getReport() as {
+  const { userLimits } = process.report.getReport() as {
     userLimits?: { open_files?: { soft?: number | 'unlimited' } };
   };
-  report.excludeNetwork = before;
   const soft = userLimits?.open_files?.soft;
   return typeof soft === 'number' ? soft : Infinity;
 }
