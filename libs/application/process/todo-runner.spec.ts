@@ -155,6 +155,23 @@ describe('TodoRunner', () => {
     expect(started).toEqual(['near', 'far']);
   });
 
+  it('says how long an item has been due, wherever the wall clock jumps, and how often it was begun', async () => {
+    acts = { a: refuse };
+    runner.sync('acme', [todo('a'), todo('b', { dueAt: rfc3339(time.wallMs() + 7_200_000) })]);
+    await time.advance(10_000);
+    time.jumpWall(3_600_000);
+    const [a, b] = runner.standing();
+    expect(a).toMatchObject({ dueMs: 10_000, runs: failed.length });
+    expect(b).toMatchObject({ dueMs: 10_000 - 3_600_000, runs: 0 });
+    // Due by the wall clock since the jump, and by no other since longer.
+    time.jumpWall(3_600_000);
+    await time.advance(31_000);
+    expect(started).toContain('b');
+    const due = runner.standing().find(({ item }) => item === 'b')!.dueMs;
+    expect(due).toBeGreaterThan(0);
+    expect(due).toBeLessThan(31_000);
+  });
+
   it('takes a due time that was moved', async () => {
     const due = (ms: number) => ({ dueAt: rfc3339(time.wallMs() + ms) });
     runner.sync('acme', [todo('a', due(10_000))]);

@@ -32,7 +32,12 @@ export interface TodoRunnerDeps {
 }
 export interface StandingItem extends ItemRef {
   readonly attempts: number;
-  /** How long it has been due, as far as this process knows; below 0: it is not due yet. */
+  /** How often it was begun. */
+  readonly runs: number;
+  /**
+   * How long it has been due, as far as this process knows, whatever the wall clock did meanwhile;
+   * below 0: it is not due yet.
+   */
   readonly dueMs: number;
   readonly running: boolean;
 }
@@ -41,11 +46,12 @@ interface Entry {
   todo: StandingTodo;
   standing: boolean;
   running: boolean;
-  /** Wall clock at which it came here. */
-  readonly since: number;
+  /** Monotonic clock when it was found to be due; null: it is not. */
+  dueSince: number | null;
   /** Taken off and put on again while it ran. */
   again: boolean;
   attempts: number;
+  runs: number;
   cancel: (() => void) | null;
 }
 
@@ -92,6 +98,8 @@ export class TodoRunner {
     for (const entry of this.#entries.values())
       if (!entry.running && entry.attempts > 0) {
         entry.attempts = 0;
+        entry.runs = 0;
+        entry.dueSince = null;
         this.#schedule(entry, 0);
       }
     this.#pump();
@@ -103,6 +111,7 @@ export class TodoRunner {
       .map((entry) => ({
         ...this.#refOf(entry),
         attempts: entry.attempts,
+        runs: entry.runs,
         dueMs: this.#dueMs(entry),
         running: entry.running,
       }));
@@ -116,9 +125,13 @@ export class TodoRunner {
     await Promise.all(this.#flying);
   }
 
-  #dueMs({ todo: { dueAt }, since }: Entry): number {
-    const due = dueAt === undefined ? since : Math.max(since, Date.parse(dueAt));
-    return this.deps.clock.wallMs() - due;
+  #dueMs({ todo, dueSince }: Entry): number {
+    if (dueSince !== null) return this.deps.clock.monotonicMs() - dueSince;
+    return Math.min(0, -this.#untilDueMs(todo));
+  }
+
+  #untilDueMs({ dueAt }: StandingTodo): number {
+    return dueAt === undefined ? 0 : Date.parse(dueAt) - this.deps.clock.wallMs();
   }
 
   #takeOff(key: string, entry: Entry): void {
@@ -137,9 +150,10 @@ export class TodoRunner {
         todo,
         standing: true,
         running: false,
-        since: this.deps.clock.wallMs(),
+        dueSince: null,
         again: false,
         attempts: 0,
+        runs: 0,
         cancel: null,
       };
       this.#entries.set(key, entry);
@@ -151,6 +165,7 @@ export class TodoRunner {
     if (!known.standing) {
       known.standing = true;
       known.again = true;
+      [known.runs, known.dueSince] = [0, null];
     } else if (moved && !known.running) this.#schedule(known, 0);
   }
 
@@ -159,8 +174,9 @@ export class TodoRunner {
     entry.cancel?.();
     entry.cancel = null;
     if (this.#stopped) return;
-    const { dueAt } = entry.todo;
-    const untilDue = dueAt === undefined ? 0 : Date.parse(dueAt) - this.deps.clock.wallMs();
+    const untilDue = this.#untilDueMs(entry.todo);
+    if (untilDue > 0) entry.dueSince = null;
+    else entry.dueSince ??= this.deps.clock.monotonicMs();
     const wait = Math.min(Math.max(ms, untilDue), SLEEP_MS_MAX);
     if (!(wait > 0)) {
       if (!this.#ready.includes(entry)) this.#ready.push(entry);
@@ -180,6 +196,7 @@ export class TodoRunner {
       const [entry] = this.#ready.splice(at, 1) as [Entry];
       if (!entry.standing || entry.running) continue;
       entry.running = true;
+      entry.runs += 1;
       this.#count(entry, 1);
       const flight = this.#run(entry).finally(() => {
         this.#flying.delete(flight);
