@@ -166,11 +166,11 @@ describe('StreamStates', () => {
     expect(view.access('third').status).toBe('locked');
   });
 
-  it('lets a lock act before its record, once, and as it will be recorded', async () => {
+  it('lets a lock act before its record, once, under the recorded epoch', async () => {
     const view = states();
     await view.ready();
-    const heard: [string, AccessState['status']][] = [];
-    view.onAccess((tenant, state) => heard.push([tenant, state.status]));
+    const heard: [string, AccessState['status'], number][] = [];
+    view.onAccess((tenant, state) => heard.push([tenant, state.status, state.epoch]));
     const takeBack = view.foresee('acme', {
       kind: 'TakeLock',
       lock: 'r1',
@@ -179,10 +179,13 @@ describe('StreamStates', () => {
       owner: 'tenant',
       cause: 'requested',
     });
-    expect(heard).toEqual([['acme', 'locked']]);
-    const before = view.access('acme');
+    const { epoch: open } = accessDecider.initial;
+    expect(heard).toEqual([['acme', 'locked', open]]);
+    const foreseen = view.access('acme');
+    expect(foreseen.epoch).toBe(open);
     await view.reached(await suspend('acme'));
-    expect(view.access('acme')).toEqual(before);
+    const before = view.access('acme');
+    expect(before).toEqual({ ...foreseen, epoch: open + 1 });
     takeBack();
     expect(view.access('acme')).toEqual(before);
     const other = view.foresee('acme', {
@@ -193,7 +196,7 @@ describe('StreamStates', () => {
       owner: 'tenant',
       cause: 'requested',
     });
-    expect(view.access('acme').status).toBe('killed');
+    expect(view.access('acme')).toMatchObject({ status: 'killed', epoch: open + 1 });
     other();
     expect(view.access('acme')).toEqual(before);
   });

@@ -150,9 +150,16 @@ export class StreamStates {
   }
   access(tenant: string): AccessState {
     const recorded = this.#sound(this.#access).get(tenant, null);
-    return [...(this.#foreseen.get(tenant) ?? [])].reduce(taking, recorded);
+    const foreseen = this.#foreseen.get(tenant);
+    if (foreseen === undefined) return recorded;
+    // A raised epoch that a crash takes back would leave every holder with a fence ahead of us.
+    const { term, epoch } = recorded;
+    return { ...[...foreseen].reduce(taking, recorded), term, epoch };
   }
-  /** The lock acts from now on, recorded or not, until the answer is called. */
+  /**
+   * The lock acts from now on, recorded or not, until the answer is called; the epoch stays the
+   * recorded one.
+   */
   foresee(tenant: string, lock: TakeLock): () => void {
     const locks = this.#foreseen.get(tenant) ?? new Set();
     this.#foreseen.set(tenant, locks.add(lock));
