@@ -11,7 +11,7 @@ import {
   type RegionHooks,
 } from '../core/index.js';
 import type { Composition, Ground } from './composition.js';
-import { watchHealth } from './health/index.js';
+import { Lags, watchHealth } from './health/index.js';
 import { watchMetrics } from './metrics/index.js';
 import { StandaloneModule } from './standalone.module.js';
 
@@ -24,10 +24,13 @@ export function createApplication(
   const { config, engines, clock, random, logger, metrics } = ground;
   const { tracer } = ground.tracing;
   const { region, boot, states: view, seals, subjects, refusals, reservations } = parts;
-  const health = new Health();
+  const health = new Health((part, error) =>
+    logger.error({ err: error, part }, 'a part cannot say how it is'),
+  );
   const { ledger } = engines;
-  watchHealth(health, parts, { ledger, clock });
-  watchMetrics(metrics, { parts, ledger, clock });
+  const lags = new Lags(ledger, clock);
+  watchHealth(health, parts, { ledger, clock, lags });
+  watchMetrics(metrics, { parts, ledger, clock, lags });
   const isOperator = operatorToken(parts.dataDir, random);
   const people = parts.oidc ?? new LocalAuthenticator(region, view, subjects, clock);
   const modules = [

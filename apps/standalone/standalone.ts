@@ -78,7 +78,7 @@ export class Standalone {
       onSealed: () => this.#sealed(),
     });
     const losses = await findLosses(this.ground.engines);
-    this.#app.get(Health).add(() => losses);
+    this.#app.get(Health).add('stores', () => losses);
     // Steps of processes are commands too: the bus must be there before the first one runs.
     await this.#app.init();
     host.start();

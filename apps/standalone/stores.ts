@@ -1,5 +1,5 @@
-import { KcmError } from '@kcm/kernel';
-import type { Engines, Reason } from '@kcm/platform';
+import { KcmError, type Reason } from '@kcm/kernel';
+import type { Engines } from '@kcm/platform';
 
 type Stores = Pick<Engines, 'vault' | 'erasure' | 'directory'>;
 

@@ -8,6 +8,7 @@ export * from './correlation-id.js';
 export * from './digest.js';
 export * from './errors.js';
 export * from './events.js';
+export * from './health.js';
 export * from './http-status.js';
 export * from './ids.js';
 export * from './key-version.js';

@@ -3,28 +3,23 @@ import {
   type NewEvent,
   type OneOrMore,
   parseStream,
-  type Position,
-  type Revision,
   spansOf,
   type StreamId,
   type Tracer,
 } from '@kcm/kernel';
-import type { Appended, Expected, FilteredFeed, Ledger, ProvableLedger } from './ledger.js';
-
-type Whole = Ledger & FilteredFeed & ProvableLedger;
+import type { Appended, Expected } from './ledger.js';
+import { LedgerAround, type WholeLedger } from './ledger-around.js';
 
 /** A ledger whose appends are spans of the traces that their events carry. */
-export class TracedLedger implements Whole {
+export class TracedLedger extends LedgerAround {
   constructor(
-    private readonly ledger: Whole,
+    ledger: WholeLedger,
     private readonly tracer: Tracer,
-  ) {}
-
-  get id() {
-    return this.ledger.id;
+  ) {
+    super(ledger);
   }
 
-  async append(
+  override async append(
     stream: StreamId,
     expected: Expected,
     events: OneOrMore<NewEvent>,
@@ -33,7 +28,7 @@ export class TracedLedger implements Whole {
     const about = { 'kcm.stream.category': category, 'kcm.events': events.length };
     const spans = spansOf(this.tracer, 'ledger append', events, about);
     try {
-      const appended = await this.ledger.append(stream, expected, events);
+      const appended = await super.append(stream, expected, events);
       const { position, replayed } = appended;
       for (const span of spans) {
         span.set({ 'kcm.position': position, 'kcm.replayed': replayed });
@@ -44,24 +39,5 @@ export class TracedLedger implements Whole {
       for (const span of spans) span.end(failureOf(error));
       throw error;
     }
-  }
-
-  prove() {
-    return this.ledger.prove();
-  }
-  readStream(stream: StreamId, from: Revision, maxCount: number) {
-    return this.ledger.readStream(stream, from, maxCount);
-  }
-  feed(after: Position | 'start', signal: AbortSignal) {
-    return this.ledger.feed(after, signal);
-  }
-  feedOf(categories: OneOrMore<string>, after: Position | 'start', signal: AbortSignal) {
-    return this.ledger.feedOf(categories, after, signal);
-  }
-  head() {
-    return this.ledger.head();
-  }
-  close() {
-    return this.ledger.close();
   }
 }

@@ -1,4 +1,5 @@
 import { KcmError, type NewEvent, type StreamId } from '@kcm/kernel';
+import { settled } from '@kcm/testing';
 import { SimClock } from '@kcm/testing/edge';
 import { LedgerConflict, LedgerFull, LedgerOutcomeUnknown, LedgerUnavailable } from './errors.js';
 import type { FilteredFeed, Ledger, ProvableLedger } from './ledger.js';
@@ -13,19 +14,22 @@ describe('A watched ledger', () => {
   let broken: Error | null;
   let replayed: boolean;
   let proofs: number;
+  let hanging: Promise<void> | null;
   let ledger: WatchedLedger;
   beforeEach(() => {
     clock = new SimClock();
-    [seen, broken, replayed, proofs] = [[], null, false, 0];
+    [seen, broken, replayed, proofs, hanging] = [[], null, false, 0, null];
     // A double of the ledger below: it fails as it is told.
     const below = {
       append: async () => {
-        clock.advance(20);
+        if (hanging === null) clock.advance(20);
+        await hanging;
         if (broken !== null) throw broken;
         return { revision: 0, position: '1', replayed };
       },
       prove: async () => {
         proofs += 1;
+        await hanging;
         if (broken !== null) throw broken;
       },
     } as unknown as Ledger & FilteredFeed & ProvableLedger;
@@ -45,7 +49,7 @@ describe('A watched ledger', () => {
     broken = error;
     expect(await append()).toBe(error);
     expect(seen).toEqual([[outcome, 0.02]]);
-    expect(await ledger.trouble()).toBe(trouble);
+    expect(ledger.trouble()).toBe(trouble);
   });
 
   it('tells what was stored, and what was stored already', async () => {
@@ -60,18 +64,47 @@ describe('A watched ledger', () => {
     await append();
     broken = null;
     await append();
-    expect([await ledger.trouble(), proofs]).toEqual([null, 0]);
+    expect([ledger.trouble(), proofs]).toEqual([null, 0]);
   });
 
   it('finds out by itself that it is over, asking at most once a second', async () => {
     broken = new LedgerFull();
     await append();
-    for (let asked = 0; asked < 5; asked += 1) expect(await ledger.trouble()).toBe('full');
-    expect(proofs).toBe(1);
+    for (let asked = 0; asked < 5; asked += 1) expect(ledger.trouble()).toBe('full');
+    await settled();
+    expect([ledger.trouble(), proofs]).toEqual(['full', 1]);
     broken = null;
-    expect(await ledger.trouble()).toBe('full');
     clock.advance(1_000);
-    expect(await ledger.trouble()).toBeNull();
-    expect(proofs).toBe(2);
+    // What is known is told at once; the store is asked behind it.
+    expect(ledger.trouble()).toBe('full');
+    await settled();
+    expect([ledger.trouble(), proofs]).toEqual([null, 2]);
+  });
+
+  it('that hangs is stalled after some seconds, and no more once it has answered', async () => {
+    let free = (): void => {};
+    hanging = new Promise((resolve) => (free = resolve));
+    const first = append();
+    clock.advance(1_000);
+    const second = append();
+    clock.advance(3_999);
+    expect([ledger.trouble(), ledger.oldestMs()]).toEqual([null, 4_999]);
+    clock.advance(1);
+    expect(ledger.trouble()).toBe('stalled');
+    free();
+    await Promise.all([first, second]);
+    expect([ledger.trouble(), ledger.oldestMs()]).toEqual([null, 0]);
+  });
+
+  it('that hangs after a failure is stalled too: what asks the store waits for nobody', async () => {
+    broken = new LedgerFull();
+    await append();
+    hanging = new Promise(() => {});
+    for (let asked = 0; asked < 10; asked += 1) {
+      ledger.trouble();
+      clock.advance(1_000);
+      await settled();
+    }
+    expect([ledger.trouble(), proofs]).toEqual(['stalled', 1]);
   });
 });

@@ -1,49 +1,49 @@
 import {
   type Clock,
   KcmError,
+  LIMITS,
   type NewEvent,
   type OneOrMore,
-  type Position,
-  type Revision,
   type StreamId,
 } from '@kcm/kernel';
 import { LedgerConflict, LedgerFull, LedgerOutcomeUnknown } from './errors.js';
-import type { Appended, Expected, FilteredFeed, Ledger, ProvableLedger } from './ledger.js';
+import type { Appended, Expected } from './ledger.js';
+import { LedgerAround, type WholeLedger } from './ledger-around.js';
 
 /** `refused`: asked for what no ledger takes (too large, not an event). */
 export type AppendOutcome =
   'stored' | 'replayed' | 'conflict' | 'full' | 'unknown' | 'unavailable' | 'refused';
-export type AppendTrouble = Extract<AppendOutcome, 'full' | 'unknown' | 'unavailable'>;
+/** How an append failed last; `stalled`: one has been under way for too long. */
+export type AppendTrouble = 'full' | 'unknown' | 'unavailable' | 'stalled';
 /** Must not throw; `seconds` from the call to its answer. */
 export type OnAppend = (outcome: AppendOutcome, seconds: number) => void;
 
-type Whole = Ledger & FilteredFeed & ProvableLedger;
 const PROVE_MS_MIN = 1_000;
 
 /** A ledger that says of itself how its appends go, and whether it takes any now. */
-export class WatchedLedger implements Whole {
-  #trouble: AppendTrouble | null = null;
-  #proving: Promise<void> | null = null;
+export class WatchedLedger extends LedgerAround {
+  /** When each write that is under way was called, the oldest first. */
+  readonly #flying = new Set<{ readonly since: number }>();
+  #failed: Exclude<AppendTrouble, 'stalled'> | null = null;
+  #proving = false;
   #provedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
-    private readonly ledger: Whole,
+    ledger: WholeLedger,
     private readonly clock: Clock,
     private readonly onAppend: OnAppend,
-  ) {}
-
-  get id() {
-    return this.ledger.id;
+  ) {
+    super(ledger);
   }
 
-  async append(
+  override async append(
     stream: StreamId,
     expected: Expected,
     events: OneOrMore<NewEvent>,
   ): Promise<Appended> {
     const since = this.clock.monotonicMs();
     try {
-      const appended = await this.ledger.append(stream, expected, events);
+      const appended = await this.#flight(since, super.append(stream, expected, events));
       this.#saw(appended.replayed ? 'replayed' : 'stored', since);
       return appended;
     } catch (error) {
@@ -52,58 +52,65 @@ export class WatchedLedger implements Whole {
     }
   }
 
-  /**
-   * Why appends fail, null when they do not. After a failure the store is asked, at most once a
-   * second, so that this goes away also where nobody dares to append. Never throws.
-   */
-  async trouble(): Promise<AppendTrouble | null> {
-    if (this.#trouble === null) return null;
-    const now = this.clock.monotonicMs();
-    if (this.#proving === null && now - this.#provedAt >= PROVE_MS_MIN) {
-      this.#provedAt = now;
-      this.#proving = this.prove()
-        .catch(() => undefined)
-        .finally(() => (this.#proving = null));
-    }
-    await this.#proving;
-    return this.#trouble;
-  }
-
-  async prove(): Promise<void> {
+  override async prove(): Promise<void> {
     try {
-      await this.ledger.prove();
-      this.#trouble = null;
+      await this.#flight(this.clock.monotonicMs(), super.prove());
+      this.#failed = null;
     } catch (error) {
-      this.#trouble = troubleOf(outcomeOf(error)) ?? 'unavailable';
+      this.#failed = failedAs(outcomeOf(error)) ?? 'unavailable';
       throw error;
     }
   }
 
-  readStream(stream: StreamId, from: Revision, maxCount: number) {
-    return this.ledger.readStream(stream, from, maxCount);
+  /**
+   * Why appends fail, null when they do not, as known now. After a failure the store is asked
+   * behind this call, at most once a second, so that it goes away also where nobody dares to append.
+   */
+  trouble(): AppendTrouble | null {
+    if (this.oldestMs() >= LIMITS.ledgerStallMsMax) return 'stalled';
+    if (this.#failed !== null) void this.#proveAgain();
+    return this.#failed;
   }
-  feed(after: Position | 'start', signal: AbortSignal) {
-    return this.ledger.feed(after, signal);
+
+  /** Age of the oldest write that is under way; 0 when there is none. */
+  oldestMs(): number {
+    const [oldest] = this.#flying;
+    return oldest === undefined ? 0 : this.clock.monotonicMs() - oldest.since;
   }
-  feedOf(categories: OneOrMore<string>, after: Position | 'start', signal: AbortSignal) {
-    return this.ledger.feedOf(categories, after, signal);
+
+  async #proveAgain(): Promise<void> {
+    const now = this.clock.monotonicMs();
+    if (this.#proving || now - this.#provedAt < PROVE_MS_MIN) return;
+    this.#provedAt = now;
+    this.#proving = true;
+    try {
+      await this.prove();
+    } catch {
+      // Kept as what is known now.
+    } finally {
+      this.#proving = false;
+    }
   }
-  head() {
-    return this.ledger.head();
-  }
-  close() {
-    return this.ledger.close();
+
+  async #flight<T>(since: number, work: Promise<T>): Promise<T> {
+    const flight = { since };
+    this.#flying.add(flight);
+    try {
+      return await work;
+    } finally {
+      this.#flying.delete(flight);
+    }
   }
 
   #saw(outcome: AppendOutcome, since: number): void {
     // A conflict or a refusal says nothing about the disk.
-    if (outcome === 'stored') this.#trouble = null;
-    this.#trouble = troubleOf(outcome) ?? this.#trouble;
+    if (outcome === 'stored') this.#failed = null;
+    this.#failed = failedAs(outcome) ?? this.#failed;
     this.onAppend(outcome, (this.clock.monotonicMs() - since) / 1000);
   }
 }
 
-const troubleOf = (outcome: AppendOutcome): AppendTrouble | null =>
+const failedAs = (outcome: AppendOutcome): Exclude<AppendTrouble, 'stalled'> | null =>
   outcome === 'full' || outcome === 'unknown' || outcome === 'unavailable' ? outcome : null;
 
 function outcomeOf(error: unknown): AppendOutcome {

@@ -1,60 +1,88 @@
 import { Injectable } from '@nestjs/common';
+import {
+  type HealthReport,
+  healthReport,
+  LIMITS,
+  type Reason,
+  type Scheduler,
+  systemScheduler,
+  within,
+} from '@kcm/kernel';
 
-/** One thing that is not as it should be. Anybody may read it: it names no tenant and no person. */
-export interface Reason {
-  /** The part that it is about: `ledger`, `read-model audit`, `keystores`. */
-  readonly dependency: string;
-  /** `unavailable`: cannot serve. `degraded`: serves, and somebody should look. */
-  readonly level: 'unavailable' | 'degraded';
-  /** Stable, for a program. */
-  readonly code: string;
-  readonly detail: string;
-  /** What to do about it. */
-  readonly next: string;
-}
-export interface HealthReport {
-  readonly status: 'ready' | 'degraded' | 'unavailable';
-  /** Worst first. */
-  readonly reasons: readonly Reason[];
-}
 type Check = () => readonly Reason[] | Promise<readonly Reason[]>;
+/** What it means that a part cannot say how it is. */
+export type Silence = Pick<Reason, 'level' | 'code' | 'detail' | 'next'>;
+/** A check threw, told once until it throws no more. Must not throw. */
+type OnFailed = (part: string, error: unknown) => void;
 
 /** Each part of the process says for itself what is wrong with it; nothing to say is ready. */
 @Injectable()
 export class Health {
-  readonly #checks: Check[] = [];
-  #asking: Promise<HealthReport> | null = null;
+  readonly #parts: Part[] = [];
 
-  add(check: Check): void {
-    this.#checks.push(check);
+  constructor(
+    private readonly onFailed: OnFailed,
+    private readonly scheduler: Scheduler = systemScheduler,
+  ) {}
+
+  add(name: string, check: Check, failed: Silence = FAILED): void {
+    const tell = (error: unknown): void => this.onFailed(name, error);
+    this.#parts.push(new Part(name, check, failed, tell));
   }
 
-  /** Never throws: a part that cannot say how it is, is a reason too. Who asks meanwhile joins. */
-  report(): Promise<HealthReport> {
-    this.#asking ??= this.#ask().finally(() => (this.#asking = null));
-    return this.#asking;
-  }
-
-  async #ask(): Promise<HealthReport> {
-    const all = (await Promise.all(this.#checks.map(asked))).flat();
-    const down = all.filter(({ level }) => level === 'unavailable');
-    const status = down.length > 0 ? 'unavailable' : all.length > 0 ? 'degraded' : 'ready';
-    return { status, reasons: [...down, ...all.filter((reason) => !down.includes(reason))] };
+  /**
+   * Never throws, and answers within a bound: a part that cannot say how it is, or takes too long
+   * to, is a reason too.
+   */
+  async report(): Promise<HealthReport> {
+    const all = await Promise.all(this.#parts.map((part) => part.reasons(this.scheduler)));
+    return healthReport(all.flat());
   }
 }
 
-async function asked(check: Check): Promise<readonly Reason[]> {
-  try {
-    return await check();
-  } catch {
+const FAILED: Silence = {
+  level: 'degraded',
+  code: 'check_failed',
+  detail: 'it could not say how it is',
+  next: 'ask again; if it stays, the log says why: "a part cannot say how it is"',
+};
+
+class Part {
+  /** One that hangs is not asked again: whoever comes meanwhile joins. */
+  #asking: Promise<readonly Reason[]> | null = null;
+  #told = false;
+
+  constructor(
+    private readonly name: string,
+    private readonly check: Check,
+    private readonly failed: Silence,
+    private readonly tell: (error: unknown) => void,
+  ) {}
+
+  async reasons(scheduler: Scheduler): Promise<readonly Reason[]> {
+    this.#asking ??= this.#ask().finally(() => (this.#asking = null));
+    const answer = await within(scheduler, LIMITS.healthCheckMsMax, this.#asking);
+    if (answer !== 'late') return answer;
     return [
       {
-        dependency: 'health',
+        dependency: this.name,
         level: 'degraded',
-        code: 'check_failed',
-        detail: 'a part could not say how it is',
-        next: 'ask again; if it stays, look at what the server logs',
+        code: 'no_answer',
+        detail: 'it does not say how it is: it hangs, or the machine is overloaded',
+        next: 'look at the disk of the data folder and at the load of the machine',
       },
     ];
+  }
+
+  async #ask(): Promise<readonly Reason[]> {
+    try {
+      const reasons = await this.check();
+      this.#told = false;
+      return reasons;
+    } catch (error) {
+      if (!this.#told) this.tell(error);
+      this.#told = true;
+      return [{ dependency: this.name, ...this.failed }];
+    }
   }
 }

@@ -1,3 +1,4 @@
+import type { HealthReport, Reason } from '@kcm/kernel';
 import type { Client } from '../client.js';
 import { Refused, UsageError } from '../failures.js';
 import type { Finding } from './finding.js';
@@ -9,23 +10,13 @@ interface Status {
   readonly threshold: number;
   readonly trialGrade: readonly string[];
 }
-/** As `/readyz` of the server and of an Edge say it. */
-export interface Reason {
-  readonly dependency: string;
-  readonly level: 'unavailable' | 'degraded';
-  readonly detail: string;
-  readonly next: string;
-}
-interface Ready {
-  readonly status: 'ready' | 'degraded' | 'unavailable';
-  readonly reasons: readonly Reason[];
-}
 interface Projection {
   readonly name: string;
   readonly state: string;
   readonly detail: string | null;
 }
 
+/** @param reason as `/readyz` of the server and of an Edge says it */
 export const findingOf = ({ dependency, level, detail, next }: Reason): Finding => ({
   level: level === 'unavailable' ? 'wrong' : 'degraded',
   part: dependency,
@@ -36,7 +27,7 @@ export const findingOf = ({ dependency, level, detail, next }: Reason): Finding 
 /** What the server says about itself. @throws Unreachable */
 export async function serverFindings(client: Client): Promise<Finding[]> {
   const status = await client.open<Status>('/v1/sys/status');
-  const ready = await client.report<Ready>('/readyz');
+  const ready = await client.report<HealthReport>('/readyz');
   const projections = status.sealed ? { findings: [], told: [] } : await readModels(client);
   const told = ['seal', ...projections.told.map((name) => `read-model ${name}`)];
   return [

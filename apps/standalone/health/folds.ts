@@ -1,7 +1,6 @@
 import type { ProjectionHealth } from '@kcm/application';
-import { type Clock, LIMITS, type Position } from '@kcm/kernel';
+import { type Clock, LIMITS, type Position, type Reason } from '@kcm/kernel';
 import type { Ledger } from '@kcm/ledger';
-import type { Reason } from '@kcm/platform';
 import type { Composition } from '../composition.js';
 
 /** Core's own fold: what it grants rests on it. */
@@ -24,29 +23,35 @@ export interface Lag {
   readonly seconds: number;
 }
 
-/** How far folds are behind the ledger; those at one place are looked at once. */
-export class Lags {
-  readonly #known = new Map<Position | null, Promise<Lag>>();
+/** What is said of lags is so old at most: `/readyz` and `/metrics` are open to anybody. */
+const FRESH_MS = 1_000;
 
-  private constructor(
+/** How far folds are behind the ledger: looked up at most once a second, once for each place. */
+export class Lags {
+  #head: Promise<Position | null> | null = null;
+  #takenAt = Number.NEGATIVE_INFINITY;
+  #known = new Map<Position | null, Promise<Lag>>();
+
+  constructor(
     private readonly ledger: Ledger,
     private readonly clock: Clock,
-    private readonly head: Position | null,
   ) {}
 
   /** @throws the ledger's trouble */
-  static async now(ledger: Ledger, clock: Clock): Promise<Lags> {
-    return new Lags(ledger, clock, await ledger.head());
-  }
-
   of({ position }: Fold): Promise<Lag> {
-    const known = this.#known.get(position) ?? this.#lag(position);
+    const now = this.clock.monotonicMs();
+    if (this.#head === null || now - this.#takenAt >= FRESH_MS) {
+      this.#takenAt = now;
+      this.#head = this.ledger.head();
+      this.#known = new Map();
+    }
+    const known = this.#known.get(position) ?? this.#lag(position, this.#head);
     this.#known.set(position, known);
     return known;
   }
 
-  async #lag(position: Position | null): Promise<Lag> {
-    const { head } = this;
+  async #lag(position: Position | null, taken: Promise<Position | null>): Promise<Lag> {
+    const head = await taken;
     if (head === null || (position !== null && position >= head))
       return { positions: 0, seconds: 0 };
     const since = await this.#occurredAfter(position);
@@ -66,53 +71,57 @@ export class Lags {
   }
 }
 
+type Parts = Pick<Composition, 'states' | 'runner' | 'host'>;
+const namesOf = ({ name }: Fold) =>
+  name === CORE_VIEW
+    ? ({ dependency: name, level: 'unavailable' } as const)
+    : ({ dependency: `read-model ${name}`, level: 'degraded' } as const);
+
 /**
  * A read model that stands still is old, not wrong: commands and grants go on, so it is degraded. The
  * view that Core grants by answers nothing any more once it stands still.
  */
-export async function foldReasons(
-  parts: Pick<Composition, 'states' | 'runner' | 'host'>,
-  ledger: Ledger,
-  clock: Clock,
-): Promise<Reason[]> {
-  const lags = await Lags.now(ledger, clock);
+export function foldReasons(parts: Parts): Reason[] {
+  return allFolds(parts).flatMap((fold) => stateReason(fold) ?? []);
+}
+
+/** Those that go on and are late. @throws the ledger's trouble */
+export async function lagReasons(parts: Parts, lags: Lags): Promise<Reason[]> {
   const reasons: Reason[] = [];
   for (const fold of allFolds(parts)) {
-    const reason = await reasonOf(fold, lags);
-    if (reason !== null) reasons.push(reason);
+    if (stateReason(fold) !== null) continue;
+    const { positions, seconds } = await lags.of(fold);
+    if (seconds * 1000 <= LIMITS.foldLagMsMax) continue;
+    reasons.push({
+      ...namesOf(fold),
+      level: 'degraded',
+      code: 'behind',
+      detail: `${positions} events behind the ledger, ${Math.floor(seconds)} s`,
+      next: 'wait; if it grows look at the load of the machine and of its disk',
+    });
   }
   return reasons;
 }
 
-async function reasonOf(fold: Fold, lags: Lags): Promise<Reason | null> {
+function stateReason(fold: Fold): Reason | null {
   const { name, state } = fold;
-  const core = name === CORE_VIEW;
-  const level = core ? 'unavailable' : 'degraded';
-  const of = { dependency: core ? name : `read-model ${name}`, level } as const;
   if (state === 'failed')
     return {
-      ...of,
+      ...namesOf(fold),
       code: 'stopped',
       detail: 'it stopped at an event that it cannot take; the log says which and why',
-      next: core
-        ? 'start the release that wrote that event'
-        : `with the release that knows that event: kcm projection rebuild ${name}`,
+      next:
+        name === CORE_VIEW
+          ? 'start the release that wrote that event'
+          : `with the release that knows that event: kcm projection rebuild ${name}`,
     };
   if (state === 'waiting')
     return {
-      ...of,
+      ...namesOf(fold),
       level: 'degraded',
       code: 'waiting',
       detail: 'the ledger or its store cannot be reached; it is tried again',
       next: 'look at the disk of the data folder',
     };
-  const { positions, seconds } = await lags.of(fold);
-  if (seconds * 1000 <= LIMITS.foldLagMsMax) return null;
-  return {
-    ...of,
-    level: 'degraded',
-    code: 'behind',
-    detail: `${positions} events behind the ledger, ${Math.floor(seconds)} s`,
-    next: 'wait; if it grows look at the load of the machine and of its disk',
-  };
+  return null;
 }

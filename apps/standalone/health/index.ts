@@ -1,14 +1,17 @@
-import { type Clock, LIMITS } from '@kcm/kernel';
+import { type Clock, LIMITS, type Reason } from '@kcm/kernel';
 import type { WatchedLedger } from '@kcm/ledger';
-import type { Health, Reason } from '@kcm/platform';
+import type { Health, Silence } from '@kcm/platform';
 import type { Composition } from '../composition.js';
-import { foldReasons } from './folds.js';
+import { foldReasons, lagReasons, type Lags } from './folds.js';
 import { keystoreReasons } from './keystores.js';
 
 export { allFolds, Lags } from './folds.js';
 
 /** One copy of erasure.db on this machine. */
 export const ERASURE_COPIES = 1;
+
+/** A step that is done this often, and stands, does not bring about what takes it off. */
+const RUNS_MAX = 2;
 
 type Parts = Pick<Composition, 'seals' | 'states' | 'runner' | 'host' | 'oidc' | 'core'>;
 const degraded = (dependency: string, code: string, detail: string, next: string): Reason => ({
@@ -19,23 +22,33 @@ const degraded = (dependency: string, code: string, detail: string, next: string
   next,
 });
 
+/** While it cannot be read nothing can be found out, and no command decided. */
+const UNREADABLE: Silence = {
+  level: 'unavailable',
+  code: 'ledger_unreadable',
+  detail: 'its events cannot be read; the log says why',
+  next: 'look at the disk of the data folder; a damaged file: docs/running.md',
+};
+
 /** What can be wrong with this set-up, each part asked when somebody looks. */
 export function watchHealth(
   health: Health,
   parts: Parts,
-  { ledger, clock }: { readonly ledger: WatchedLedger; readonly clock: Clock },
+  about: { readonly ledger: WatchedLedger; readonly clock: Clock; readonly lags: Lags },
 ): void {
-  health.add(() => sealReasons(parts));
-  health.add(() => ledgerReasons(ledger));
-  health.add(() => foldReasons(parts, ledger, clock));
-  health.add(() => stuckReasons(parts));
-  health.add(() =>
-    parts.seals.sealed ? [] : keystoreReasons(parts.core.keys.authority.standing()),
-  );
-  health.add(() => (parts.seals.sealed ? [] : clockReasons(parts)));
-  health.add(() => (parts.seals.sealed ? [] : edgeReasons(parts, clock)));
-  health.add(() => parts.oidc?.health() ?? []);
-  health.add(() => [
+  const { ledger, clock, lags } = about;
+  const unsealed = (name: string, check: () => Reason[]): void =>
+    health.add(name, () => (parts.seals.sealed ? [] : check()));
+  health.add('seal', () => sealReasons(parts));
+  health.add('ledger', () => ledgerReasons(ledger));
+  health.add('read-models', () => foldReasons(parts));
+  health.add('ledger', () => lagReasons(parts, lags), UNREADABLE);
+  unsealed('processes', () => stuckReasons(parts));
+  unsealed('keystores', () => keystoreReasons(parts.core.keys.authority.standing()));
+  unsealed('clock', () => clockReasons(parts));
+  unsealed('edges', () => edgeReasons(parts, clock));
+  health.add('oidc', () => parts.oidc?.health() ?? []);
+  health.add('erasure-store', () => [
     degraded(
       'erasure-store',
       'one_copy',
@@ -60,33 +73,37 @@ function sealReasons({ seals, states }: Parts): Reason[] {
   return [{ ...of, code: 'sealed', detail: 'the region is sealed', next: 'kcm unseal --share -' }];
 }
 
-async function ledgerReasons(ledger: WatchedLedger): Promise<Reason[]> {
-  const trouble = await ledger.trouble();
+const LEDGER_SAYS = {
+  full: [
+    'the disk has no room left: nothing is granted, changed or recorded',
+    'make room on the disk of the data folder; it goes on by itself',
+  ],
+  stalled: [
+    'the disk does not answer: what is asked for waits, and nothing is granted or recorded',
+    'look at the disk of the data folder (the mount, the network to it); it goes on by itself',
+  ],
+  broken: [
+    'the ledger takes no event: nothing is granted, changed or recorded',
+    'look at the disk of the data folder and at what the server logs',
+  ],
+} as const;
+
+function ledgerReasons(ledger: WatchedLedger): Reason[] {
+  const trouble = ledger.trouble();
   if (trouble === null) return [];
-  const of = { dependency: 'ledger', level: 'unavailable', code: `ledger_${trouble}` } as const;
-  return trouble === 'full'
-    ? [
-        {
-          ...of,
-          detail: 'the disk has no room left: nothing is granted, changed or recorded',
-          next: 'make room on the disk of the data folder; it goes on by itself',
-        },
-      ]
-    : [
-        {
-          ...of,
-          detail: 'the ledger takes no event: nothing is granted, changed or recorded',
-          next: 'look at the disk of the data folder and at what the server logs',
-        },
-      ];
+  const says = trouble === 'full' || trouble === 'stalled' ? trouble : 'broken';
+  const [detail, next] = LEDGER_SAYS[says];
+  return [{ dependency: 'ledger', level: 'unavailable', code: `ledger_${trouble}`, detail, next }];
 }
 
-/** Items that were tried and stand all the same. Those that wait for their time are none. */
-function stuckReasons({ host, seals }: Parts): Reason[] {
-  if (seals.sealed) return [];
+/** Items that were begun and stand all the same. Those that wait for their time are none. */
+function stuckReasons({ host }: Parts): Reason[] {
   const stuck = host
     .standing()
-    .filter(({ attempts, dueMs }) => attempts > 0 && dueMs > LIMITS.processItemMsMax);
+    .filter(
+      ({ attempts, running, runs, dueMs }) =>
+        dueMs > LIMITS.processItemMsMax && (attempts > 0 || running || runs > RUNS_MAX),
+    );
   if (stuck.length === 0) return [];
   const names = [...new Set(stuck.map(({ process }) => process))].sort().join(', ');
   const oldest = Math.floor(Math.max(...stuck.map(({ dueMs }) => dueMs)) / 1000);
@@ -94,8 +111,8 @@ function stuckReasons({ host, seals }: Parts): Reason[] {
     degraded(
       'processes',
       'steps_stand',
-      `${stuck.length} steps of ${names} are tried again and again, the oldest for ${oldest} s`,
-      'the log says why each fails, at level warn: "a step of a process is tried again"',
+      `${stuck.length} steps of ${names} do not get done, the oldest for ${oldest} s`,
+      'the log says why each fails, at level warn: "a step of a process is tried again"; one that is not named there hangs',
     ),
   ];
 }

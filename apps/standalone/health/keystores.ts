@@ -1,5 +1,5 @@
 import type { LeaseStanding } from '@kcm/custody';
-import type { Reason } from '@kcm/platform';
+import type { Reason } from '@kcm/kernel';
 
 const NEXT: { readonly [code: string]: string } = {
   root_key_unreachable: 'look at the network to these keystores; the tenants own them',

@@ -3,7 +3,7 @@ import type { Clock } from '@kcm/kernel';
 import type { WatchedLedger } from '@kcm/ledger';
 import { type Figures, type Metrics, watchProcess } from '@kcm/platform';
 import type { Composition } from '../composition.js';
-import { allFolds, enrolledEdges, ERASURE_COPIES, Lags } from '../health/index.js';
+import { allFolds, enrolledEdges, ERASURE_COPIES, type Lags } from '../health/index.js';
 
 export * from './ledger.js';
 
@@ -11,6 +11,7 @@ interface About {
   readonly parts: Composition;
   readonly ledger: WatchedLedger;
   readonly clock: Clock;
+  readonly lags: Lags;
 }
 
 /** What is read when somebody asks. Figures of all tenants together: no tenant has a label. */
@@ -18,8 +19,13 @@ export function watchMetrics(metrics: Metrics, about: About): void {
   const { parts, ledger } = about;
   watchProcess(metrics, parts.region);
   metrics.gauge('kcm_sealed', '1 while the region is sealed.', () => Number(parts.seals.sealed));
-  metrics.gauge('kcm_ledger_writable', '1 while the ledger takes events.', async () =>
-    Number((await ledger.trouble()) === null),
+  metrics.gauge('kcm_ledger_writable', '1 while the ledger takes events.', () =>
+    Number(ledger.trouble() === null),
+  );
+  metrics.gauge(
+    'kcm_ledger_append_oldest_seconds',
+    'Age of the oldest write to the ledger that is under way; 0: none is.',
+    () => ledger.oldestMs() / 1000,
   );
   metrics.gauge('kcm_erasure_copies', 'Copies of the erasure store.', () => ERASURE_COPIES);
   const { refusals } = parts;
@@ -34,9 +40,8 @@ export function watchMetrics(metrics: Metrics, about: About): void {
   watchEdges(metrics, about);
 }
 
-function watchFolds(metrics: Metrics, { parts, ledger, clock }: About): void {
+function watchFolds(metrics: Metrics, { parts, lags }: About): void {
   const each = async (of: 'positions' | 'seconds'): Promise<Figures> => {
-    const lags = await Lags.now(ledger, clock);
     const folds = allFolds(parts);
     return Promise.all(
       folds.map(async (fold) => [(await lags.of(fold))[of], { fold: fold.name }] as const),

@@ -13,13 +13,15 @@ import type { Wake } from './wake.js';
 
 /** Bounds of one page: what a feed holds in memory for a slow consumer. */
 const EVENTS_MAX = 256;
+/** Of the first page of a feed: whoever wants to see the next event only pays for no more. */
+const FIRST_EVENTS_MAX = 1;
 const CHARS_MAX = 1024 * 1024;
 /** Rows read in one call: much cheaper than one by one, and as many wasted where a page ends. */
 const ROWS_MAX = 64;
 /** Rows looked at for one page of a filtered feed. */
 const SCANNED_MAX = 4096;
 
-const ALL = `SELECT ${COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ${ROWS_MAX}`;
+const ALL = `SELECT ${COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?`;
 /** Rows of other categories come as nulls but their position: seen, not read. */
 const SOME = `SELECT e.position, wanted, ${COLUMNS.split(', ')
   .slice(1)
@@ -42,26 +44,32 @@ function* rowsOf(
   store: SqliteStore,
   after: number,
   categories: string | null,
+  most: number,
 ): Generator<EventRow & { wanted?: number }, void, undefined> {
   if (categories !== null) {
     yield* store.each<EventRow & { wanted: number }>(SOME, [after, categories]);
     return;
   }
   for (let rows: EventRow[] = [], from = after; ; from = rows.at(-1)!.position) {
-    rows = store.all<EventRow>(ALL, [from]);
+    rows = store.all<EventRow>(ALL, [from, most]);
     yield* rows;
-    if (rows.length < ROWS_MAX) return;
+    if (rows.length < most) return;
   }
 }
 
-function readPage(store: SqliteStore, after: number, categories: string | null): Page {
+function readPage(
+  store: SqliteStore,
+  after: number,
+  categories: string | null,
+  eventsMax: number,
+): Page {
   const events: RecordedEvent[] = [];
   let cursor = after;
   let chars = 0;
-  for (const row of rowsOf(store, after, categories)) {
+  for (const row of rowsOf(store, after, categories, Math.min(ROWS_MAX, eventsMax + 1))) {
     if (row.position !== cursor + 1)
       throw new KcmError('integrity', `The ledger has no event at ${cursor + 1}.`);
-    if (events.length >= EVENTS_MAX || chars >= CHARS_MAX || row.position - after > SCANNED_MAX)
+    if (events.length >= eventsMax || chars >= CHARS_MAX || row.position - after > SCANNED_MAX)
       return { events, cursor, full: true };
     cursor = row.position;
     if (row.wanted === 0) continue;
@@ -93,8 +101,10 @@ export async function* feedOf(
 ): AsyncGenerator<FeedItem, void, undefined> {
   let cursor = after;
   let caughtUp = false;
+  let eventsMax = FIRST_EVENTS_MAX;
   while (!signal.aborted) {
-    const page = readPage(store, cursor, categories);
+    const page = readPage(store, cursor, categories, eventsMax);
+    eventsMax = EVENTS_MAX;
     if (page.cursor === cursor) {
       if (caughtUp) {
         await wake.next(signal);

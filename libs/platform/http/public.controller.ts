@@ -1,9 +1,10 @@
 import { Controller, Inject } from '@nestjs/common';
+import { type HealthReport, METRICS_TYPE } from '@kcm/kernel';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { Endpoint } from './access.js';
 import { Health } from '../health.js';
-import { Metrics, METRICS_TYPE } from '../metrics/index.js';
+import { Metrics } from '../metrics/index.js';
 import { openApiOf } from '../openapi/openapi.js';
 import { Reply } from './request.js';
 import { Routes } from './routes.js';
@@ -20,7 +21,7 @@ const health = z.object({
       next: z.string(),
     }),
   ),
-});
+}) satisfies z.ZodType<HealthReport>;
 
 /** What anybody may ask, sealed or not. */
 @Controller()

@@ -1,9 +1,7 @@
 import type { Attributes, Histogram, Meter } from '@opentelemetry/api';
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
-
-/** Prometheus text exposition format 0.0.4. */
-export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+import { LIMITS } from '@kcm/kernel';
 
 /** One figure, or one for each set of labels; labels are from closed sets, never a caller's. */
 export type Figures = number | null | readonly (readonly [number, Attributes])[];
@@ -25,12 +23,13 @@ export class Metrics {
     this.#meter = new MeterProvider({ readers: [this.#reader] }).getMeter('kcm');
   }
 
+  /** Answers within a bound, whatever it reads. */
   text(): Promise<string> {
     this.#scrape ??= this.#collect().finally(() => (this.#scrape = null));
     return this.#scrape;
   }
 
-  /** What is now. A `read` that throws leaves its figure out of this scrape. */
+  /** What is now. A `read` that throws, or hangs, leaves its figure out of this scrape. */
   gauge(name: string, description: string, read: () => Figures | Promise<Figures>): void {
     const gauge = this.#meter.createObservableGauge(name, { description });
     gauge.addCallback(async (result) => observe(result, await read()));
@@ -53,7 +52,9 @@ export class Metrics {
   }
 
   async #collect(): Promise<string> {
-    const { resourceMetrics } = await this.#reader.collect();
+    const { resourceMetrics } = await this.#reader.collect({
+      timeoutMillis: LIMITS.healthCheckMsMax,
+    });
     return `${this.#serializer.serialize(resourceMetrics).trimEnd()}\n`;
   }
 }

@@ -1,8 +1,7 @@
 import type { Subjects } from '@kcm/application';
-import type { Clock, Scheduler } from '@kcm/kernel';
+import type { Clock, Reason, Scheduler } from '@kcm/kernel';
 import { decodeJwt, errors, type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose';
 import type { Logger } from 'pino';
-import type { Reason } from '../health.js';
 import type { Authenticator, Principal } from '../auth/principal.js';
 import { IssuerKeys } from './issuer-keys.js';
 import type { OidcIssuer } from './issuer-settings.js';
