@@ -1,4 +1,4 @@
-import { noTracer, type Tracer } from '@kcm/kernel';
+import { noTracer, systemScheduler, type Tracer, within } from '@kcm/kernel';
 import type { Env, TracingOptions } from './options.js';
 
 export interface Tracing {
@@ -27,17 +27,13 @@ export async function startTracing(env: Env, options: TracingOptions): Promise<T
   try {
     const { startSdk } = await import('./opentelemetry.js');
     const sdk = startSdk(env, options);
-    return { tracer: sdk.tracer, stop: () => atMost(FLUSH_MS_MAX, sdk.shutdown()) };
+    // A collector that cannot be reached has been reported already.
+    const stop = async (): Promise<void> => {
+      await within(systemScheduler, FLUSH_MS_MAX, sdk.shutdown()).catch(() => undefined);
+    };
+    return { tracer: sdk.tracer, stop };
   } catch (error) {
     options.report(`tracing could not be started: ${String(error)}`);
     return NONE;
   }
-}
-
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  // A collector that cannot be reached has been reported already.
-  await Promise.race([work.catch(() => undefined), late]);
-  clearTimeout(timer);
 }

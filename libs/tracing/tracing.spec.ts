@@ -25,20 +25,41 @@ describe('Tracing is configured', () => {
   });
 });
 
-describe('A complaint about the collector', () => {
-  it('is said once in ten minutes, in few words', () => {
-    const said: string[] = [];
-    let now = 0;
-    const complaints = new Complaints(
+describe('A complaint of the SDK', () => {
+  let said: string[];
+  let now: number;
+  let complaints: Complaints;
+  beforeEach(() => {
+    said = [];
+    now = 0;
+    complaints = new Complaints(
       (detail) => said.push(detail),
       () => now,
     );
-    const refused = { stack: 'Error: at …', message: 'connect ECONNREFUSED', code: 'ECONNREFUSED' };
-    complaints.hear(JSON.stringify(refused));
-    for (now = 5_000; now < 600_000; now += 5_000) complaints.hear('again');
+  });
+  const refused = (message: string) =>
+    JSON.stringify({ stack: `Error: ${message}`, message, code: 'ECONNREFUSED' });
+
+  it('about the collector is said once in ten minutes, in few words', () => {
+    complaints.hear(refused('connect ECONNREFUSED'));
+    for (now = 5_000; now < 600_000; now += 5_000) {
+      complaints.hear(refused('other words'));
+      complaints.hear(`Dropped ${now} spans because maxQueueSize reached`);
+    }
     expect(said).toEqual(['traces are not delivered: connect ECONNREFUSED ECONNREFUSED']);
     now = 600_000;
-    complaints.hear('x'.repeat(1_000));
+    complaints.hear(refused('x'.repeat(1_000)));
     expect(said[1]!.length).toBeLessThan(230);
+  });
+
+  it('about a setting is not called that, and hides no collector that is away', () => {
+    const odd = 'unknown OTEL_TRACES_SAMPLER value "all", using default';
+    complaints.hear(odd);
+    complaints.hear(odd);
+    complaints.hear(refused('connect ECONNREFUSED'));
+    expect(said).toEqual([
+      `tracing: ${odd}`,
+      'traces are not delivered: connect ECONNREFUSED ECONNREFUSED',
+    ]);
   });
 });
