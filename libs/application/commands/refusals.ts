@@ -9,6 +9,7 @@ import {
   type Scheduler,
   streamOf,
   uuidv4,
+  within,
 } from '@kcm/kernel';
 import { type Ledger, StreamWriter } from '@kcm/ledger';
 
@@ -134,11 +135,6 @@ export class Refusals {
           this.onLost(error, refusal.correlationId);
         },
       );
-    let cancel = () => {};
-    const late = new Promise<void>((resolve) => {
-      cancel = this.scheduler.after(RECORD_MS_MAX, resolve);
-    });
-    await Promise.race([written, late]);
-    cancel();
+    await within(this.scheduler, RECORD_MS_MAX, written);
   }
 }

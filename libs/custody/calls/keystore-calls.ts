@@ -15,6 +15,7 @@ import {
   TokenBucket,
   type Tracer,
   uuidv4,
+  within,
 } from '@kcm/kernel';
 import type { Answer, CallContext } from '@kcm/keystores';
 import type { CallJournal, CallPurpose } from './journal.js';
@@ -171,12 +172,7 @@ export class KeystoreCalls {
       const code = error instanceof KcmError ? error.code : 'root_key_unreachable';
       return unproven(code, 'The keystore driver failed.');
     });
-    let cancel = () => {};
-    const late = new Promise<'late'>((resolve) => {
-      cancel = this.deps.scheduler.after(LIMITS.keystoreCallMsMax, () => resolve('late'));
-    });
-    const first = await Promise.race([running, late]);
-    cancel();
+    const first = await within(this.deps.scheduler, LIMITS.keystoreCallMsMax, running);
     if (first !== 'late') return first;
     abort.abort();
     void running.then(discard);

@@ -1,49 +1,23 @@
-import type { Secret } from '@kcm/crypto';
-import {
-  type Clock,
-  type Code,
-  fraction,
-  fullJitterMs,
-  type LeaseClock,
-  LIMITS,
-  type Random,
-  type Scheduler,
-} from '@kcm/kernel';
-import { closedBy, closedByOthers, isProviderDenied } from './access-gate.js';
-import type { AccessRecorder } from './access-recorder.js';
-import type { CoreView } from '../core-view.js';
+import { type Code, LIMITS, type Scheduler, within } from '@kcm/kernel';
 import type { CallPurpose } from '../calls/journal.js';
-import type { KeyMemory } from '../keys/key-memory.js';
 import { type LeaseStanding, leaseStanding } from './lease-standing.js';
-import { type Called, type CallRefused, providerOf } from '../calls/keystore-calls.js';
 import {
   denied,
   type L2Result,
   leaseSecondsOf,
-  proofOf,
-  type ProofRefusal,
   type ProofResult,
-  type ProofTarget,
   proofTarget,
-  speaksForTenant,
   unproven,
 } from './proof.js';
 import { ProbeRounds } from './probe-rounds.js';
 import { SelfSuspicion } from './self-suspicion.js';
 import { TrackedTenant } from './tracked-tenant.js';
 import { type UnwrapDeps, unwrapL2 } from '../keys/unwrap-l2.js';
+import { type ClosedListener, type VerdictDeps, Verdicts } from './verdicts.js';
 
-export interface LeaseAuthorityDeps extends UnwrapDeps {
-  readonly view: CoreView;
-  readonly memory: KeyMemory;
-  readonly recorder: Pick<AccessRecorder, 'denied' | 'indeterminate' | 'restored'>;
-  readonly clock: Clock;
-  readonly leaseClock: LeaseClock;
+export interface LeaseAuthorityDeps extends UnwrapDeps, VerdictDeps {
   readonly scheduler: Scheduler;
-  readonly random: Random;
 }
-/** Access was closed by the customer's keystore just now; perhaps not recorded yet. */
-export type ClosedListener = (tenant: string, code: Code, traceparent?: string) => void;
 
 /**
  * A lease is proof with an end (architecture §2). Proof is a successful unwrap of the customer's
@@ -54,6 +28,7 @@ export class LeaseAuthority {
   #tenants = new Map<string, TrackedTenant>();
   readonly #suspicion: SelfSuspicion;
   readonly #rounds: ProbeRounds;
+  readonly #verdicts: Verdicts;
   readonly #listeners = new Set<ClosedListener>();
   #open = false;
   #stopTicking: () => void = () => {};
@@ -61,15 +36,21 @@ export class LeaseAuthority {
   constructor(private readonly deps: LeaseAuthorityDeps) {
     this.#suspicion = new SelfSuspicion(deps.view);
     this.#rounds = new ProbeRounds(deps, (tracked, purpose) => void this.#fly(tracked, purpose));
+    this.#verdicts = new Verdicts(deps, this.#suspicion, this.#rounds, {
+      live: (tenant) => this.live(tenant),
+      closed: (...closed) => this.#tellClosed(...closed),
+    });
   }
 
   /** After the unseal: the ticker runs, idle tenants are probed, denied ones soon. */
   start(): void {
     if (this.#open) return;
+    // A view that answers nothing any more leaves it closed.
+    const tenants = [...this.deps.view.tenants()];
     this.#open = true;
     this.deps.leaseClock.start();
     this.#tick();
-    for (const tenant of this.deps.view.tenants()) this.watch(tenant);
+    for (const tenant of tenants) this.watch(tenant);
   }
 
   /** Seal, stop or replacement: every key is filled with zeros and nothing is proved any more. */
@@ -180,15 +161,10 @@ export class LeaseAuthority {
     const doubtful = tracked.failures > 0;
     const code = tracked.lastCode ?? 'root_key_unreachable';
     if (doubtful && tracked.flights.has(version ?? 'current')) return unproven(code);
-    const { proofWaitMsMax, doubtfulProofWaitMsMax } = LIMITS;
-    let cancel = () => {};
-    const late = new Promise<ProofResult>((resolve) => {
-      const ms = doubtful ? doubtfulProofWaitMsMax : proofWaitMsMax;
-      cancel = this.deps.scheduler.after(ms, () => resolve(unproven(code)));
-    });
-    const first = await Promise.race([this.#fly(tracked, 'lease', version, traceparent), late]);
-    cancel();
-    return first;
+    const ms = doubtful ? LIMITS.doubtfulProofWaitMsMax : LIMITS.proofWaitMsMax;
+    const flight = this.#fly(tracked, 'lease', version, traceparent);
+    const first = await within(this.deps.scheduler, ms, flight);
+    return first === 'late' ? unproven(code) : first;
   }
 
   /**
@@ -232,113 +208,16 @@ export class LeaseAuthority {
       return unproven(stale ? 'sealed' : 'lease_expired', called.callId);
     }
     if (stale) return unproven('sealed');
-    const cause = called.ok ? null : called.cause;
-    if (!speaksForTenant(view, target, cause)) return this.#aside(tracked, target, called);
-    if (called.ok) return this.#proved(tracked, target, called);
-    return this.#refused(tracked, target, called);
+    return this.#verdicts.on(tracked, target, called);
   }
 
-  /** An earlier L2 version that speaks for itself alone opens under the proof that there is. */
-  #aside(tracked: TrackedTenant, target: ProofTarget, called: Called<Secret>): ProofResult {
-    const { callId } = called;
-    if (!called.ok)
-      return called.cause === 'denied'
-        ? denied(called.code, callId)
-        : unproven(called.code, callId);
-    const { tenant, proof } = tracked;
-    if (proof === null || !this.live(tenant) || closedByOthers(this.deps.view.access(tenant))) {
-      called.value.dispose();
-      return unproven('lease_expired', callId);
-    }
-    this.deps.memory.putL2(tenant, target.identity.version, called.value);
-    return { ok: true, proof };
-  }
-
-  #proved(
-    tracked: TrackedTenant,
-    target: ProofTarget,
-    called: Extract<Called<Secret>, { ok: true }>,
-  ): ProofResult {
-    const { view, memory, leaseClock, recorder, random } = this.deps;
-    const { tenant } = tracked;
-    const { callId, providerRequestId, traceparent, sent, value } = called;
-    const access = view.access(tenant);
-    const { rootKeyId, status } = target.rootKey;
-    this.#suspicion.proved(providerOf(target.rootKey), tenant);
-    const wasDenied = tracked.denied;
-    if (wasDenied !== null || status !== 'enabled' || isProviderDenied(access))
-      recorder.restored(
-        tenant,
-        { rootKeyId, callId, providerRequestId },
-        () => {
-          // A denial that came after this success stands.
-          if (tracked.denied === wasDenied) tracked.denied = null;
-        },
-        traceparent,
-      );
-    tracked.succeeded();
-    if (closedByOthers(access)) {
-      value.dispose();
-      this.#rounds.idle(tracked);
-      return denied(closedBy(access, null)!, callId);
-    }
-    memory.putL2(tenant, target.identity.version, value);
-    const seconds = leaseSecondsOf(view, tenant);
-    const proof = proofOf(leaseClock, sent, seconds, 0.4 + 0.2 * fraction(random), called);
-    const known = tracked.proof;
-    if (known === null || known.deadline.since.monotonic < sent.monotonic) tracked.proof = proof;
-    this.#rounds.renew(tracked, proof.renewAt - this.deps.clock.monotonicMs());
-    return { ok: true, proof };
-  }
-
-  #refused(tracked: TrackedTenant, target: ProofTarget, refusal: CallRefused): ProofRefusal {
-    const { cause, code, callId, providerRequestId, traceparent } = refusal;
-    const { recorder, view, clock, random } = this.deps;
-    const { tenant } = tracked;
-    const { rootKeyId } = target.rootKey;
-    const seen = callId === null ? null : { rootKeyId, callId, providerRequestId };
-    if (cause === 'denied' && seen !== null && !this.#suspected(tenant, target)) {
-      this.#close(tracked, { code, callId }, traceparent);
-      recorder.denied(tenant, seen, code, traceparent);
-      this.#rounds.soon(tracked);
-      return denied(code, callId);
-    }
-    const { retryMsMin, retryMsMax } = LIMITS;
-    const backoff = fullJitterMs(random, tracked.failures, retryMsMin, retryMsMax);
-    tracked.failed(code, clock.monotonicMs() + backoff);
-    if (cause !== 'integrity' && seen !== null && !tracked.indeterminate) {
-      tracked.indeterminate = true;
-      recorder.indeterminate(tenant, seen, code, traceparent);
-    }
-    if (isProviderDenied(view.access(tenant)) || tracked.denied !== null)
-      this.#rounds.soon(tracked);
-    else if (tracked.used && this.live(tenant) && cause !== 'integrity')
-      this.#rounds.renew(tracked, backoff);
-    else this.#rounds.idle(tracked);
-    return unproven(code, callId);
-  }
-
-  /** First the keys, then whoever must hear of it, then the record. */
-  #close(
-    tracked: TrackedTenant,
-    denial: NonNullable<TrackedTenant['denied']>,
-    traceparent?: string,
-  ): void {
-    this.deps.memory.drop(tracked.tenant, null);
-    tracked.lapse();
-    const first = tracked.denied === null;
-    tracked.denied = denial;
-    if (!first) return;
+  #tellClosed(tenant: string, code: Code, traceparent?: string): void {
     for (const listener of this.#listeners)
       try {
-        listener(tracked.tenant, denial.code, traceparent);
+        listener(tenant, code, traceparent);
       } catch {
         // Whoever fails to hear of it must not keep it from being recorded.
       }
-  }
-
-  #suspected(tenant: string, { rootKey }: ProofTarget): boolean {
-    return this.#suspicion.denied(providerOf(rootKey), tenant, this.deps.clock.monotonicMs());
   }
 
   /** Every 100 ms: boot time, and the end of every proof that is over. */
