@@ -5,6 +5,7 @@ export * from './certificate-identity.js';
 export * from './clock.js';
 export * from './codes.js';
 export * from './correlation-id.js';
+export * from './connection-budget.js';
 export * from './digest.js';
 export * from './errors.js';
 export * from './events.js';
