@@ -1,4 +1,4 @@
-import { DecryptionFailed, KcmError, LIMITS } from '@kcm/kernel';
+import { DecryptionFailed, KcmError, LIMITS, systemScheduler, within } from '@kcm/kernel';
 import { parseBlob, type Blob } from './records/blob.js';
 import { leaseOver, type L3Handle } from './records/l3-handle.js';
 import type { LeaseKeeper } from './leases/lease-keeper.js';
@@ -59,6 +59,11 @@ export class DataPlane {
     }
   }
 
+  /** As `UsageLedger.served`. */
+  served(tenant: string): boolean {
+    return this.usage.served(tenant);
+  }
+
   #seal(handle: L3Handle, work: Work): Done {
     const bytes = handle.seal(work.bytes, work.context);
     this.usage.ok(handle.tenant, handle, 'encrypt', work.bytes.length);
@@ -111,14 +116,8 @@ const internal = (cause: unknown): KcmError =>
   new KcmError('internal', 'The Edge failed.', { cause });
 
 /** A caller waits so long for Core; the lease that comes later serves the next one. */
-async function inTime<T>(promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(leaseOver()), LIMITS.edgeLeaseWaitMsMax);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+async function inTime(found: Promise<L3Handle>): Promise<L3Handle> {
+  const handle = await within(systemScheduler, LIMITS.edgeLeaseWaitMsMax, found);
+  if (handle === 'late') throw leaseOver();
+  return handle;
 }

@@ -209,6 +209,8 @@ describe('An Edge over KMIP', () => {
       ]),
     );
     expect(text).not.toMatch(/acme|nobody/);
+    const { body } = await get('/v1/status');
+    expect(body['counters']).toMatchObject({ encrypt: 2, decrypt: 0, refused: 4 });
   });
 
   it('describes itself: each route that it says it has is there', async () => {

@@ -8,7 +8,9 @@ import {
   noTracer,
   systemClock,
   systemRandom,
+  systemScheduler,
   uuidv4,
+  within,
   type Random,
   certificateUri,
 } from '@kcm/kernel';
@@ -22,6 +24,7 @@ import { KmipCore, type EdgeCredentials } from './core/kmip-core.js';
 import { LeaseKeeper } from './leases/lease-keeper.js';
 import { metricsText } from './server/metrics.js';
 import { PooledRandom } from './records/pooled-random.js';
+import { RefusalCounts } from './refusal-counts.js';
 import type {
   EdgeLogEntry,
   EdgeOptions,
@@ -29,6 +32,7 @@ import type {
   RenewedCertificate,
   RunningEdge,
 } from './running-edge.js';
+import { UsageReporter } from './usage-reporter.js';
 import { UsageLedger } from './usage.js';
 
 const USAGE_WINDOW_MS = 10_000;
@@ -65,13 +69,14 @@ class Edge implements RunningEdge {
   readonly #witness = new GcWitness();
   readonly #core: KmipCore;
   readonly #keeper: LeaseKeeper;
+  readonly #refusals = new RefusalCounts();
   readonly #usage: UsageLedger;
+  readonly #reporter: UsageReporter;
   readonly #acknowledger: Acknowledger;
   readonly #servers: readonly EdgeServer[];
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #log: (entry: EdgeLogEntry) => void;
   #alarms = 0;
-  #reporting = false;
 
   constructor(private readonly options: EdgeOptions) {
     this.sockets = edgeSockets(options.socketDir, options.services);
@@ -93,7 +98,8 @@ class Edge implements RunningEdge {
       now,
       onAlarm: (alarm, tenant) => this.#alarm(alarm, tenant),
     });
-    this.#usage = new UsageLedger(this.#boot, wallMs);
+    this.#usage = new UsageLedger(this.#boot, wallMs, this.#refusals);
+    this.#reporter = new UsageReporter(this.#core, this.#usage);
     this.#acknowledger = new Acknowledger({
       core: this.#core,
       witness: this.#witness,
@@ -113,7 +119,7 @@ class Edge implements RunningEdge {
         status,
         health: () => this.#health(),
         metrics: () => this.#metrics(),
-        refusals: this.#usage.refusals,
+        refusals: this.#refusals,
       });
       return new EdgeServer(path, api, limits, now);
     });
@@ -128,7 +134,10 @@ class Edge implements RunningEdge {
     }
     this.#timers.push(
       setInterval(() => this.#keeper.tick(), LIMITS.leaseTickMs),
-      setInterval(() => void this.#report(), this.options.usageWindowMs ?? USAGE_WINDOW_MS),
+      setInterval(
+        () => void this.#reporter.report(),
+        this.options.usageWindowMs ?? USAGE_WINDOW_MS,
+      ),
     );
     this.#core.start();
   }
@@ -156,7 +165,11 @@ class Edge implements RunningEdge {
         mayEncrypt: handle.mayProtect,
         grantId: handle.grantId,
       })),
-      counters: { ...this.#usage.totals, alarms: this.#alarms },
+      counters: {
+        ...this.#usage.totals,
+        refused: this.#refusals.total,
+        alarms: this.#alarms,
+      },
     };
   }
 
@@ -167,10 +180,7 @@ class Edge implements RunningEdge {
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all(this.#servers.map((server) => server.close()));
-    if (this.#core.connected) {
-      const late = new Promise((resolve) => setTimeout(resolve, LAST_REPORT_MS).unref());
-      await Promise.race([this.#report(), late]);
-    }
+    await within(systemScheduler, LAST_REPORT_MS, this.#reporter.report());
     this.#acknowledger.stop();
     this.#keeper.dropAll();
     await this.#core.stop();
@@ -205,6 +215,7 @@ class Edge implements RunningEdge {
       random: source,
       tracer: this.options.tracer ?? noTracer,
       wallMs,
+      now: this.#now,
       onNotice: (notice) => {
         const dropped = this.#keeper.notice(notice);
         if (!notice.revoked) return;
@@ -259,7 +270,7 @@ class Edge implements RunningEdge {
       region,
       connected: this.#core.connected,
       operations: this.#usage.totals,
-      refusals: this.#usage.refusals,
+      refusals: this.#refusals,
       alarms: this.#alarms,
       connections: this.#servers.reduce((sum, server) => sum + server.connections, 0),
       leases: this.#live().map(({ deadline }) => ({
@@ -268,21 +279,5 @@ class Edge implements RunningEdge {
       })),
       reportsWaiting: this.#usage.waiting,
     });
-  }
-
-  /** One at a time: reports are chained. */
-  async #report(): Promise<void> {
-    if (this.#reporting) return;
-    this.#reporting = true;
-    try {
-      if (!this.#core.connected) return;
-      for (const report of this.#usage.reports()) {
-        if ((await this.#core.state('usage', report)) === 'unheard') return;
-        // Recorded, or refused for good: then its number is missing in the chain, for all to see.
-        this.#usage.settled();
-      }
-    } finally {
-      this.#reporting = false;
-    }
   }
 }

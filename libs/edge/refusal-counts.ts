@@ -6,8 +6,14 @@ export type Asked = 'encrypt' | 'decrypt' | 'none';
 /** Refusals since the start by what was asked and code: both from closed lists. */
 export class RefusalCounts {
   readonly #counts = new Map<Asked, Map<Code, number>>();
+  #total = 0;
+
+  get total(): number {
+    return this.#total;
+  }
 
   add(asked: Asked, code: Code): void {
+    this.#total += 1;
     const of = this.#counts.get(asked) ?? new Map<Code, number>();
     this.#counts.set(asked, of);
     of.set(code, (of.get(code) ?? 0) + 1);

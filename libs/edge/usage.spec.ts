@@ -1,5 +1,6 @@
 import { sha256Hex } from '@kcm/crypto';
 import { canonicalJson, CODES, LIMITS, type Json } from '@kcm/kernel';
+import { RefusalCounts } from './refusal-counts.js';
 import { UsageLedger } from './usage.js';
 
 interface Report {
@@ -17,7 +18,7 @@ describe('Usage counts', () => {
   let usage: UsageLedger;
   beforeEach(() => {
     now = Date.parse('2030-01-01T00:00:00Z');
-    usage = new UsageLedger('boot-1', () => now);
+    usage = new UsageLedger('boot-1', () => now, new RefusalCounts());
   });
   const used = (tenant: string, version = 1) =>
     usage.ok(tenant, { key: `l3-${tenant}`, version }, 'encrypt', 10);

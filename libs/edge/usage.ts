@@ -1,6 +1,6 @@
 import { sha256Hex } from '@kcm/crypto';
 import { canonicalJson, LIMITS, rfc3339, type Code, type Json } from '@kcm/kernel';
-import { RefusalCounts } from './refusal-counts.js';
+import type { RefusalCounts } from './refusal-counts.js';
 
 export type Operation = 'encrypt' | 'decrypt';
 /** What a version was used for in one window; `bytes` of plaintext. */
@@ -38,12 +38,12 @@ export class UsageLedger {
   #seq = 0;
   #previous: string | null = null;
   readonly #unsent: Json[] = [];
-  readonly totals = { encrypt: 0, decrypt: 0, refused: 0 };
-  readonly refusals = new RefusalCounts();
+  readonly totals = { encrypt: 0, decrypt: 0 };
 
   constructor(
     private readonly boot: string,
     private readonly wallMs: () => number,
+    private readonly refusals: RefusalCounts,
   ) {
     this.#from = wallMs();
   }
@@ -61,9 +61,13 @@ export class UsageLedger {
     this.totals[operation] += 1;
   }
 
-  /** Refusals of tenants that were never served here stay in the totals alone. */
+  /** Whether this boot has done anything for the tenant: a name that Core knows too. */
+  served(tenant: string): boolean {
+    return this.#tenants.has(tenant);
+  }
+
+  /** Refusals of tenants that were never served here stay in the counts alone. */
   refused(tenant: string, of: Version | null, operation: Operation, code: Code): void {
-    this.totals.refused += 1;
     this.refusals.add(operation, code);
     if (of === null && !this.#tenants.has(tenant)) return;
     const { refused } = this.#of(tenant, of ?? NO_KEY, operation);

@@ -1,5 +1,12 @@
 import type { Secret } from '@kcm/crypto';
-import { fullJitterMs, uuidv4, type Random, type Tracer } from '@kcm/kernel';
+import {
+  fullJitterMs,
+  systemScheduler,
+  uuidv4,
+  within,
+  type Random,
+  type Tracer,
+} from '@kcm/kernel';
 import { KmipFailure } from '@kcm/kmip';
 import { KmipUnavailable, type KmipClientOptions } from '@kcm/kmip/client';
 import { KmipSession, type OnNotify } from './kmip-session.js';
@@ -16,6 +23,8 @@ export interface CoreLinkParts {
   readonly kwk: Secret;
   readonly random: Random;
   readonly wallMs: () => number;
+  /** Monotonic ms. */
+  readonly now: () => number;
   readonly tracer: Tracer;
   /** As `SessionParts.onNotify`. */
   readonly onNotify: OnNotify;
@@ -51,12 +60,8 @@ export class CoreLink {
 
   /** The session, after a moment of waiting while a first attempt is under way. */
   async ready(): Promise<KmipSession | null> {
-    if (this.#session === null && this.#failures === 0 && !this.#stopped) {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CONNECT_WAIT_MS)));
-      await Promise.race([this.#attempt, late]);
-      clearTimeout(timer);
-    }
+    if (this.#session === null && this.#failures === 0 && !this.#stopped)
+      await within(systemScheduler, CONNECT_WAIT_MS, this.#attempt);
     return this.#session;
   }
 
@@ -102,12 +107,12 @@ export class CoreLink {
    */
   async #serve(session: KmipSession): Promise<boolean> {
     this.parts.onConnection(true, null);
-    const since = this.parts.wallMs();
+    const since = this.parts.now();
     await session.ended;
     this.#session = null;
     if (this.#stopped) return true;
     this.parts.onConnection(false, 'the connection was lost');
-    const lasted = this.parts.wallMs() - since > SHORT_SESSION_MS;
+    const lasted = this.parts.now() - since > SHORT_SESSION_MS;
     if (lasted) this.#failures = 0;
     return lasted;
   }

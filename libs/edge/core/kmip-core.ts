@@ -50,6 +50,8 @@ export interface KmipCoreParts extends EdgeCredentials {
   readonly random: Random;
   readonly tracer: Tracer;
   readonly wallMs: () => number;
+  /** Monotonic ms. */
+  readonly now: () => number;
   readonly onNotice: (notice: Notice) => void;
   /** As `SessionParts.onRevoked`. */
   readonly onRevoked: () => void;

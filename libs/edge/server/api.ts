@@ -1,7 +1,9 @@
 import {
   correlationIdOf,
+  type HealthReport,
   isSampled,
   KcmError,
+  METRICS_TYPE,
   TENANT_ID,
   traceparentOf,
   uuidv4,
@@ -9,10 +11,9 @@ import {
   type Span,
   type Tracer,
 } from '@kcm/kernel';
-import type { DataPlane, Done, Outcome } from '../data-plane.js';
-import type { HealthReport } from './health.js';
+import type { DataPlane, Outcome } from '../data-plane.js';
+import { correlated, decrypted, encrypted, granted, itemError, ok, text } from './answers.js';
 import type { HttpRequest, Malformed } from './http-reader.js';
-import { METRICS_TYPE } from './metrics.js';
 import { OPENAPI_TEXT } from './openapi.js';
 import { codeOf, malformed, problem, type Answer } from './problem.js';
 import type { RefusalCounts } from '../refusal-counts.js';
@@ -28,9 +29,6 @@ export interface ApiParts {
   /** Of what never reached the data plane. */
   readonly refusals: RefusalCounts;
 }
-/** The grant that an answer rests on goes out as `Kcm-Grant`. */
-const GRANT = 'Kcm-Grant';
-const CORRELATION = 'X-Correlation-Id';
 const TENANT_PATH = /^\/v1\/tenants\/([^/]+)\/(.+)$/;
 const EXPORTS = ['data-keys', 'data-keys/unwrap', 'data-keys/rewrap'];
 
@@ -69,8 +67,14 @@ export class EdgeApi {
     const span = this.parts.tracer?.on ? this.#traced(request) : null;
     if (span === null) return this.#answer(request, id);
     return later(this.#answer(request, id, span.traceparent), (answer) => {
-      span.set({ 'http.response.status_code': answer.status });
-      span.end(answer.status >= 500 ? String(answer.status) : undefined);
+      const tenant = TENANT_PATH.exec(request.target)?.[1];
+      span.set({
+        'http.response.status_code': answer.status,
+        // Before it was served here it is only what the caller wrote.
+        'kcm.tenant': tenant !== undefined && this.parts.plane.served(tenant) ? tenant : undefined,
+        'kcm.code': answer.code,
+      });
+      span.end(answer.status >= 500 ? (answer.code ?? 'internal') : undefined);
       return answer;
     });
   }
@@ -82,11 +86,10 @@ export class EdgeApi {
   #traced({ method, target, headers }: HttpRequest): Span | null {
     const parent = traceparentOf(headers.get('traceparent'));
     if (parent === undefined || !isSampled(parent)) return null;
-    const [, tenant = '', verb = ''] = TENANT_PATH.exec(target) ?? [];
+    const verb = TENANT_PATH.exec(target)?.[2] ?? '';
     const route = this.#acts.has(verb) ? ` /v1/tenants/:tenant/${verb}` : '';
     return this.parts.tracer!.start(`${method}${route}`, 'server', parent, {
       'kcm.service': this.parts.plane.service,
-      'kcm.tenant': TENANT_ID.test(tenant) ? tenant : undefined,
     });
   }
 
@@ -214,45 +217,6 @@ const NOT_RUN = new KcmError('internal', 'The item was not run.');
 
 const later = <A>(value: Eventually<A>, then: (value: A) => Answer): Eventually<Answer> =>
   value instanceof Promise ? value.then(then) : then(value);
-
-const encrypted = ({ bytes, keyVersion, grantId }: Done): object => ({
-  ciphertext: bytes.toString('base64'),
-  keyVersion,
-  grantId,
-});
-
-function decrypted({ bytes }: Done): object {
-  const plaintext = bytes.toString('base64');
-  bytes.fill(0);
-  return { plaintext };
-}
-
-const itemError = ({ code, message, errors }: KcmError): object => ({
-  code,
-  detail: message,
-  ...(errors.length === 0 ? {} : { errors }),
-});
-
-const ok = (body: object, status = 200): Answer => ({
-  status,
-  type: 'application/json',
-  body: JSON.stringify(body),
-  headers: [],
-});
-
-const text = (type: string, body: string): Answer => ({ status: 200, type, body, headers: [] });
-
-const granted = (body: string, grantId: string | null): Answer => ({
-  status: 200,
-  type: 'application/json',
-  body,
-  headers: grantId === null ? [] : [[GRANT, grantId]],
-});
-
-const correlated = (answer: Answer, id: string): Answer => ({
-  ...answer,
-  headers: [...answer.headers, [CORRELATION, id]],
-});
 
 const refuseExport: Act = () => {
   throw new KcmError(

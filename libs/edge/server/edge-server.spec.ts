@@ -11,6 +11,7 @@ import { DataPlane } from '../data-plane.js';
 import { assertSocketPath, EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
 import { GcWitness } from '../leases/gc-witness.js';
 import { LeaseKeeper } from '../leases/lease-keeper.js';
+import { RefusalCounts } from '../refusal-counts.js';
 import { UsageLedger } from '../usage.js';
 
 let folder: string;
@@ -32,7 +33,8 @@ async function serve(limits: Partial<ServerLimits> = {}): Promise<void> {
     now,
     onAlarm: () => undefined,
   });
-  const usage = new UsageLedger('boot', () => systemClock.wallMs());
+  const refusals = new RefusalCounts();
+  const usage = new UsageLedger('boot', () => systemClock.wallMs(), refusals);
   const plane = new DataPlane('billing', keeper, usage);
   const api = new EdgeApi({
     plane,
@@ -40,7 +42,7 @@ async function serve(limits: Partial<ServerLimits> = {}): Promise<void> {
     status: () => ({}),
     health: () => ({ status: 'ready', reasons: [] }),
     metrics: () => '',
-    refusals: usage.refusals,
+    refusals,
   });
   server = new EdgeServer(path, api, { ...SERVER_LIMITS, ...limits }, now);
   await server.listen();

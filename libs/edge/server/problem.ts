@@ -44,6 +44,8 @@ export interface Answer {
   readonly type: string;
   readonly body: string;
   readonly headers: readonly (readonly [string, string])[];
+  /** Of a refusal. */
+  readonly code?: Code;
 }
 
 export const titleOf = (status: number): string => TITLES[status] ?? 'OK';
@@ -81,5 +83,5 @@ function answer(
   const title = titleOf(status);
   const type = `urn:kcm:problem:${code}`;
   const body = JSON.stringify({ type, title, status, detail, code, correlationId, ...more });
-  return { status, type: 'application/problem+json', body, headers };
+  return { status, type: 'application/problem+json', body, headers, code };
 }
