@@ -4,12 +4,13 @@ import { operationIdOf } from '@kcm/domain';
 import { streamOf } from '@kcm/kernel';
 import { Answers, Context, Endpoint, Reply } from '@kcm/platform';
 import type { FastifyReply } from 'fastify';
+import { EarlyLocks } from './early-locks.js';
 import { empty } from './schemas.js';
 import { TenantViews } from './tenant-views.js';
 import { tenantView } from './tenants.controller.js';
 import { Waiting } from './waiting.js';
 
-/** Block and unblock: the platform's own lock. It is taken on the access stream before all else. */
+/** Block and unblock: the platform's own lock. */
 @Controller()
 export class BlockingController {
   constructor(
@@ -17,6 +18,7 @@ export class BlockingController {
     @Inject(Answers) private readonly answers: Answers,
     @Inject(TenantViews) private readonly views: TenantViews,
     @Inject(Waiting) private readonly waiting: Waiting,
+    @Inject(EarlyLocks) private readonly early: EarlyLocks,
   ) {}
 
   @Endpoint({
@@ -28,6 +30,7 @@ export class BlockingController {
     status: 200,
     answers: tenantView,
     command: true,
+    actsFirst: true,
     refuses: ['wrong_state', 'tenant_killed'],
   })
   async block(
@@ -35,21 +38,16 @@ export class BlockingController {
     @Context() context: CommandContext,
     @Reply() reply: FastifyReply,
   ) {
-    await this.views.stored(tenant, null);
-    const handled = await this.commands.run(
-      'access',
-      streamOf('access', tenant),
-      {
-        kind: 'TakeLock',
-        lock: context.commandId,
-        lockKind: 'blocked',
-        scope: { all: true },
-        owner: 'platform',
-        cause: 'operator',
-        lockedBy: context.actor,
-      },
-      context,
-    );
+    const lock = {
+      kind: 'TakeLock',
+      lock: context.commandId,
+      lockKind: 'blocked',
+      scope: { all: true },
+      owner: 'platform',
+      cause: 'operator',
+      lockedBy: context.actor,
+    } as const;
+    const handled = await this.early.take(tenant, lock, context);
     await this.waiting.finished(reply, operationIdOf.lock(tenant, context.commandId));
     return this.views.one(tenant, this.answers.accepted(reply, handled), reply);
   }

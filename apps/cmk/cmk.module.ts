@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { StreamStates } from '@kcm/application';
+import type { Recording } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
 import { AuditController } from './audit.controller.js';
 import { BlockingController } from './blocking.controller.js';
@@ -10,7 +11,7 @@ import { KeysController } from './keys.controller.js';
 import { KeystoresController } from './keystores.controller.js';
 import { LeasesController } from './leases.controller.js';
 import { OperationsController } from './operations.controller.js';
-import { DRIVERS, FORESIGHT, REGION_KEYS, type RegionKeysSource } from './ports.js';
+import { DRIVERS, FORESIGHT, RECORDING, REGION_KEYS, type RegionKeysSource } from './ports.js';
 import { RevocationsController } from './revocations.controller.js';
 import { RootKeysController } from './root-keys.controller.js';
 import { ServicesController } from './services.controller.js';
@@ -26,6 +27,7 @@ export class CmkModule {
     readonly drivers: DriverRegistry;
     readonly regionKeys: RegionKeysSource;
     readonly foresight: Pick<StreamStates, 'foresee' | 'reached'>;
+    readonly recording: Recording;
   }): DynamicModule {
     return {
       module: CmkModule,
@@ -50,6 +52,7 @@ export class CmkModule {
         Waiting,
         { provide: DRIVERS, useValue: deps.drivers },
         { provide: FORESIGHT, useValue: deps.foresight },
+        { provide: RECORDING, useValue: deps.recording },
         { provide: REGION_KEYS, useValue: deps.regionKeys },
       ],
     };

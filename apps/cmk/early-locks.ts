@@ -1,41 +1,86 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type CommandContext, Commands, type StreamStates, type TakeLock } from '@kcm/application';
-import { KcmError, LIMITS, streamOf, systemScheduler } from '@kcm/kernel';
-import { FORESIGHT } from './ports.js';
+import {
+  type CommandContext,
+  Commands,
+  type Handled,
+  type StreamStates,
+  type TakeLock,
+} from '@kcm/application';
+import type { EventOf } from '@kcm/domain';
+import { isUndecided, KcmError, type Recording, streamOf } from '@kcm/kernel';
+import { FORESIGHT, RECORDING } from './ports.js';
 
-/** What says nothing about whether the lock may be taken. */
-const UNDECIDED: ReadonlySet<string> = new Set([
-  'ledger_unavailable',
-  'revision_conflict',
-  'internal',
-]);
+const LOCKED_UNRECORDED =
+  'The ledger takes nothing now. The lock acts already and is recorded as soon as the ledger can; ' +
+  'until then it ends with this process. Send the same request again to know.';
 
-/** Locks that people take while the ledger takes nothing: they act first and are recorded later. */
+/** How people lock: while the ledger takes nothing a lock acts first and is recorded later. */
 @Injectable()
 export class EarlyLocks {
   constructor(
     @Inject(Commands) private readonly commands: Commands,
     @Inject(FORESIGHT) private readonly view: Pick<StreamStates, 'foresee' | 'reached'>,
+    @Inject(RECORDING) private readonly recording: Pick<Recording, 'add' | 'has' | 'now'>,
   ) {}
 
-  /** Acts when it returns; recorded as soon as the ledger can, or lost with the process. */
-  take(tenant: string, lock: TakeLock, context: CommandContext, guard: () => Promise<void>): void {
+  /**
+   * @param prepare runs before the record: what must be there when it is
+   * @throws not_found · the decider's refusals · ledger_unavailable: the lock acts if its words say so
+   */
+  async take(
+    tenant: string,
+    lock: TakeLock,
+    context: CommandContext,
+    prepare: () => Promise<void> = async () => {},
+  ): Promise<Handled<EventOf<'access'>>> {
+    const key = ['lock', tenant, lock.lockKind, JSON.stringify(lock.scope)].join(' ');
+    const record = () =>
+      this.commands.run('access', streamOf('access', tenant), lock, context, async () => {
+        await this.#assertThere(tenant, lock);
+        await prepare();
+      });
+    try {
+      const handled = await record();
+      // One that waits finds this one held, before anybody can have lifted it.
+      this.recording.now(key);
+      return handled;
+    } catch (error) {
+      if (!(error instanceof KcmError) || error.code !== 'ledger_unavailable') throw error;
+      await this.#assertThere(tenant, lock);
+      this.#early(key, tenant, lock, context, record);
+      throw new KcmError(error.code, LOCKED_UNRECORDED);
+    }
+  }
+
+  /** Acts when it returns. The same lock asked for again joins the one that waits. */
+  #early(
+    key: string,
+    tenant: string,
+    lock: TakeLock,
+    { actor, commandId }: CommandContext,
+    record: () => Promise<Handled>,
+  ): void {
+    if (this.recording.has(key)) return;
     const takeBack = this.view.foresee(tenant, lock);
-    const record = async (attempt: number): Promise<void> => {
+    const act = { act: `lock ${lock.lockKind}`, tenant, actor, commandId };
+    this.recording.add(key, act, async () => {
       try {
-        const stream = streamOf('access', tenant);
-        const { position } = await this.commands.run('access', stream, lock, context, guard);
+        const { position } = await record();
         if (position !== null) await this.view.reached(position);
       } catch (error) {
-        if (!(error instanceof KcmError) || UNDECIDED.has(error.code)) {
-          const ms = Math.min(LIMITS.retryMsMax, LIMITS.retryMsMin * 2 ** Math.min(attempt, 16));
-          systemScheduler.after(ms, () => void record(attempt + 1));
-          return;
-        }
         // Refused meanwhile, a kill by another for one: then that holds.
+        if (!isUndecided(error)) takeBack();
+        throw error;
       }
       takeBack();
-    };
-    void record(0);
+    });
+  }
+
+  async #assertThere(tenant: string, { scope }: TakeLock): Promise<void> {
+    const state = await this.commands.state('tenant', streamOf('tenant', tenant));
+    if (state.status === 'absent') throw new KcmError('not_found', 'There is no such resource.');
+    if ('service' in scope && !state.services.has(scope.service)) {
+      throw new KcmError('not_found', 'No such service.');
+    }
   }
 }

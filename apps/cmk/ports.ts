@@ -12,3 +12,6 @@ export const REGION_KEYS = Symbol('RegionKeys');
 
 /** The live view of access, in which a lock may act before its record. */
 export const FORESIGHT = Symbol('Foresight');
+
+/** Of acts that took effect before their record. */
+export const RECORDING = Symbol('Recording');

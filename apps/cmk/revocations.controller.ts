@@ -56,9 +56,6 @@ const revocationView = z.object({
 const ACTORS = ['tenant-admin', 'key-admin', 'platform-operator'] as const;
 const READERS = [...ACTORS, 'approver', 'auditor', 'platform-auditor'] as const;
 const SHREDDERS = ['tenant-admin', 'key-admin', 'approver'] as const;
-const LOCKED_UNRECORDED =
-  'The ledger takes nothing now. The lock acts already and is recorded as soon as the ledger can; ' +
-  'until then it ends with this process. Send the same request again to know.';
 
 @Controller()
 export class RevocationsController {
@@ -104,15 +101,9 @@ export class RevocationsController {
       cause: body.reason.code,
       lockedBy: context.actor,
     } as const;
-    const prepare = () => this.prepare(tenant, id, body);
-    const handled = await this.commands
-      .run('access', streamOf('access', tenant), lock, context, prepare)
-      .catch(async (error: unknown) => {
-        if (!(error instanceof KcmError) || error.code !== 'ledger_unavailable') throw error;
-        await this.assertThere(tenant, body);
-        this.early.take(tenant, lock, context, prepare);
-        throw new KcmError(error.code, LOCKED_UNRECORDED);
-      });
+    const handled = await this.early.take(tenant, lock, context, () =>
+      this.keepReason(tenant, id, body.reason.text),
+    );
     this.answers.accepted(reply, handled);
     void reply.header('Location', `/v1/tenants/${tenant}/revocations/${id}`);
     const opened = await this.waiting.until(reply, operationIdOf.lock(tenant, id), () =>
@@ -221,19 +212,8 @@ export class RevocationsController {
     return this.reached(tenant, revocation, operation, reply, 'shredded');
   }
 
-  /** @throws not_found */
-  private async assertThere(tenant: string, body: z.infer<typeof request>) {
-    const state = await this.commands.state('tenant', streamOf('tenant', tenant));
-    if (state.status === 'absent') throw new KcmError('not_found', 'There is no such resource.');
-    if ('service' in body.scope && !state.services.has(body.scope.service)) {
-      throw new KcmError('not_found', 'No such service.');
-    }
-  }
-
-  /** Before the lock, so that the reason is there when the record is. @throws not_found */
-  private async prepare(tenant: string, id: string, body: z.infer<typeof request>) {
-    await this.assertThere(tenant, body);
-    const { text } = body.reason;
+  /** Before the lock, so that the reason is there when the record is. */
+  private async keepReason(tenant: string, id: string, text: string | undefined) {
     if (text === undefined) return;
     await this.directory.putIfAbsent(`reason/${tenant}/${id}`, Buffer.from(text));
   }

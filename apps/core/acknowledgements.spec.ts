@@ -44,7 +44,7 @@ async function recordedIn(view: CoreView, epoch: number, key = anchor): Promise<
     streams.push(stream);
     return Promise.resolve({ events: [], revision: 0, position: null, replayed: false });
   };
-  await new Acknowledgements(view, dispatch, systemClock).record(wordOf(epoch, key));
+  await new Acknowledgements(view, dispatch, systemClock, () => false).record(wordOf(epoch, key));
   return streams;
 }
 
@@ -67,15 +67,45 @@ describe("A holder's word", () => {
   it('that is faster than the record waits for it, whatever its own clock says', async () => {
     const clock = new SimClock();
     const nothing = () => Promise.reject(new Error('nothing is to be recorded'));
-    const words = new Acknowledgements(knowing({}), nothing, clock);
+    const words = new Acknowledgements(knowing({}), nothing, clock, () => false);
     // Its holder's clock is off by hours, to either side.
     for (const hours of [-2, 4]) {
       clock.setWall(Date.parse(SPOKE) + hours * 3_600_000 - clock.wallMs());
       for (let waited = 0; waited <= 30_000; waited += 10_000, clock.advance(10_000))
         await expect(words.record(wordOf(9))).rejects.toMatchObject({ code: 'wrong_state' });
-      // Nothing has come that it could answer.
-      await words.record(wordOf(9));
+      // Nothing has come that it could answer, and its holder must not take it for recorded.
+      await expect(words.record(wordOf(9))).rejects.toMatchObject({ code: 'invalid_request' });
     }
+  });
+
+  it('waits for as long as the ledger takes no record of the lock, and is in the revocation', async () => {
+    const clock = new SimClock();
+    const streams: string[] = [];
+    const dispatch = ({ stream }: { readonly stream: string }) => {
+      streams.push(stream);
+      return Promise.resolve({ events: [], revision: 0, position: null, replayed: false });
+    };
+    let view = knowing({});
+    let unrecorded = true;
+    const later = {
+      access: () => view.access('acme'),
+      revocations: () => view.revocations('acme'),
+    };
+    const words = new Acknowledgements(
+      later as unknown as CoreView,
+      dispatch,
+      clock,
+      () => unrecorded,
+    );
+    // Longer than a lease and than any notice: a disk that is full for ten minutes.
+    for (let waited = 0; waited < 600_000; waited += 10_000, clock.advance(10_000))
+      await expect(words.record(wordOf(9))).rejects.toMatchObject({ code: 'wrong_state' });
+    // Recorded, and not folded yet.
+    unrecorded = false;
+    await expect(words.record(wordOf(9))).rejects.toMatchObject({ code: 'wrong_state' });
+    view = knowing({ r1: { epoch: 10 } });
+    await words.record(wordOf(9));
+    expect(streams).toEqual(['revocation-acme.r1']);
   });
 
   it('about one service answers for no other and not for the tenant', async () => {

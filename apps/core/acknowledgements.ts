@@ -22,26 +22,37 @@ export class Acknowledgements {
     private readonly view: CoreView,
     private readonly dispatch: Dispatch,
     private readonly clock: Clock,
+    /** True while a lock of this tenant acts that the keystore's answer took and no record shows. */
+    private readonly unrecorded: (tenant: string) => boolean,
   ) {}
 
   /**
-   * Resolves when it is recorded. @throws KcmError wrong_state: come again · the ledger's errors
+   * Resolves when it is recorded, or there is nothing left that it could answer.
+   * @throws KcmError wrong_state: come again · invalid_request: it answers nothing · the ledger's
+   * errors
    */
   async record(word: Signed<AckStatement>, traceparent?: string): Promise<void> {
     const { statement } = word;
     const tenant = parseKeyVersionUid(statement.uid)!.tenant;
-    const held = locksOf(this.view.access(tenant)).filter((lock) => lock.kind !== 'blocked');
+    const access = this.view.access(tenant);
+    const locks = locksOf(access);
+    const held = locks.filter((lock) => lock.kind !== 'blocked');
     if (held.length === 0) {
-      // Lifted meanwhile, or a block, which opens no revocation: nothing is left to answer.
-      if (this.view.access(tenant).epoch > statement.epoch || this.#waitedOut(word)) return;
+      const waits = nameOf(word);
+      if (this.unrecorded(tenant)) this.#waiting.delete(waits);
+      // Lifted meanwhile.
+      else if (access.epoch > statement.epoch) return;
+      else if (this.#waitedOut(waits)) {
+        // A block opens no revocation.
+        if (locks.length > 0) return;
+        throw new KcmError('invalid_request', 'There is no lock that this word answers.');
+      }
       throw comeAgain();
     }
     for (const { lock } of held) await this.#record(tenant, lock, word, traceparent);
   }
 
-  #waitedOut({ edge, statement }: Signed<AckStatement>): boolean {
-    const { boot, uid, term, epoch, refusedAt } = statement;
-    const word = [edge, boot, uid, term, epoch, refusedAt].join(' ');
+  #waitedOut(word: string): boolean {
     const now = this.clock.monotonicMs();
     const since = this.#waiting.get(word) ?? now;
     this.#waiting.delete(word);
@@ -103,6 +114,11 @@ function answers(
   if (epoch < locked - 1) return false;
   const { tenant, key } = parseKeyVersionUid(uid)!;
   return key.startsWith('l2-') || ('service' in scope && key === l3KeyId(tenant, scope.service));
+}
+
+function nameOf({ edge, statement }: Signed<AckStatement>): string {
+  const { boot, uid, term, epoch, refusedAt } = statement;
+  return [edge, boot, uid, term, epoch, refusedAt].join(' ');
 }
 
 const comeAgain = () => new KcmError('wrong_state', 'The lock is not recorded yet; come again.');

@@ -13,6 +13,7 @@ import {
   KeyedTurns,
   LIMITS,
   type Random,
+  type Recording,
   systemScheduler,
   type Tracer,
   keyVersionUid,
@@ -47,6 +48,7 @@ export interface CoreDeps {
   readonly dispatch: Dispatch;
   readonly clock: Clock;
   readonly random: Random;
+  readonly recording: Recording;
   readonly tracer: Tracer;
   readonly logger: Logger;
   /** What is true of a shred on this set-up. */
@@ -83,6 +85,7 @@ export class CoreRuntime {
       clock,
       random,
       scheduler: systemScheduler,
+      recording: deps.recording,
       tracer: deps.tracer,
       region,
       boot: deps.boot,
@@ -110,7 +113,9 @@ export class CoreRuntime {
       region,
       shredWord: deps.shredWord,
     };
-    this.#acknowledgements = new Acknowledgements(view, dispatch, clock);
+    this.#acknowledgements = new Acknowledgements(view, dispatch, clock, (tenant) =>
+      this.keys.unrecorded(tenant),
+    );
   }
 
   /** Port of the KMIP door, null while sealed. */

@@ -1,7 +1,7 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Commands } from '@kcm/application';
 import { type CoreView, SealService } from '@kcm/custody';
-import { systemScheduler } from '@kcm/kernel';
+import type { Recording } from '@kcm/kernel';
 import { Authenticator, SealStatus } from '@kcm/platform';
 import { CredentialsController } from './sys/credentials.controller.js';
 import { EdgesController } from './sys/edges.controller.js';
@@ -15,7 +15,7 @@ export interface CoreModuleDeps {
   readonly view: CoreView;
   readonly authenticator: Authenticator;
   readonly hooks: RegionHooks;
-  readonly onLost: (error: unknown) => void;
+  readonly recording: Recording;
 }
 
 /** Core's own routes: seal, tokens and certificates, Edges. Its data door is KMIP. */
@@ -23,7 +23,7 @@ export interface CoreModuleDeps {
 @Module({})
 export class CoreModule {
   static register(deps: CoreModuleDeps): DynamicModule {
-    const { region, boot, seals, view, hooks, onLost } = deps;
+    const { region, boot, seals, view, hooks, recording } = deps;
     const sealStatus: SealStatus = { sealed: () => seals.sealed };
     return {
       module: CoreModule,
@@ -36,7 +36,7 @@ export class CoreModule {
           provide: RegionService,
           inject: [Commands],
           useFactory: (commands: Commands) =>
-            new RegionService(region, boot, seals, commands, view, hooks, systemScheduler, onLost),
+            new RegionService(region, boot, seals, commands, view, hooks, recording),
         },
       ],
       exports: [Authenticator, SealStatus, RegionService],

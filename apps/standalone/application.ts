@@ -23,7 +23,7 @@ export function createApplication(
 ): Promise<NestFastifyApplication> {
   const { config, engines, clock, random, logger, metrics } = ground;
   const { tracer } = ground.tracing;
-  const { region, boot, states: view, seals, subjects, refusals, reservations } = parts;
+  const { region, boot, states: view, seals, recording, subjects, refusals, reservations } = parts;
   const health = new Health((part, error) =>
     logger.error({ err: error, part }, 'a part cannot say how it is'),
   );
@@ -61,12 +61,13 @@ export function createApplication(
       view,
       authenticator: new RegionAuthenticator(isOperator, people),
       hooks,
-      onLost: (error) => logger.error({ err: error }, 'the seal was not recorded'),
+      recording,
     }),
     CmkModule.register({
       drivers: parts.drivers,
       regionKeys: { keys: () => regionKeys(parts) },
       foresight: view,
+      recording,
     }),
   ];
   const module = StandaloneModule.register(modules, parts.runner);

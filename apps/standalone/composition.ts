@@ -11,7 +11,15 @@ import {
 } from '@kcm/application';
 import { SealService } from '@kcm/custody';
 import { eventCatalog, type Recorded } from '@kcm/domain';
-import { type Clock, commandIdOf, type Random, systemScheduler, uuidv4 } from '@kcm/kernel';
+import {
+  type Clock,
+  commandIdOf,
+  type Fate,
+  type Random,
+  Recording,
+  systemScheduler,
+  uuidv4,
+} from '@kcm/kernel';
 import { DriverRegistry, EgressGuard, LOOPBACK_CIDRS } from '@kcm/keystores';
 import type { WatchedLedger } from '@kcm/ledger';
 import {
@@ -60,6 +68,11 @@ export function compose(ground: Ground, late: Late) {
   const drivers = new DriverRegistry({
     egress: new EgressGuard({ allow: [...LOOPBACK_CIDRS, ...config.KCM_EGRESS_ALLOW] }),
   });
+  const recording = new Recording({
+    scheduler: systemScheduler,
+    random,
+    tell: (fate, act, error) => logger.warn({ ...act, err: error }, FATES[fate]),
+  });
   const own = ownContext(boot);
   const folds = composeFolds(ground, region, {
     core: () => core,
@@ -81,6 +94,7 @@ export function compose(ground: Ground, late: Late) {
     dispatch,
     clock,
     random,
+    recording,
     tracer,
     logger,
     // One machine: whoever keeps an image of the disk keeps every copy.
@@ -110,8 +124,28 @@ export function compose(ground: Ground, late: Late) {
   const reservations = new Reservations(directory, clock);
   const oidc = people(ground, subjects);
   const journals = { refusals, subjects, reservations };
-  return { region, boot, dataDir, seals, drivers, own, ...folds, core, edge, oidc, ...journals };
+  return {
+    region,
+    boot,
+    dataDir,
+    seals,
+    drivers,
+    own,
+    recording,
+    ...folds,
+    core,
+    edge,
+    oidc,
+    ...journals,
+  };
 }
+
+const FATES: { readonly [fate in Fate]: string } = {
+  waits: 'an act is not recorded yet: it acts, and ends with this process',
+  recorded: 'an act that was not recorded is recorded now',
+  refused: 'an act was not recorded: there is nothing to record any more',
+  lost: 'an act was not recorded and ends with this process',
+};
 
 /** Who else but the operator is let in; null: who has a token of the local issuer. */
 function people({ config, clock, logger }: Ground, subjects: Subjects): OidcAuthenticator | null {

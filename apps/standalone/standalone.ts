@@ -24,6 +24,8 @@ export interface Surroundings {
   readonly random?: Random;
 }
 const TIDY_MS = 60_000;
+/** For the last try to record what acts already. */
+const LAST_RECORDS_MS = 2_000;
 
 /** The whole product in one process, on the embedded engines: its start, its unseal and its end. */
 export class Standalone {
@@ -105,7 +107,7 @@ export class Standalone {
   }
 
   async #stop(): Promise<void> {
-    const { edge, core, host, oidc, refusals, runner, states, seals } = this.#parts;
+    const { edge, core, host, oidc, recording, refusals, runner, states, seals } = this.#parts;
     this.#endpoints.remove();
     oidc?.stop();
     if (this.#tidying !== null) clearInterval(this.#tidying);
@@ -113,6 +115,7 @@ export class Standalone {
     await this.#app?.close();
     core.sealed();
     await host.stop();
+    await recording.end(LAST_RECORDS_MS);
     await core.stop();
     await refusals.flush();
     await runner.stop();

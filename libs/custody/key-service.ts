@@ -1,5 +1,12 @@
 import { locksOf, type Recorded } from '@kcm/domain';
-import { type Clock, LeaseClock, type Random, type Scheduler, type Tracer } from '@kcm/kernel';
+import {
+  type Clock,
+  LeaseClock,
+  type Random,
+  type Recording,
+  type Scheduler,
+  type Tracer,
+} from '@kcm/kernel';
 import type { Ledger } from '@kcm/ledger';
 import type { BlobStore } from '@kcm/vault';
 import { closedBy } from './leases/access-gate.js';
@@ -28,6 +35,8 @@ export interface KeyServiceDeps extends Pick<RootKeyPoolDeps, 'driver' | 'openCr
   readonly clock: Clock;
   readonly random: Random;
   readonly scheduler: Scheduler;
+  /** Of what a keystore's answer did; who made it ends it. */
+  readonly recording: Recording;
   readonly tracer?: Tracer;
   readonly region: string;
   /** Id of this boot of Core, new at each start; fit for a stream name. */
@@ -59,7 +68,7 @@ export class KeyService {
     this.#leaseClock = leaseClock;
     this.journal = new CallJournal(deps, () => {
       this.seal();
-      this.#recorder.stop();
+      deps.recording.drop();
       deps.onReplaced();
     });
     this.usage = new UsageBook(this.journal);
@@ -91,6 +100,11 @@ export class KeyService {
     return at === null ? null : this.deps.clock.monotonicMs() - at;
   }
 
+  /** True while what the keystore's answers did to this tenant is not recorded. */
+  unrecorded(tenant: string): boolean {
+    return this.#recorder.pending(tenant);
+  }
+
   /** Every event of the journals, this boot's and earlier ones': what outlives a boot of Core. */
   observe(event: Recorded): void {
     this.grants.apply(event);
@@ -120,7 +134,6 @@ export class KeyService {
   /** For an orderly end of the process. */
   async stop(): Promise<void> {
     this.seal();
-    this.#recorder.stop();
     await this.journal.end();
   }
 

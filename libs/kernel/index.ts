@@ -17,6 +17,7 @@ export * from './lease-clock.js';
 export * from './limits.js';
 export * from './printable.js';
 export * from './random.js';
+export * from './recording.js';
 export * from './scheduler.js';
 export * from './stop-signals.js';
 export * from './streams.js';

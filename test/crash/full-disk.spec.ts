@@ -84,10 +84,10 @@ describe('a full disk under the whole product', () => {
   };
   const seals = async (): Promise<number> =>
     (await held()).filter(({ type }) => type === 'RegionSealed').length;
-  const ledgerReason = async (): Promise<unknown> => {
+  const ledgerReasons = async (): Promise<readonly string[]> => {
     const { body } = await server.ask('GET', '/readyz');
     const reasons = body['reasons'] as readonly { dependency: string; code: string }[];
-    return reasons.find(({ dependency }) => dependency === 'ledger')?.code;
+    return reasons.filter(({ dependency }) => dependency === 'ledger').map(({ code }) => code);
   };
   const begin = async () => {
     await server.start();
@@ -137,7 +137,7 @@ describe('a full disk under the whole product', () => {
       await refused(issue);
       await until('word of it in /readyz', async () => {
         disk.fill();
-        return (await ledgerReason()) === 'ledger_full';
+        return (await ledgerReasons()).includes('ledger_full');
       });
       expect((await ask('GET', '/v1/tenants')).status).toBe(200);
       expect((await ask('GET', `/v1/tenants/acme/keys`, { token })).status).toBe(200);
@@ -145,7 +145,7 @@ describe('a full disk under the whole product', () => {
       const id = `late-${cycle}`;
       await until('registration', async () => (await register(id)).status < 300);
       known.add(id);
-      await until('readiness', async () => (await ledgerReason()) === undefined);
+      await until('readiness', async () => (await ledgerReasons()).length === 0);
       await until('record that opens', async () => (await opens()) === null);
       await until('key', async () => {
         const at = `${services}/s-${cycle}`;
@@ -194,8 +194,13 @@ describe('a full disk under the whole product', () => {
       detail: expect.stringContaining('The lock acts already') as string,
     });
     await until('refusal', async () => (await opens()) === 'tenant_suspended');
+    await until('word of it in /readyz', async () =>
+      (await ledgerReasons()).includes('acts_unrecorded'),
+    );
     relax();
     disk.relieve();
+    await until('readiness', async () => (await ledgerReasons()).length === 0);
+    expect(server.tail()).toContain('recorded now');
     let id = '';
     await until('record of the lock', async () => {
       const list = await server.must<{ items: { id: string }[] }>('GET', path, {
@@ -207,6 +212,25 @@ describe('a full disk under the whole product', () => {
     expect((await lock()).body).toMatchObject({ id, stage: 'locked' });
     expect(await opens()).toBe('tenant_suspended');
     await server.must('POST', `${path}/${id}/release`, { token: acme.boris, body: {} });
+    await until('record that opens', async () => (await opens()) === null);
+  }, 60_000);
+
+  it('takes the platform’s block at once; unrecorded it ends with the process, which says so', async () => {
+    await until('record that opens', async () => (await opens()) === null);
+    const relax = disk.keepFull();
+    for (let left = 3; left > 0; left -= 1) await refused(issue);
+    const block = await ask('POST', '/v1/tenants/acme/block', { body: {} });
+    expect(block.body).toMatchObject({
+      status: 503,
+      detail: expect.stringContaining('The lock acts already') as string,
+    });
+    await until('refusal', async () => (await opens()) === 'tenant_blocked');
+    await server.stop();
+    expect(server.tail()).toContain('ends with this process');
+    expect(server.tail()).toContain('lock blocked');
+    relax();
+    disk.relieve();
+    await begin();
     await until('record that opens', async () => (await opens()) === null);
   }, 60_000);
 

@@ -1,7 +1,7 @@
 import { type CommandContext, type Commands, type Handled } from '@kcm/application';
 import { type CoreView, type OpenCustody, type SealProgress, type SealService } from '@kcm/custody';
 import type { EventOf, RegionCommand } from '@kcm/domain';
-import { KcmError, LIMITS, type Scheduler, type StreamId, streamOf } from '@kcm/kernel';
+import { KcmError, type Recording, type StreamId, streamOf } from '@kcm/kernel';
 
 export interface RegionHooks {
   /** Everything that needs the keys starts; the region serves when it resolves. */
@@ -24,8 +24,7 @@ export class RegionService {
     private readonly commands: Commands,
     private readonly view: CoreView,
     private readonly hooks: RegionHooks,
-    private readonly scheduler: Scheduler,
-    private readonly onLost: (error: unknown) => void,
+    private readonly recording: Pick<Recording, 'add' | 'has'>,
   ) {
     this.stream = streamOf('region', region);
   }
@@ -85,20 +84,18 @@ export class RegionService {
   /** Sealed when it is called; recorded when it resolves, or later when the ledger can. */
   async seal(context: CommandContext): Promise<void> {
     this.#close();
-    await this.#recordSealed(context, 0);
+    const { actor, commandId } = context;
+    const act = { act: 'seal', tenant: null, actor, commandId };
+    await this.#recordSealed(context).catch(() => {
+      if (this.recording.has('seal')) return;
+      this.recording.add('seal', act, () => this.#recordSealed(context));
+    });
   }
 
-  /** Until it is recorded; lost with the process, and when the region was unsealed meanwhile. */
-  async #recordSealed(context: CommandContext, attempt: number): Promise<void> {
-    try {
-      if (!this.seals.sealed) throw new KcmError('wrong_state', 'The region was unsealed again.');
-      await this.#run({ kind: 'RecordSealed', boot: this.boot }, context);
-    } catch (error) {
-      if (!(error instanceof KcmError) || error.code !== 'ledger_unavailable')
-        return this.onLost(error);
-      const ms = Math.min(LIMITS.retryMsMax, LIMITS.retryMsMin * 2 ** Math.min(attempt, 16));
-      this.scheduler.after(ms, () => void this.#recordSealed(context, attempt + 1));
-    }
+  /** @throws wrong_state when the region was unsealed meanwhile: a later record would be untrue */
+  async #recordSealed(context: CommandContext): Promise<void> {
+    if (!this.seals.sealed) throw new KcmError('wrong_state', 'The region was unsealed again.');
+    await this.#run({ kind: 'RecordSealed', boot: this.boot }, context);
   }
 
   record(command: RegionCommand, context: CommandContext): Promise<Handled<EventOf<'region'>>> {

@@ -13,7 +13,10 @@ export const ERASURE_COPIES = 1;
 /** A step that is done this often, and stands, does not bring about what takes it off. */
 const RUNS_MAX = 2;
 
-type Parts = Pick<Composition, 'seals' | 'states' | 'runner' | 'host' | 'oidc' | 'core'>;
+type Parts = Pick<
+  Composition,
+  'seals' | 'states' | 'runner' | 'host' | 'oidc' | 'core' | 'recording'
+>;
 const degraded = (dependency: string, code: string, detail: string, next: string): Reason => ({
   dependency,
   level: 'degraded',
@@ -41,6 +44,7 @@ export function watchHealth(
     health.add(name, () => (parts.seals.sealed ? [] : check()));
   health.add('seal', () => sealReasons(parts));
   health.add('ledger', () => ledgerReasons(ledger));
+  health.add('acts', () => unrecordedReasons(parts));
   health.add('read-models', () => foldReasons(parts));
   health.add('ledger', () => lagReasons(parts, lags), UNREADABLE);
   unsealed('processes', () => stuckReasons(parts));
@@ -56,6 +60,19 @@ export function watchHealth(
       'keep a second copy of erasure.db for a few days only (docs/running.md)',
     ),
   ]);
+}
+
+/** They act, and a restart would lift them in silence. */
+function unrecordedReasons({ recording: { pending } }: Parts): Reason[] {
+  if (pending === 0) return [];
+  return [
+    degraded(
+      'ledger',
+      'acts_unrecorded',
+      `${pending} locks, seals or words of keystores act and are not recorded`,
+      'do not restart before they are: they end with this process; the log names who took each',
+    ),
+  ];
 }
 
 function sealReasons({ seals, states }: Parts): Reason[] {

@@ -27,12 +27,13 @@ describe('What is told of readiness', () => {
   let enrolled: object[];
   let trouble: AppendTrouble | null;
   let unreadable: Error | null;
+  let pending: number;
   let failures: [string, unknown][];
   beforeEach(() => {
     fold = { name: 'audit', position: at(9), state: 'live' };
     core = { name: 'core-view', position: at(9), state: 'live' };
     [standing, occurredMsAgo, disturbed, enrolled] = [[], 0, null, []];
-    [trouble, unreadable, failures] = [null, null, []];
+    [trouble, unreadable, failures, pending] = [null, null, [], 0];
   });
 
   const reasons = async (): Promise<readonly Reason[]> => {
@@ -54,6 +55,7 @@ describe('What is told of readiness', () => {
       runner: { health: () => [fold] },
       host: { health: () => [], standing: () => standing },
       oidc: null,
+      recording: { pending },
       core: {
         edgesConnected: 0,
         keys: { authority: { standing: () => nothing }, clockDisturbedMsAgo: disturbed },
@@ -64,6 +66,18 @@ describe('What is told of readiness', () => {
     const report = await health.report();
     return report.reasons.filter(({ code }) => code !== 'one_copy');
   };
+
+  it('of acts that no record shows says not to restart', async () => {
+    pending = 2;
+    expect(await reasons()).toMatchObject([
+      {
+        dependency: 'ledger',
+        level: 'degraded',
+        code: 'acts_unrecorded',
+        next: expect.stringContaining('do not restart') as string,
+      },
+    ]);
+  });
 
   it('is nothing when nothing is wrong', async () => {
     expect(await reasons()).toEqual([]);

@@ -27,6 +27,11 @@ export function watchMetrics(metrics: Metrics, about: About): void {
     'Age of the oldest write to the ledger that is under way; 0: none is.',
     () => ledger.oldestMs() / 1000,
   );
+  metrics.gauge(
+    'kcm_acts_unrecorded',
+    'Locks, seals and words of keystores that act and are not recorded.',
+    () => parts.recording.pending,
+  );
   metrics.gauge('kcm_erasure_copies', 'Copies of the erasure store.', () => ERASURE_COPIES);
   const { refusals } = parts;
   metrics.total(

@@ -1,13 +1,4 @@
-import {
-  type Code,
-  commandIdOf,
-  fullJitterMs,
-  KcmError,
-  LIMITS,
-  type Random,
-  type Scheduler,
-  streamOf,
-} from '@kcm/kernel';
+import { type Code, commandIdOf, isUndecided, type Recording, streamOf } from '@kcm/kernel';
 import { providerDenials } from './access-gate.js';
 import type { CoreView } from '../core-view.js';
 import type { ActContext, CustodyAct, RecordAct } from '../record-act.js';
@@ -18,15 +9,13 @@ export interface Observation {
   readonly callId: string;
   readonly providerRequestId: string | null;
 }
-type Job = () => Promise<void>;
 /** The call, and the trace that it was part of. */
 type Occasion = Pick<ActContext, 'traceparent'> & { readonly callId: string };
 
 export interface AccessRecorderDeps {
   readonly record: RecordAct;
   readonly view: Pick<CoreView, 'access'>;
-  readonly scheduler: Scheduler;
-  readonly random: Random;
+  readonly recording: Pick<Recording, 'add' | 'has'>;
 }
 
 /**
@@ -35,10 +24,8 @@ export interface AccessRecorderDeps {
  * harmless, each act has one command id.
  */
 export class AccessRecorder {
-  readonly #queues = new Map<string, Job[]>();
   /** Locks that this process took and that the view may not show yet. */
   readonly #taken = new Map<string, Set<string>>();
-  #stopped = false;
 
   constructor(private readonly deps: AccessRecorderDeps) {}
 
@@ -47,7 +34,7 @@ export class AccessRecorder {
     const lock = `rev-${callId}`;
     const of = { callId, traceparent };
     this.#locksOf(tenant).add(lock);
-    this.#enqueue(tenant, async () => {
+    this.#enqueue(tenant, callId, 'denied', async () => {
       const command = {
         kind: 'TakeLock',
         lock,
@@ -69,8 +56,9 @@ export class AccessRecorder {
   }
 
   indeterminate(tenant: string, seen: Observation, code: Code, traceparent?: string): void {
-    this.#enqueue(tenant, () =>
-      this.#rootKey(tenant, { callId: seen.callId, traceparent }, 'indeterminate', {
+    const of = { callId: seen.callId, traceparent };
+    this.#enqueue(tenant, seen.callId, 'indeterminate', () =>
+      this.#rootKey(tenant, of, 'indeterminate', {
         kind: 'RecordIndeterminate',
         code,
         ...seen,
@@ -81,7 +69,7 @@ export class AccessRecorder {
   /** `done` runs once the release is durable: access comes back after its record, never before. */
   restored(tenant: string, seen: Observation, done: () => void, traceparent?: string): void {
     const of = { callId: seen.callId, traceparent };
-    this.#enqueue(tenant, async () => {
+    this.#enqueue(tenant, seen.callId, 'restored', async () => {
       const locks = this.#locksOf(tenant);
       for (const { lock } of providerDenials(this.deps.view.access(tenant))) locks.add(lock);
       for (const lock of locks) {
@@ -101,14 +89,7 @@ export class AccessRecorder {
 
   /** True while something about this tenant is not recorded yet. */
   pending(tenant: string): boolean {
-    return this.#queues.has(tenant);
-  }
-
-  /** For a process that has been replaced or ends; a mere seal lets it go on. */
-  stop(): void {
-    this.#stopped = true;
-    this.#queues.clear();
-    this.#taken.clear();
+    return this.deps.recording.has(queueOf(tenant));
   }
 
   #rootKey(
@@ -135,35 +116,14 @@ export class AccessRecorder {
     try {
       await this.deps.record(act, context);
     } catch (error) {
-      if (!(error instanceof KcmError) || TROUBLE.has(error.code)) throw error;
+      if (isUndecided(error)) throw error;
     }
   }
 
-  #enqueue(tenant: string, job: Job): void {
-    if (this.#stopped) return;
-    const queue = this.#queues.get(tenant);
-    if (queue !== undefined) {
-      queue.push(job);
-      return;
-    }
-    const fresh = [job];
-    this.#queues.set(tenant, fresh);
-    void this.#run(tenant, fresh, 0);
-  }
-
-  async #run(tenant: string, queue: Job[], attempt: number): Promise<void> {
-    while (queue.length > 0 && this.#queues.get(tenant) === queue) {
-      try {
-        await queue[0]!();
-        queue.shift();
-      } catch {
-        const { retryMsMin, retryMsMax } = LIMITS;
-        const ms = fullJitterMs(this.deps.random, attempt, retryMsMin, retryMsMax);
-        this.deps.scheduler.after(ms, () => void this.#run(tenant, queue, attempt + 1));
-        return;
-      }
-    }
-    if (this.#queues.get(tenant) === queue) this.#queues.delete(tenant);
+  #enqueue(tenant: string, callId: string, verb: string, record: () => Promise<void>): void {
+    const commandId = commandIdOf(['custody', 'rootkeys', verb, tenant, callId]);
+    const act = { act: `keystore ${verb}`, tenant, actor: 'keystore', commandId };
+    this.deps.recording.add(queueOf(tenant), act, record);
   }
 
   #locksOf(tenant: string): Set<string> {
@@ -176,9 +136,4 @@ export class AccessRecorder {
   }
 }
 
-const TROUBLE: ReadonlySet<string> = new Set([
-  'ledger_unavailable',
-  'revision_conflict',
-  'sealed',
-  'internal',
-]);
+const queueOf = (tenant: string): string => `keystore ${tenant}`;
