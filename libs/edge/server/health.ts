@@ -1,16 +1,5 @@
-/** One thing that is not as it should be; the same form as Core's. */
-export interface Reason {
-  readonly dependency: 'core' | 'memory' | 'clock';
-  readonly level: 'unavailable' | 'degraded';
-  /** Stable, for a program. */
-  readonly code: string;
-  readonly detail: string;
-  readonly next: string;
-}
-export interface HealthReport {
-  readonly status: 'ready' | 'degraded' | 'unavailable';
-  readonly reasons: readonly Reason[];
-}
+import { type HealthReport, healthReport, type Reason } from '@kcm/kernel';
+
 export interface EdgeStanding {
   readonly connected: boolean;
   readonly leases: number;
@@ -50,6 +39,5 @@ export function healthOf(standing: EdgeStanding): HealthReport {
       detail: 'the wall clock jumped, or this process stood still: leases were ended early',
       next: 'they are asked for anew; if it comes again look at time synchronisation and load',
     });
-  const down = reasons.some(({ level }) => level === 'unavailable');
-  return { status: down ? 'unavailable' : reasons.length > 0 ? 'degraded' : 'ready', reasons };
+  return healthReport(reasons);
 }

@@ -17,9 +17,6 @@ export interface EdgeFigures {
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [number, Labels];
 
-/** Prometheus text exposition format 0.0.4. */
-export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-
 /** The Edge's figures, for all its services together; no tenant and no caller has a label. */
 export function metricsText(figures: EdgeFigures): string {
   const { edge, region, operations, leases } = figures;
