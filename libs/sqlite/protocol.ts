@@ -60,5 +60,10 @@ export type Reply =
    * A job's cells: 0, then changes and rowid of each statement · 1, statement, SQLite's extended
    * result code or -1, message · 2, statement, message.
    */
-  | { readonly kind: 'done'; readonly cells: readonly (number | string)[] }
+  | {
+      readonly kind: 'done';
+      readonly cells: readonly (number | string)[];
+      /** How many jobs the transaction kept; 0: nothing was committed. */
+      readonly kept: number;
+    }
   | { readonly kind: 'failed'; readonly failure: Failure; readonly detail: string };

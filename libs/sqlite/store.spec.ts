@@ -64,6 +64,15 @@ describe('SqliteStore', () => {
     expect(names(await open())).toEqual(['a', 'b']);
   });
 
+  it('tells of what was committed: of no transaction that kept nothing, of no job that was refused', async () => {
+    const committed: number[] = [];
+    const store = await open({ onCommit: (jobs) => committed.push(jobs) });
+    await store.write([insert('a')]);
+    await expect(store.write([insert('a')])).rejects.toThrow(WriteRefused);
+    await Promise.allSettled([store.write([insert('b')]), store.write([insert('a')])]);
+    expect(committed).toEqual([1, 1]);
+  });
+
   it('rolls back only the job that was refused, of those that share a transaction', async () => {
     const store = await open();
     const settled = await Promise.allSettled([

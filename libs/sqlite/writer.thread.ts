@@ -270,11 +270,13 @@ function runJobs(
   return kept;
 }
 
+type Done = Extract<Reply, { kind: 'done' }>;
+
 /**
  * One transaction. A refused job rolls back itself only: mostly it has written nothing; where it
  * has, the batch is run again with a savepoint a job (which costs more than the insert it guards).
  */
-function runBatch(jobs: number, cells: readonly Cell[]): (number | string)[] {
+function runBatch(jobs: number, cells: readonly Cell[]): Pick<Done, 'cells' | 'kept'> {
   const connection = connected();
   let out: (number | string)[] = [];
   let committing = false;
@@ -289,11 +291,11 @@ function runBatch(jobs: number, cells: readonly Cell[]): (number | string)[] {
     }
     if (kept === null || kept === 0) {
       connection.rollback.run();
-      return out;
+      return { cells: out, kept: 0 };
     }
     committing = true;
     connection.commit.run();
-    return out;
+    return { cells: out, kept };
   } catch (error) {
     const failed = failureOf(error, committing);
     if (failed.failure !== 'lost') abandon();
@@ -305,14 +307,14 @@ function answer(request: Exclude<Request, { kind: 'close' }>): Reply {
   try {
     if (request.kind === 'truncate') {
       connected().truncateLog();
-      return { kind: 'done', cells: [] };
+      return { kind: 'done', cells: [], kept: 0 };
     }
     if (request.forget) {
       texts.length = 0;
       current?.prepared.clear();
     }
     texts.push(...request.texts);
-    return { kind: 'done', cells: runBatch(request.jobs, request.cells) };
+    return { kind: 'done', ...runBatch(request.jobs, request.cells) };
   } catch (error) {
     const { failure, message } = failureOf(error, false);
     if (failure !== 'lost' && !(error instanceof Failed)) abandon();

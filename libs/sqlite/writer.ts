@@ -37,7 +37,7 @@ interface Control {
   readonly reject: (error: Error) => void;
 }
 type Waiting = Job | Control;
-/** A transaction was committed: so many jobs, `ms` from handing them over to their fsync. */
+/** A transaction was committed: so many jobs of it, `ms` from handing them over to their fsync. */
 export type OnCommit = (jobs: number, ms: number) => void;
 /** A sync failed or the thread ended: nothing is written any more before a new start. */
 export type OnLost = (error: StoreLost) => void;
@@ -187,7 +187,7 @@ export class Writer {
     if (reply.kind === 'failed')
       for (const { reject } of flying) reject(errorOf(this.file, reply.failure, reply.detail));
     else if (reply.kind === 'done') {
-      if (flying.some(isJob)) this.onCommit(flying.length, performance.now() - this.#handedAt);
+      if (reply.kept > 0) this.onCommit(reply.kept, performance.now() - this.#handedAt);
       settleAll(flying, reply.cells);
     }
     this.#schedule();
