@@ -62,6 +62,13 @@ describe('The connections of a process', () => {
     expect(await times(server, 3)).toBe(2);
   });
 
+  it('are told of where there are few', () => {
+    expect(new ConnectionBudget(LIMITS.openFilesGood).reasons()).toEqual([]);
+    expect(new ConnectionBudget(1_024).reasons()).toMatchObject([
+      { level: 'degraded', code: 'open_files_low' },
+    ]);
+  });
+
   it('come out of what the system lets this process open', () => {
     expect(openFilesMax()).toBeGreaterThan(100);
   });

@@ -1,4 +1,5 @@
 import type { Server } from 'node:net';
+import type { Reason } from './health.js';
 import { LIMITS } from './limits.js';
 
 interface Door {
@@ -37,6 +38,20 @@ export class ConnectionBudget {
       });
       if (!room) socket.destroy();
     });
+  }
+
+  /** For readiness: with too few of them a door is full long before its own limit. */
+  reasons(): readonly Reason[] {
+    if (this.openFiles >= LIMITS.openFilesGood) return [];
+    return [
+      {
+        dependency: 'open-files',
+        level: 'degraded',
+        code: 'open_files_low',
+        detail: `the process may have ${this.openFiles} files open: connections beyond that are closed`,
+        next: `let it have ${LIMITS.openFilesGood} or more (ulimit -n, LimitNOFILE), and start it again`,
+      },
+    ];
   }
 
   /** Each other door has its share, taken or not. */

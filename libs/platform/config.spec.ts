@@ -124,6 +124,14 @@ describe('The configuration', () => {
     expect(wrongIn({ ...issuer, platform: true, tenant: 'acme' })).toEqual(['item 1.platform']);
   });
 
+  it('believes the proxies that are named, and refuses to believe everybody', () => {
+    const proxies = (text: string) => readConfig({ KCM_TRUSTED_PROXIES: text }).KCM_TRUSTED_PROXIES;
+    expect(readConfig({}).KCM_TRUSTED_PROXIES).toEqual([]);
+    expect(proxies('10.0.0.0/8, fd00::/8')).toEqual(['10.0.0.0/8', 'fd00::/8']);
+    for (const wrong of ['10.0.0.1', 'proxy', '0.0.0.0/0', '10.0.0.0/8,::/0'])
+      expect(() => proxies(wrong)).toThrow('KCM_TRUSTED_PROXIES: item ');
+  });
+
   it('serves plain HTTP on loopback only', () => {
     expect(refused({ KCM_BIND: '0.0.0.0' })).toEqual(['KCM_BIND custom']);
     expect(refused({ KCM_BIND: '0.0.0.0', KCM_TLS_CERT: 'c', KCM_TLS_KEY: 'k' })).toEqual([]);

@@ -9,6 +9,16 @@ const port = z.coerce.number().int().min(0).max(65_535);
 /** Requests a second; 0: no limit. */
 const rate = z.coerce.number().int().min(0).max(1_000_000);
 const cidr = z.string().refine((text) => ipaddr.isValidCIDR(text), 'is not a CIDR');
+const cidrs = z
+  .string()
+  .optional()
+  .transform((text) =>
+    (text ?? '')
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  );
+const narrow = cidr.refine((text) => !text.endsWith('/0'), 'is everybody: name the proxies');
 const engine = (only: string) =>
   z
     .literal(only, `only ${only} is built in this release`)
@@ -65,11 +75,8 @@ const schema = z.object({
     .transform((list) => list ?? []),
   KCM_RATE_LIMIT: rate.default(1_000),
   KCM_RATE_LIMIT_ANONYMOUS: rate.default(200),
-  KCM_EGRESS_ALLOW: z
-    .string()
-    .optional()
-    .transform((text) => (text ?? '').split(',').filter(Boolean))
-    .pipe(z.array(cidr)),
+  KCM_TRUSTED_PROXIES: cidrs.pipe(z.array(narrow)),
+  KCM_EGRESS_ALLOW: cidrs.pipe(z.array(cidr)),
   KCM_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
   KCM_LEDGER: engine('sqlite:'),
   KCM_READ_MODELS: engine('sqlite:'),

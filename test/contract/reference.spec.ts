@@ -1,3 +1,4 @@
+import type { Answer } from '../support/http.js';
 import { removeFolder, scratchFolder, Server } from '../support/server.js';
 
 interface Operation {
@@ -59,6 +60,27 @@ describe('The reference page', () => {
       'application/javascript; charset=utf-8',
     ]);
     expect((await script.text()).length).toBeGreaterThan(1_000_000);
+  });
+
+  it('sends its script small, and not again to who has it', async () => {
+    const path = '/docs/js/scalar.js';
+    const asked = { 'accept-encoding': 'br, gzip' };
+    const packed = await server.ask('GET', path, { headers: asked });
+    expect(packed.headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+    const plain = await server.ask('GET', path, { headers: { 'accept-encoding': 'gzip;q=0' } });
+    expect(plain.headers['content-encoding']).toBeUndefined();
+    const bytes = ({ headers }: Answer) => Number(headers['content-length']);
+    expect(bytes(packed)).toBeLessThan(bytes(plain) / 2);
+    const unpacked = await fetch(`${server.url}${path}`, { headers: asked });
+    expect(await unpacked.text()).toBe(plain.text);
+    const tag = String(packed.headers.etag);
+    const again = await server.ask('GET', path, { headers: { 'if-none-match': tag } });
+    expect([again.status, again.text, again.headers.etag]).toEqual([304, '', tag]);
+  });
+
+  it('refuses a Host that is none by name', async () => {
+    const answer = await server.ask('GET', '/docs/', { headers: { host: '[' } });
+    expect([answer.status, answer.body['code']]).toEqual([400, 'invalid_request']);
   });
 
   it('may run no script but those two, and fetch, load or send nothing anywhere else', async () => {

@@ -1,4 +1,4 @@
-import { type Clock, LIMITS, type Reason } from '@kcm/kernel';
+import { connectionBudget, type Clock, LIMITS, type Reason } from '@kcm/kernel';
 import type { WatchedLedger } from '@kcm/ledger';
 import type { Health, Silence } from '@kcm/platform';
 import type { Composition } from '../composition.js';
@@ -45,6 +45,7 @@ export function watchHealth(
   health.add('seal', () => sealReasons(parts));
   health.add('ledger', () => ledgerReasons(ledger));
   health.add('acts', () => unrecordedReasons(parts));
+  health.add('open-files', () => connectionBudget().reasons());
   health.add('read-models', () => foldReasons(parts));
   health.add('ledger', () => lagReasons(parts, lags), UNREADABLE);
   unsealed('processes', () => stuckReasons(parts));

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { LIMITS } from '@kcm/kernel';
+import { connectionBudget, LIMITS } from '@kcm/kernel';
 import { Framer, Tag } from '../codec/index.js';
 import { KMIP_PROTOCOL, PUSH_PROTOCOL } from '../profile/index.js';
 import {
@@ -68,7 +68,7 @@ export class KmipServer implements AsyncDisposable {
       // A resumed session would skip the look at the certificate.
       sessionTimeout: 1,
     });
-    this.#server.maxConnections = options.connectionsMax ?? LIMITS.kmipConnectionsMax;
+    connectionBudget().guard(this.#server, options.connectionsMax ?? LIMITS.kmipConnectionsMax);
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));

@@ -1,6 +1,9 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { Reflector } from '@nestjs/core';
 import type { Route } from '../http/access.js';
-import { authorize } from './auth.guard.js';
+import { AuthGuard, authorize } from './auth.guard.js';
 import type { Principal, Role } from './principal.js';
+import { RateLimiter } from './rate-limiter.js';
 
 const route = (...roles: readonly Role[]): Route => ({
   method: 'GET',
@@ -47,5 +50,41 @@ describe('Who may', () => {
     expect(code(() => authorize(tenants, both, 'acme'))).toBe('forbidden');
     expect(code(() => authorize(platforms, both, 'acme'))).toBe('forbidden');
     expect(code(() => authorize(principal(null, 'platform-operator'), both, 'acme'))).toBeNull();
+  });
+});
+
+describe('A token that was refused a moment ago', () => {
+  it('pays for itself before it is looked at again, and gets in once it is good', async () => {
+    const clock = { monotonicMs: () => 0, wallMs: () => 0, bootMs: () => 0 };
+    let looked = 0;
+    let good = false;
+    const authenticator = {
+      authenticate: async () => {
+        looked += 1;
+        return good ? principal('acme', 'auditor') : null;
+      },
+    };
+    const limiter = new RateLimiter({ principal: 0, anonymous: 1 }, clock);
+    const reflector = { get: () => route('auditor') } as unknown as Reflector;
+    const seal = { sealed: () => false };
+    const guard = new AuthGuard(reflector, authenticator, seal, limiter, clock);
+    const ask = async (token: string, ip = '192.0.2.1'): Promise<string> => {
+      const request = { headers: { authorization: `Bearer ${token}` }, params: {}, kcm: {}, ip };
+      const http = { getRequest: () => request, getResponse: () => ({ header: () => undefined }) };
+      const context = { switchToHttp: () => http, getHandler: () => null };
+      return guard.canActivate(context as unknown as ExecutionContext).then(
+        () => 'in',
+        (error: { code: string }) => error.code,
+      );
+    };
+    const five = async () => Promise.all(Array.from({ length: 5 }, () => ask('made-up')));
+    expect(new Set(await five())).toEqual(new Set(['unauthenticated']));
+    expect([new Set(await five()), looked]).toEqual([new Set(['rate_limited']), 5]);
+    // Somebody of the same address whom nobody has refused yet is looked at.
+    expect([await ask('another'), looked]).toEqual(['rate_limited', 6]);
+    good = true;
+    expect([await ask('somebody'), looked]).toEqual(['in', 7]);
+    expect([await ask('made-up'), looked]).toEqual(['rate_limited', 7]);
+    expect([await ask('made-up', '192.0.2.2'), looked]).toEqual(['in', 8]);
   });
 });

@@ -1,10 +1,12 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { KcmError } from '@kcm/kernel';
+import { type Clock, KcmError } from '@kcm/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ROUTE, type Route } from '../http/access.js';
+import { CLOCK } from '../tokens.js';
 import { Authenticator, isPlatformRole, type Principal, SealStatus } from './principal.js';
 import { RateLimiter } from './rate-limiter.js';
+import { RefusedTokens } from './refused-tokens.js';
 
 const ID = /^[A-Za-z0-9_-]{1,80}$/;
 /** Who watches is not shut out by who floods from the same address. */
@@ -22,12 +24,17 @@ function bearerOf(request: FastifyRequest): string | null {
  */
 @Injectable()
 export class AuthGuard implements CanActivate {
+  readonly #refused: RefusedTokens;
+
   constructor(
     @Inject(Reflector) private readonly reflector: Reflector,
     @Inject(Authenticator) private readonly authenticator: Authenticator,
     @Inject(SealStatus) private readonly seal: SealStatus,
     @Inject(RateLimiter) private readonly limiter: RateLimiter,
-  ) {}
+    @Inject(CLOCK) clock: Clock,
+  ) {
+    this.#refused = new RefusedTokens(() => clock.monotonicMs());
+  }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
@@ -57,12 +64,14 @@ export class AuthGuard implements CanActivate {
 
   private async principalOf(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
     const bearer = bearerOf(request);
+    const again = bearer === null || this.#refused.has(bearer);
+    // Before the work that the limit is to save; a token not seen yet may be somebody's.
+    if (again) this.limiter.anonymous(request.ip, reply);
     const principal = bearer === null ? null : await this.authenticator.authenticate(bearer);
-    if (principal === null) {
-      this.limiter.anonymous(request.ip, reply);
-      throw new KcmError('unauthenticated', 'A valid bearer token is needed.');
-    }
-    return principal;
+    if (principal !== null) return principal;
+    if (bearer !== null) this.#refused.add(bearer);
+    if (!again) this.limiter.anonymous(request.ip, reply);
+    throw new KcmError('unauthenticated', 'A valid bearer token is needed.');
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Clock, KcmError, LIMITS, TokenBucket } from '@kcm/kernel';
 import type { FastifyReply } from 'fastify';
-import ipaddr from 'ipaddr.js';
+import { networkOf } from '../http/network.js';
 
 /** Requests a second, sustained; 0: no limit. */
 export interface Rates {
@@ -9,15 +9,6 @@ export interface Rates {
   readonly anonymous: number;
 }
 type Kind = keyof Rates;
-
-/** An IPv6 network is one customer's, so that is what is limited; an IPv4 address stands alone. */
-function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address;
-  const parsed = ipaddr.process(address);
-  return parsed instanceof ipaddr.IPv6
-    ? parsed.parts.slice(0, 4).join(':')
-    : parsed.toNormalizedString();
-}
 
 /** One bucket of requests for each principal, and for each address of those who are nobody. */
 export class RateLimiter {

@@ -5,9 +5,9 @@ import { limitConnections } from './connections.js';
 describe('Connections', () => {
   let server: Server;
   const sockets: Socket[] = [];
-  const listen = async (max: number, perPeerMax: number): Promise<void> => {
+  const listen = async (max: number, perNetworkMax: number, proxy = ''): Promise<void> => {
     server = createServer();
-    limitConnections(server, max, perPeerMax);
+    limitConnections(server, { max, perNetworkMax, many: (address) => address === proxy });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   };
   /** Whether it is let in, which is known once the server had time to close it. */
@@ -32,6 +32,12 @@ describe('Connections', () => {
     sockets[0]!.destroy();
     await sleep(50);
     expect(await open('127.0.0.2')).toBe(true);
+  });
+
+  it('of a proxy are those of many', async () => {
+    await listen(100, 1, '127.0.0.2');
+    expect([await open('127.0.0.2'), await open('127.0.0.2')]).toEqual([true, true]);
+    expect([await open('127.0.0.3'), await open('127.0.0.3')]).toEqual([true, false]);
   });
 
   it('are limited in all', async () => {

@@ -1,23 +1,34 @@
-import { LIMITS } from '@kcm/kernel';
+import { connectionBudget, LIMITS } from '@kcm/kernel';
 import type { Server } from 'node:net';
+import { networkOf } from './network.js';
 
-/** How many connections there may be; one peer leaves room for the others. */
-export function limitConnections(
-  server: Server,
-  max = LIMITS.httpConnectionsMax as number,
-  perPeerMax = LIMITS.httpConnectionsPerPeerMax as number,
-): void {
-  const peers = new Map<string, number>();
-  server.maxConnections = max;
+interface Limits {
+  readonly max: number;
+  readonly perNetworkMax: number;
+  /** Its connections are those of many: the limit of one network is not its own. */
+  readonly many: (address: string) => boolean;
+}
+const USUAL: Limits = {
+  max: LIMITS.httpConnectionsMax,
+  perNetworkMax: LIMITS.httpConnectionsPerPeerMax,
+  many: () => false,
+};
+
+/** How many connections there may be; one network leaves room for the others. */
+export function limitConnections(server: Server, given: Partial<Limits> = {}): void {
+  const { max, perNetworkMax, many } = { ...USUAL, ...given };
+  const networks = new Map<string, number>();
+  connectionBudget().guard(server, max);
   server.on('connection', (socket) => {
-    const peer = socket.remoteAddress ?? '';
-    const count = (peers.get(peer) ?? 0) + 1;
-    peers.set(peer, count);
+    const address = socket.remoteAddress ?? '';
+    const network = networkOf(address);
+    const count = (networks.get(network) ?? 0) + 1;
+    networks.set(network, count);
     socket.once('close', () => {
-      const left = peers.get(peer)! - 1;
-      if (left === 0) peers.delete(peer);
-      else peers.set(peer, left);
+      const left = networks.get(network)! - 1;
+      if (left === 0) networks.delete(network);
+      else networks.set(network, left);
     });
-    if (count > perPeerMax) socket.destroy();
+    if (count > perNetworkMax && !many(address)) socket.destroy();
   });
 }

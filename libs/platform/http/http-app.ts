@@ -16,12 +16,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { ClientErrors } from './client-errors.js';
+import { RateLimiter } from '../auth/rate-limiter.js';
 import type { Config } from '../config.js';
 import { traceRequests } from './http-trace.js';
 import { limitConnections } from './connections.js';
 import { correlated } from './correlation.js';
 import { acceptJsonAlone } from './json-body.js';
 import { Methods } from './methods.js';
+import { among } from './network.js';
 import type { Answered } from '../metrics/index.js';
 import { ProblemFilter, sendProblem, toKcmError } from './problem.filter.js';
 import { problemStatusOf } from './problem.js';
@@ -120,6 +122,7 @@ export async function createHttpApp(
           },
         };
   const clientErrors = new ClientErrors();
+  const proxies = among(config.KCM_TRUSTED_PROXIES);
   /** Of what never becomes a request with a response that could be observed. */
   const tellRefused = (correlationId: string, code: Code): void => {
     const status = problemStatusOf(code, null);
@@ -132,6 +135,8 @@ export async function createHttpApp(
     connectionTimeout: LIMITS.httpSilenceMsMax,
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: 'idle',
+    // Of `X-Forwarded-For` the last hop that is none of them: what stands before it anybody wrote.
+    trustProxy: (address) => proxies(address),
     // A path that cannot be decoded or is too long is refused before any hook or route.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       openScope(request, reply, random);
@@ -148,21 +153,26 @@ export async function createHttpApp(
   });
   const server = adapter.getInstance();
   clientErrors.watch(server.server);
-  limitConnections(server.server);
+  limitConnections(server.server, { many: proxies });
   observe(server, random, logger, onAnswered);
   if (tracer.on) traceRequests(server, tracer);
   acceptJsonAlone(server);
   // Only here: what serves no HTTP of ours does without its megabytes.
-  await (await import('../openapi/reference.js')).serveReference(server);
+  const { serveReference } = await import('../openapi/reference.js');
+  await serveReference(server, ({ ip }, reply) => app.get(RateLimiter).anonymous(ip, reply));
   server.addHook('preClose', (done) => {
     setTimeout(() => server.server.closeAllConnections(), STOP_GRACE_MS).unref();
     done();
   });
-  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
-    logger: nestLogger(logger),
-    abortOnError: false,
-    bodyParser: false,
-  });
+  const app: NestFastifyApplication = await NestFactory.create<NestFastifyApplication>(
+    module,
+    adapter,
+    {
+      logger: nestLogger(logger),
+      abortOnError: false,
+      bodyParser: false,
+    },
+  );
   app.useGlobalFilters(new ProblemFilter(app.get(Refusals), logger, methodsOf(app)));
   return app;
 }

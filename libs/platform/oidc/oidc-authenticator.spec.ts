@@ -67,6 +67,32 @@ describe('A person of an OIDC issuer', () => {
     expect(none!.roles.size).toBe(0);
   });
 
+  it('refused again and again is a line of the log once in a while, which says how often', async () => {
+    const lines: object[] = [];
+    let now = 0;
+    const authenticator = new OidcAuthenticator(
+      [issuerSettings.parse({ issuer, audience: 'openkcm', roleMap: {} })],
+      {
+        subjects: { opaque: (_, subject) => Promise.resolve(subject) },
+        clock: { ...systemClock, wallMs: () => systemClock.wallMs(), monotonicMs: () => now },
+        scheduler: systemScheduler,
+        logger: pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as object) }),
+        read: () => Promise.resolve(keys as never),
+      },
+    );
+    const [other, old] = [await sign({ aud: 'other' }), await sign({ exp: 1 })];
+    for (let n = 0; n < 5; n += 1) expect(await authenticator.authenticate(other)).toBeNull();
+    await authenticator.authenticate(old);
+    now = 10_000;
+    await authenticator.authenticate(other);
+    const aud = 'ERR_JWT_CLAIM_VALIDATION_FAILED: aud';
+    expect(lines).toMatchObject([
+      { reason: aud },
+      { reason: 'ERR_JWT_EXPIRED: exp' },
+      { reason: aud, untold: 4 },
+    ]);
+  });
+
   describe('whose issuer publishes more than it should', () => {
     const claims = { tenant: 'acme', iss: issuer, aud: 'openkcm', sub: 'anna' };
     const signed = (header: JWTHeaderParameters, key: CryptoKey | Uint8Array) =>

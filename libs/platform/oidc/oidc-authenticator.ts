@@ -22,11 +22,15 @@ interface Known {
 /** Access tokens (RFC 9068 §2.1) and JWTs that do not say what they are for. */
 const TYPES: readonly (string | undefined)[] = ['at+jwt', 'jwt', undefined];
 
+const REFUSED_AGAIN_MS = 10_000;
+
 /** People of the configured OIDC issuers: JWTs that their published keys verify. */
 export class OidcAuthenticator implements Authenticator {
   readonly #issuers: ReadonlyMap<string, Known>;
   /** Tenants with issuers of their own: nobody else names their people. */
   readonly #ownIssuers: ReadonlySet<string | undefined>;
+  /** When a refusal was in the log last, by issuer and reason, and how many were not since. */
+  readonly #told = new Map<string, { readonly at: number; readonly untold: number }>();
 
   constructor(
     issuers: readonly OidcIssuer[],
@@ -70,12 +74,23 @@ export class OidcAuthenticator implements Authenticator {
     const known = issuer === undefined ? undefined : this.#issuers.get(issuer);
     if (known === undefined) return null;
     const speaker = await this.#speaker(bearer, known).catch((error: unknown) => {
-      const refusal = { issuer: known.settings.issuer, reason: reasonOf(error) };
-      this.deps.logger.info(refusal, 'a token was refused');
+      this.#tellRefused(known.settings.issuer, reasonOf(error));
       return null;
     });
     if (speaker === null) return null;
     return { ...speaker, actor: await this.deps.subjects.opaque(speaker.tenant, speaker.subject) };
+  }
+
+  /** Whoever sends one after the other has a line of the log once in a while. */
+  #tellRefused(issuer: string, reason: string): void {
+    const key = `${issuer} ${reason}`;
+    const now = this.deps.clock.monotonicMs();
+    const { at, untold } = this.#told.get(key) ?? { at: Number.NEGATIVE_INFINITY, untold: 0 };
+    const tell = now - at >= REFUSED_AGAIN_MS;
+    this.#told.set(key, tell ? { at: now, untold: 0 } : { at, untold: untold + 1 });
+    if (!tell) return;
+    const more = untold > 0 ? { untold } : {};
+    this.deps.logger.info({ issuer, reason, ...more }, 'a token was refused');
   }
 
   async #speaker(bearer: string, { settings, keys }: Known) {
