@@ -1,4 +1,4 @@
-import { Refused, type ProblemBody, Unreachable } from './failures.js';
+import { Refused, repeatable, type ProblemBody, Unreachable } from './failures.js';
 import { type ServerSent, serverSentEvents } from './server-sent-events.js';
 import type { Settings } from './settings.js';
 
@@ -20,7 +20,11 @@ export class Client {
   /** Id of the operation that an answer of 202 named: the work goes on. */
   pending: string | null = null;
 
-  constructor(private readonly settings: Settings) {}
+  /** @param key makes what it sends one command, however often it is sent; null: of no command */
+  constructor(
+    private readonly settings: Settings,
+    private readonly key: string | null = null,
+  ) {}
 
   get<T>(path: string, query: Query = {}): Promise<T> {
     return this.#send<T>('GET', path + queryText(query), undefined);
@@ -91,19 +95,27 @@ export class Client {
   }
 
   async #send<T>(method: string, path: string, body: object | undefined): Promise<T> {
-    const token = () => ({ authorization: `Bearer ${this.settings.token()}` });
-    return this.#read<T>(await this.#fetch(method, path, body, token));
+    const key = method === 'GET' ? null : this.key;
+    const head = () => ({
+      authorization: `Bearer ${this.settings.token()}`,
+      ...(key === null ? {} : { 'idempotency-key': key }),
+    });
+    try {
+      return this.#read<T>(await this.#fetch(method, path, body, head));
+    } catch (error) {
+      throw key === null ? error : repeatable(error, key);
+    }
   }
 
   async #fetch(
     method: string,
     path: string,
     body: object | undefined,
-    token: () => Record<string, string>,
+    head: () => Record<string, string>,
   ): Promise<Answer> {
     // The address first: where no server runs, a token that is missing is not what is wrong.
     const url = `${this.settings.url()}${path}`;
-    const headers = token();
+    const headers = head();
     try {
       const response = await fetch(url, {
         method,

@@ -6,13 +6,23 @@ export class UsageError extends Error {}
 
 /** Nobody answers there: not started, stopped, or cut off in the middle of an answer. */
 export class Unreachable extends Error {
+  constructor(
+    message: string,
+    /** It may have come there all the same. */
+    readonly sent = false,
+  ) {
+    super(message);
+  }
+
   static at(where: string, cause: unknown): Unreachable {
     const code = (cause as { cause?: { code?: string } }).cause?.code ?? 'no answer';
     return new Unreachable(
       `${where} cannot be reached (${code}). Is it running? \`kcm doctor\` looks at what is here.`,
+      !UNSENT.has(code),
     );
   }
 }
+const UNSENT: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND']);
 
 export interface ProblemBody {
   readonly code: string;
@@ -85,6 +95,24 @@ const PASSING: ReadonlySet<string> = new Set([
 ]);
 export const passes = (error: unknown): boolean =>
   error instanceof Unreachable || (error instanceof Refused && PASSING.has(error.problem.code));
+
+/** After these nobody knows whether a command was taken, or a lock acts that is not recorded. */
+const UNDECIDED: ReadonlySet<string> = new Set([
+  'ledger_unavailable',
+  'read_model_behind',
+  'internal',
+]);
+
+/** What failed, with the words that send the same command again where that is of use. */
+export function repeatable(error: unknown, key: string): unknown {
+  const open =
+    error instanceof Refused
+      ? UNDECIDED.has(error.problem.code)
+      : error instanceof Unreachable && error.sent;
+  if (open && error instanceof Error)
+    error.message += `\nTo send it again as the same command: … --idempotency-key '${key}'`;
+  return error;
+}
 
 /** The server said no. */
 export class Refused extends Error {

@@ -1,4 +1,4 @@
-import { printableText } from '@kcm/kernel';
+import { printableText, systemRandom, uuidv4 } from '@kcm/kernel';
 import { type Command, Option } from 'commander';
 import { Client } from './client.js';
 import { EXIT, Refused, Unreachable, UsageError } from './failures.js';
@@ -44,10 +44,11 @@ export function declare<O extends object>(
   command.action(async (...given: unknown[]) => {
     const args = given.slice(0, -2) as string[];
     const options = command.optsWithGlobals<O & OutputMode & Waits>();
-    const { json, quiet, color, wait } = options;
+    const { json, quiet, color, wait, idempotencyKey } = options;
     if (!color) process.env['NO_COLOR'] = '1';
     const settings = readSettings(process.env);
-    const client = new Client(settings);
+    const key = changes.has(command) ? (idempotencyKey ?? uuidv4(systemRandom)) : null;
+    const client = new Client(settings, key);
     const progress = new Progress({ json, quiet });
     const run = { client, settings, progress, wait: wait === true };
     print(await action(run, options, ...args), { json, quiet });
@@ -61,7 +62,25 @@ export function declare<O extends object>(
 interface Waits {
   readonly color: boolean;
   readonly wait?: boolean;
+  readonly idempotencyKey?: string;
 }
+const changes = new WeakSet<Command>();
+
+/** As `declare`, of a command that changes something: it is one however often it is sent. */
+export const declareChange: typeof declare = (parent, words, about, build, action) =>
+  declare(
+    parent,
+    words,
+    about,
+    (c) => {
+      changes.add(c);
+      return build(c).option(
+        '--idempotency-key <key>',
+        'of an attempt before: sent again, it is the same command (default: a new one)',
+      );
+    },
+    action,
+  );
 
 /** @returns the exit code of a failure, having said what went wrong and what to do next */
 export function explain(error: unknown): number {

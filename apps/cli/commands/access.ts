@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { certificateRequest } from '../certificate-request.js';
 import { UsageError } from '../failures.js';
 import { type Issued, writeIdentity } from '../identity-files.js';
-import { declare } from '../program.js';
+import { declareChange } from '../program.js';
 import { wholeNumber } from '../whole-number.js';
 
 /** `90s`, `30m`, `1h`, `1d`, or seconds. */
@@ -15,7 +15,7 @@ function secondsOf(text: string): number {
 
 export function accessCommands(program: Command): void {
   const token = program.command('token').description('Access tokens of the local issuer');
-  declare<{ tenant?: string; role: string[]; subject: string; ttl?: string; json: boolean }>(
+  declareChange<{ tenant?: string; role: string[]; subject: string; ttl?: string; json: boolean }>(
     token,
     'create',
     {
@@ -42,7 +42,7 @@ export function accessCommands(program: Command): void {
     },
   );
   const pki = program.command('pki').description('Client certificates of the local authority');
-  declare<{ tenant: string; service: string; out: string; days?: string }>(
+  declareChange<{ tenant: string; service: string; out: string; days?: string }>(
     pki,
     'issue',
     {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { certificateRequest } from '../certificate-request.js';
 import { type Issued, writeIdentity } from '../identity-files.js';
-import { declare } from '../program.js';
+import { declare, declareChange } from '../program.js';
 
 export function edgeCommands(program: Command): void {
   const edge = program.command('edge').description('Edges');
-  declare<{ services: string; out: string }>(
+  declareChange<{ services: string; out: string }>(
     edge,
     'enrol <id>',
     {
@@ -30,7 +30,7 @@ export function edgeCommands(program: Command): void {
     (c) => c,
     ({ client }) => client.list('/v1/edges'),
   );
-  declare(
+  declareChange(
     edge,
     'revoke <id>',
     { summary: 'Revoke an Edge', example: 'edge revoke edge-1' },

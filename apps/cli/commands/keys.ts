@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { declare, longWork, type Run, withWait } from '../program.js';
+import { declare, declareChange, longWork, type Run, withWait } from '../program.js';
 import { type Key, untilRewrapped } from '../rewrap.js';
 import { ofTenant, tenantPath } from '../tenant-words.js';
 
@@ -30,7 +30,7 @@ export function keyCommands(program: Command): void {
     ofTenant,
     ({ client }, { tenant }, id) => client.get(tenantPath(tenant, 'keys', id)),
   );
-  declare<{ tenant: string }>(
+  declareChange<{ tenant: string }>(
     key,
     'rotate <id>',
     {

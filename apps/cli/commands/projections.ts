@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { declare } from '../program.js';
+import { declare, declareChange } from '../program.js';
 
 interface Projection {
   readonly name: string;
@@ -19,7 +19,7 @@ export function projectionCommands(program: Command): void {
       return json ? found : found.map(({ digest, ...others }) => ({ digest, ...others }));
     },
   );
-  declare(
+  declareChange(
     projection,
     'rebuild <name>',
     {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { declare, longWork, withWait } from '../program.js';
+import { declare, declareChange, longWork, withWait } from '../program.js';
 import { holdersHeard, type Revocation } from '../revocation.js';
 import { revocationWatchCommand } from './revocation-watch.js';
 import { ofTenant, tenantPath } from '../tenant-words.js';
@@ -14,7 +14,7 @@ interface Create {
 
 export function revocationCommands(program: Command): void {
   const revocation = program.command('revocation').description('Suspend, kill, release, shred');
-  declare<Create>(
+  declareChange<Create>(
     revocation,
     'create',
     {
@@ -57,7 +57,7 @@ export function revocationCommands(program: Command): void {
     ['release', 'Lift a suspend (not by who suspended)'],
     ['shred', 'Shred what a kill locked (not by who locked): nothing brings it back'],
   ] as const) {
-    declare<{ tenant: string }>(
+    declareChange<{ tenant: string }>(
       revocation,
       `${verb} <id>`,
       { summary, example: `revocation ${verb} … --tenant acme` },

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { showingProbe } from '../probe-steps.js';
-import { declare, longWork, type Run, withWait } from '../program.js';
+import { declare, declareChange, longWork, type Run, withWait } from '../program.js';
 import { pairs } from '../pairs.js';
 import { readObject } from '../read-file.js';
 import { ofTenant, tenantPath } from '../tenant-words.js';
@@ -26,7 +26,7 @@ function proved(run: Run, path: string, body: object): Promise<unknown> {
 
 export function rootKeyCommands(program: Command): void {
   const rootKey = program.command('rootkey').description("The customer's root keys");
-  declare<Connect>(
+  declareChange<Connect>(
     rootKey,
     'connect',
     {
@@ -71,7 +71,7 @@ export function rootKeyCommands(program: Command): void {
     ofTenant,
     ({ client }, { tenant }, id) => client.get(tenantPath(tenant, 'root-keys', id)),
   );
-  declare<{ tenant: string }>(
+  declareChange<{ tenant: string }>(
     rootKey,
     'probe <id>',
     { summary: 'Try it now, live', example: 'rootkey probe rk-… --tenant acme' },

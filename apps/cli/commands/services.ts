@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { declare, longWork, withWait } from '../program.js';
+import { declare, declareChange, longWork, withWait } from '../program.js';
 import { ofTenant, tenantPath } from '../tenant-words.js';
 
 export function serviceCommands(program: Command): void {
   const service = program.command('service').description('Services of a tenant');
-  declare<{ tenant: string }>(
+  declareChange<{ tenant: string }>(
     service,
     'map <id>',
     {
@@ -22,7 +22,7 @@ export function serviceCommands(program: Command): void {
     ofTenant,
     ({ client }, options) => client.list(tenantPath(options.tenant, 'services')),
   );
-  declare<{ tenant: string }>(
+  declareChange<{ tenant: string }>(
     service,
     'unmap <id>',
     { summary: 'Unmap a service; its keys stay', example: 'service unmap billing --tenant acme' },

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { UsageError } from '../failures.js';
-import { declare } from '../program.js';
+import { declare, declareChange } from '../program.js';
 import { readStdin } from '../stdin.js';
 import { wholeNumber } from '../whole-number.js';
 
@@ -29,7 +29,7 @@ export function sysCommands(program: Command): void {
       health: await client.report<object>('/readyz'),
     }),
   );
-  declare<{ shares: string; threshold: string }>(
+  declareChange<{ shares: string; threshold: string }>(
     program,
     'init',
     {
@@ -62,7 +62,7 @@ export function sysCommands(program: Command): void {
       return status;
     },
   );
-  declare(
+  declareChange(
     program,
     'seal',
     { summary: 'Seal at once: every key is forgotten', example: 'seal' },

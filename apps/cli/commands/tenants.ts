@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { declare } from '../program.js';
+import { declare, declareChange } from '../program.js';
 import { tenantPath } from '../tenant-words.js';
 import { wholeNumber } from '../whole-number.js';
 
@@ -32,7 +32,7 @@ function policyOf(options: PolicyOptions): object {
 
 export function tenantCommands(program: Command): void {
   const tenant = program.command('tenant').description('Tenants');
-  declare<PolicyOptions & { name?: string }>(
+  declareChange<PolicyOptions & { name?: string }>(
     tenant,
     'create <id>',
     { summary: 'Register a tenant', example: 'tenant create acme --name "Acme Bank"' },
@@ -59,7 +59,7 @@ export function tenantCommands(program: Command): void {
     ['block', "Block a tenant: the platform's own lock"],
     ['unblock', 'Lift the block'],
   ] as const) {
-    declare(
+    declareChange(
       tenant,
       `${verb} <id>`,
       { summary, example: `tenant ${verb} acme` },
@@ -67,7 +67,7 @@ export function tenantCommands(program: Command): void {
       ({ client }, _options, id) => client.post(tenantPath(id, verb)),
     );
   }
-  declare<PolicyOptions>(
+  declareChange<PolicyOptions>(
     tenant,
     'policy <id>',
     {
