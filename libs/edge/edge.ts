@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { privateKeyFromPem, Secret } from '@kcm/crypto';
 import {
+  connectionBudget,
   SERVICE_ID,
   KcmError,
   LeaseClock,
@@ -18,6 +19,7 @@ import { Acknowledger } from './core/acknowledger.js';
 import { EdgeApi } from './server/api.js';
 import { DataPlane } from './data-plane.js';
 import { assertSocketPath, EdgeServer, SERVER_LIMITS } from './server/edge-server.js';
+import { HeldBytes } from './server/held-bytes.js';
 import { GcWitness } from './leases/gc-witness.js';
 import { healthOf } from './server/health.js';
 import { KmipCore, type EdgeCredentials } from './core/kmip-core.js';
@@ -108,6 +110,7 @@ class Edge implements RunningEdge {
       wallMs,
     });
     const limits = { ...SERVER_LIMITS, ...options.serverLimits };
+    const held = new HeldBytes();
     this.#servers = Object.entries(this.sockets).map(([service, path]) => {
       const plane = new DataPlane(service, this.#keeper, this.#usage);
       const status = () => this.status(service);
@@ -121,7 +124,7 @@ class Edge implements RunningEdge {
         metrics: () => this.#metrics(),
         refusals: this.#refusals,
       });
-      return new EdgeServer(path, api, limits, now);
+      return new EdgeServer(path, api, limits, held, now);
     });
   }
 
@@ -260,6 +263,7 @@ class Edge implements RunningEdge {
       leases: this.#live().length,
       confirmsErasure: this.#witness.canConfirm,
       disturbed: disturbedAt !== null && this.#now() - disturbedAt < LIMITS.clockSuspicionMs,
+      machine: connectionBudget().reasons(),
     });
   }
 

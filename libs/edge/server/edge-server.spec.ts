@@ -9,6 +9,7 @@ import * as fc from 'fast-check';
 import { EdgeApi } from './api.js';
 import { DataPlane } from '../data-plane.js';
 import { assertSocketPath, EdgeServer, SERVER_LIMITS, type ServerLimits } from './edge-server.js';
+import { HeldBytes } from './held-bytes.js';
 import { GcWitness } from '../leases/gc-witness.js';
 import { LeaseKeeper } from '../leases/lease-keeper.js';
 import { RefusalCounts } from '../refusal-counts.js';
@@ -21,7 +22,7 @@ let server: EdgeServer;
 let aheadMs = 0;
 const now = (): number => systemClock.monotonicMs() + aheadMs;
 
-async function serve(limits: Partial<ServerLimits> = {}): Promise<void> {
+async function serve(limits: Partial<ServerLimits> = {}, held = new HeldBytes()): Promise<void> {
   const core = new FakeCore();
   core.add('acme', 'billing');
   const keeper = new LeaseKeeper({
@@ -44,7 +45,7 @@ async function serve(limits: Partial<ServerLimits> = {}): Promise<void> {
     metrics: () => '',
     refusals,
   });
-  server = new EdgeServer(path, api, { ...SERVER_LIMITS, ...limits }, now);
+  server = new EdgeServer(path, api, { ...SERVER_LIMITS, ...limits }, held, now);
   await server.listen();
 }
 beforeEach(async () => {
@@ -341,6 +342,31 @@ describe('Slow and idle connections', () => {
     deaf.destroy();
   });
 
+  it('of which all are half sent keep no more than so much, and who sends at a pace is answered', async () => {
+    await server.close(0);
+    const held = new HeldBytes(1024 * 1024);
+    await serve({}, held);
+    const plaintext = 'AAAA'.repeat(100_000);
+    const whole = post('encrypt', { plaintext });
+    const half = whole.slice(0, 300_000);
+    const told: string[] = [];
+    for (let n = 0; n < 6; n += 1) {
+      const socket = connect(path);
+      socket.write(half);
+      void closed(socket).then((answer) => told.push(answer));
+    }
+    // Three of them fit; the others are told to come again.
+    while (told.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const answer of told) {
+      expect(answer).toContain('"code":"rate_limited"');
+      expect(answer).toContain('Retry-After: 1');
+    }
+    for (let n = 0; n < 3; n += 1) expect(statuses(await raw(whole))).toEqual([200]);
+    expect(held.bytes).toBeLessThanOrEqual(1024 * 1024);
+    await server.close(0);
+    while (held.bytes > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+
   it('a client that does not read costs the others nothing', async () => {
     const deaf = connect(path);
     deaf.pause();
@@ -360,7 +386,7 @@ describe('A socket path', () => {
   });
 
   it('that another process listens on is refused; what a killed one left is taken over', async () => {
-    const other = new EdgeServer(path, {} as EdgeApi, SERVER_LIMITS, now);
+    const other = new EdgeServer(path, {} as EdgeApi, SERVER_LIMITS, new HeldBytes(), now);
     await expect(other.listen()).rejects.toMatchObject({ code: 'wrong_state' });
     expect(await serving()).toBe(true);
     await server.close(0);

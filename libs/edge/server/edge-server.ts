@@ -1,13 +1,18 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { KcmError, LIMITS } from '@kcm/kernel';
+import { connectionBudget, KcmError, LIMITS } from '@kcm/kernel';
 import type { EdgeApi } from './api.js';
+import type { HeldBytes, Holder } from './held-bytes.js';
 import { HttpReader, type HttpRequest, type Malformed } from './http-reader.js';
 import { titleOf, type Answer } from './problem.js';
 
 const SWEEP_MS = 1_000;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+const TOO_MUCH: Malformed = {
+  status: 429,
+  detail: 'Too much is being sent at once: send it again in a moment.',
+};
 /** Read ahead of the request being answered at most: then the socket is paused. */
 const READ_AHEAD_BYTES_MAX =
   LIMITS.edgeBodyBytesMax + LIMITS.edgeCiphertextBytesExtra + LIMITS.edgeHeaderBytesMax;
@@ -43,14 +48,19 @@ export class EdgeServer {
     readonly path: string,
     api: EdgeApi,
     private readonly limits: ServerLimits,
+    /** Of all sockets of this Edge. */
+    held: HeldBytes,
     private readonly now: () => number,
   ) {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
-      const connection = new Connection(socket, api, limits, now);
+      const connection = new Connection(socket, api, limits, held, now);
       this.#connections.add(connection);
-      socket.on('close', () => this.#connections.delete(connection));
+      socket.on('close', () => {
+        this.#connections.delete(connection);
+        held.hold(connection, 0, false);
+      });
     });
-    this.#server.maxConnections = limits.connectionsMax;
+    connectionBudget().guard(this.#server, limits.connectionsMax);
   }
 
   /** Mode 0600. @throws KcmError when the path is too long or another process listens on it */
@@ -96,11 +106,16 @@ export class EdgeServer {
   }
 }
 
-class Connection {
+class Connection implements Holder {
   readonly #reader = new HttpReader();
+  /** Of the request that is being answered. */
+  #bodyBytes = 0;
+  /** A request was answered since it last said what it holds. */
+  #progress = false;
   #answering = false;
   #deaf = false;
   #closing = false;
+  #refused = false;
   #ended = false;
   #changedAt: number;
 
@@ -108,6 +123,7 @@ class Connection {
     private readonly socket: Socket,
     private readonly api: EdgeApi,
     private readonly limits: ServerLimits,
+    private readonly held: HeldBytes,
     private readonly now: () => number,
   ) {
     this.#changedAt = now();
@@ -140,12 +156,26 @@ class Connection {
     this.socket.destroy();
   }
 
+  giveUp(): void {
+    this.#reader.clear();
+    if (this.#deaf || this.#closing) this.socket.destroy();
+    else this.#refuse(TOO_MUCH);
+  }
+
+  #tellHeld(): void {
+    if (this.socket.destroyed || this.#refused) return;
+    const bytes = this.#reader.buffered + this.#bodyBytes + this.socket.writableLength;
+    this.held.hold(this, bytes, this.#progress);
+    this.#progress = false;
+  }
+
   #onData(chunk: Buffer): void {
     if (this.#closing) return;
     if (!this.#answering && !this.#reader.partial) this.#changedAt = this.now();
     this.#reader.push(chunk);
     if (this.#reader.buffered > READ_AHEAD_BYTES_MAX) this.socket.pause();
     if (!this.#answering) this.#serve();
+    this.#tellHeld();
   }
 
   /** Answers, in order, all requests that are whole. */
@@ -161,9 +191,12 @@ class Connection {
       const answer = this.api.answer(read.request);
       if (answer instanceof Promise) {
         this.#answering = true;
+        this.#bodyBytes = read.request.body.length;
         void answer.then((late) => {
           this.#answering = false;
+          this.#bodyBytes = 0;
           if (this.#write(late, read.request)) this.#serve();
+          this.#tellHeld();
         });
         return;
       }
@@ -175,8 +208,9 @@ class Connection {
 
   /** False: nothing more is read from this connection now. */
   #write(answer: Answer, request: HttpRequest): boolean {
-    if (this.socket.destroyed) return false;
+    if (this.socket.destroyed || this.#refused) return false;
     this.#changedAt = this.now();
+    this.#progress = true;
     const close = this.#closing || !request.keepAlive;
     const { text, encoding } = textOf(answer, close, request.method === 'HEAD');
     const flushed = this.socket.write(text, encoding);
@@ -195,12 +229,14 @@ class Connection {
       this.#deaf = false;
       this.#changedAt = this.now();
       this.#serve();
+      this.#tellHeld();
     });
     return false;
   }
 
   #refuse(fault: Malformed): void {
     this.#closing = true;
+    this.#refused = true;
     const { text, encoding } = textOf(this.api.refuseBytes(fault), true, false);
     this.socket.end(text, encoding);
     // Reading on, unread bytes would turn the close into a reset that eats the answer; not for

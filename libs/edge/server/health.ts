@@ -6,12 +6,14 @@ export interface EdgeStanding {
   readonly confirmsErasure: boolean;
   /** A clock jumped, or the process stood still, not long ago. */
   readonly disturbed: boolean;
+  /** Of the process and its machine. */
+  readonly machine: readonly Reason[];
 }
 
 /** Whether this Edge serves: with leases it does, until they end, whatever Core does. */
 export function healthOf(standing: EdgeStanding): HealthReport {
-  const { connected, leases, confirmsErasure, disturbed } = standing;
-  const reasons: Reason[] = [];
+  const { connected, leases, confirmsErasure, disturbed, machine } = standing;
+  const reasons: Reason[] = [...machine];
   if (!connected)
     reasons.push({
       dependency: 'core',

@@ -14,7 +14,7 @@ export interface HttpRequest {
 }
 /** Bytes that cannot be a request: answer with this status and close. */
 export interface Malformed {
-  readonly status: 400 | 408 | 411 | 413 | 417 | 431 | 505;
+  readonly status: 400 | 408 | 411 | 413 | 417 | 429 | 431 | 505;
   readonly detail: string;
 }
 export type Read =
@@ -68,15 +68,21 @@ export class HttpReader {
     return this.#bytes;
   }
 
+  /** Nothing more is read of the stream. */
+  clear(): void {
+    this.#dead = true;
+    this.#chunks = [];
+    this.#bytes = 0;
+    this.#head = null;
+  }
+
   next(): Read {
     if (this.#dead) return { kind: 'more' };
     if (this.#head === null) {
       const head = this.#readHead();
       if (head === null) return { kind: 'more' };
       if ('status' in head) {
-        this.#dead = true;
-        this.#chunks = [];
-        this.#bytes = 0;
+        this.clear();
         return { kind: 'malformed', malformed: head };
       }
       this.#head = head;

@@ -14,6 +14,7 @@ const UNAVAILABLE = 503;
 const MALFORMED_CODE: Partial<Record<Malformed['status'], Code>> = {
   408: 'request_timeout',
   413: 'payload_too_large',
+  429: 'rate_limited',
   431: 'headers_too_large',
 };
 const TITLES: Readonly<Record<number, string>> = {
@@ -69,7 +70,8 @@ export const codeOf = ({ status }: Malformed): Code => MALFORMED_CODE[status] ??
 
 export function malformed(fault: Malformed, correlationId: string): Answer {
   const { status, detail } = fault;
-  return answer(status, codeOf(fault), detail, correlationId, [], {});
+  const headers = status === 429 ? ([['Retry-After', '1']] as const) : [];
+  return answer(status, codeOf(fault), detail, correlationId, headers, {});
 }
 
 function answer(
