@@ -170,7 +170,11 @@ function composeFolds(
   const states = new StreamStates({
     ...feeds,
     region,
-    report: (error, state) => report('core-view', error, state),
+    report: (error, state) => {
+      report('core-view', error, state);
+      // It answers nothing any more: nothing stays open that it would have to be asked about.
+      if (state === 'failed') late.core().sealed();
+    },
     observe: (event) => late.core().keys.observe(event as unknown as Recorded),
   });
   const stores = { ...feeds, writer: readModels, reader: readModels, tracer, report };
