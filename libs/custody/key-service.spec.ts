@@ -580,6 +580,25 @@ describe('who may ask', () => {
   });
 
   it.each([3_600_000, -3_600_000])(
+    'a wall clock %i ms off after a restart hides no holder, and the past names none',
+    async (jump) => {
+      const world = await region();
+      await world.lease('acme');
+      // An hour of the same boot, in which the first lease ends and another begins.
+      await world.time.advance(3_600_000);
+      await world.onboard('other');
+      await world.lease('other');
+      world.time.jumpWall(jump);
+      const next = new KeyService(world.parts('boot-2'));
+      for (const event of world.ledger.events) next.observe(event as never);
+      expect(next.desk.holders('other', null)).toHaveLength(1);
+      expect(next.desk.holders('acme', null)).toEqual([]);
+      await world.time.advance(60_000);
+      expect(next.desk.holders('other', null)).toEqual([]);
+    },
+  );
+
+  it.each([3_600_000, -3_600_000])(
     'a wall jump of %i ms neither hides a holder nor keeps it',
     async (jump) => {
       const world = await region();

@@ -76,7 +76,7 @@ export class KeyService {
     this.rootKeys = new RootKeyPool(deps);
     this.calls = new KeystoreCalls({ ...deps, journal: this.journal, leaseClock });
     this.#recorder = new AccessRecorder(deps);
-    this.grants = new GrantBook(deps.clock, leaseClock);
+    this.grants = new GrantBook(this.journal.stream, deps.clock, leaseClock);
     const parts = { hierarchy: this.hierarchy, memory: this.memory, leaseClock };
     this.authority = new LeaseAuthority({
       ...deps,
