@@ -108,6 +108,7 @@ class Edge implements RunningEdge {
       boot: this.#boot,
       random,
       wallMs,
+      onLost: (tenant) => this.#alarm('a word on a revocation was lost', tenant),
     });
     const limits = { ...SERVER_LIMITS, ...options.serverLimits };
     const held = new HeldBytes();
@@ -282,6 +283,7 @@ class Edge implements RunningEdge {
         remainingMs: deadline.remainingMs(),
       })),
       reportsWaiting: this.#usage.waiting,
+      wordsWaiting: this.#acknowledger.waiting,
     });
   }
 }

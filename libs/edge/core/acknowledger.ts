@@ -5,61 +5,101 @@ import type { GcWitness } from '../leases/gc-witness.js';
 import type { L3Handle } from '../records/l3-handle.js';
 
 const RETRY = { baseMs: 200, capMs: 10_000 };
-const RETRIES_MAX = 60;
+/** Words that wait for Core at once; one more displaces the oldest. */
+const WORDS_MAX = 10_000;
 
 export interface AcknowledgerParts {
   readonly core: Pick<CorePort, 'state'>;
-  readonly witness: GcWitness;
+  readonly witness: Pick<GcWitness, 'confirm'>;
   readonly boot: string;
   readonly random: Random;
   readonly wallMs: () => number;
+  /** A word was displaced: its revocation will call this holder silent. */
+  readonly onLost: (tenant: string) => void;
+}
+interface Word {
+  readonly tenant: string;
+  over: boolean;
+  wake: () => void;
 }
 
 /** Says to Core, signed, what a revocation found here and when it was gone (leases.md step 7). */
 export class Acknowledger {
-  readonly #waking = new Set<() => void>();
+  /** Oldest first. */
+  readonly #words = new Map<string, Word>();
   #stopped = false;
 
   constructor(private readonly parts: AcknowledgerParts) {}
 
-  /** `dropped`: already useless, and their L3 overwritten. Resolves when Core has recorded it. */
+  /** Words that Core has not recorded yet. */
+  get waiting(): number {
+    return this.#words.size;
+  }
+
+  /**
+   * `dropped`: already useless, and their L3 overwritten. Resolves when Core has recorded it,
+   * however long that takes, or with false when it never will.
+   */
   async acknowledge(notice: Notice, dropped: readonly L3Handle[]): Promise<boolean> {
+    const { tenant, uid, term, epoch } = notice;
     const refusedAt = rfc3339(this.parts.wallMs());
-    const groups = dropped.map((handle) => handle.witnessed);
-    const handles = groups.reduce((sum, group) => sum + group.alive, dropped.length);
-    const erased = await this.parts.witness.confirm(groups);
-    const statement: AckStatement = {
-      boot: this.parts.boot,
-      uid: notice.uid,
-      term: notice.term,
-      epoch: notice.epoch,
-      refusedAt,
-      erasedAt: erased ? rfc3339(this.parts.wallMs()) : 'dropped-unconfirmed',
-      handles,
-    };
-    for (let failures = 0; failures <= RETRIES_MAX && !this.#stopped; failures += 1) {
-      if (failures > 0)
-        await this.#pause(fullJitterMs(this.parts.random, failures - 1, RETRY.baseMs, RETRY.capMs));
-      const delivery = await this.parts.core.state('ack', { ...statement }, notice.traceparent);
-      if (delivery !== 'unheard') return delivery === 'recorded';
+    const said = [uid, term, epoch].join(' ');
+    // Told again of what it said already: the first word has the earlier times.
+    if (this.#stopped || (dropped.length === 0 && this.#words.has(said))) return false;
+    const name = this.#words.has(said) ? `${said} ${refusedAt}` : said;
+    const word: Word = { tenant, over: false, wake: () => {} };
+    this.#words.set(name, word);
+    this.#displace();
+    try {
+      const groups = dropped.map((handle) => handle.witnessed);
+      const handles = groups.reduce((sum, group) => sum + group.alive, dropped.length);
+      const erased = await this.parts.witness.confirm(groups);
+      const erasedAt = erased ? rfc3339(this.parts.wallMs()) : 'dropped-unconfirmed';
+      const { boot } = this.parts;
+      const statement = { boot, uid, term, epoch, refusedAt, erasedAt, handles } as const;
+      return await this.#deliver(word, statement, notice.traceparent);
+    } finally {
+      if (this.#words.get(name) === word) this.#words.delete(name);
     }
-    return false;
   }
 
   stop(): void {
     this.#stopped = true;
-    for (const wake of this.#waking) wake();
+    for (const word of this.#words.values()) giveUp(word);
   }
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#waking.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.#waking.add(done);
-    });
+  async #deliver(word: Word, statement: AckStatement, traceparent?: string): Promise<boolean> {
+    const { core, random } = this.parts;
+    for (let failures = 0; !word.over; failures += 1) {
+      const delivery = await core.state('ack', { ...statement }, traceparent);
+      if (delivery !== 'unheard') return delivery === 'recorded';
+      if (!word.over) await pause(word, fullJitterMs(random, failures, RETRY.baseMs, RETRY.capMs));
+    }
+    return false;
   }
+
+  #displace(): void {
+    if (this.#words.size <= WORDS_MAX) return;
+    for (const [name, word] of this.#words) {
+      this.#words.delete(name);
+      giveUp(word);
+      this.parts.onLost(word.tenant);
+      return;
+    }
+  }
+}
+
+function giveUp(word: Word): void {
+  word.over = true;
+  word.wake();
+}
+
+function pause(word: Word, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    word.wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
 }

@@ -13,6 +13,8 @@ export interface EdgeFigures {
   readonly leases: readonly { readonly ageMs: number; readonly remainingMs: number }[];
   /** Usage reports that Core has not recorded yet. */
   readonly reportsWaiting: number;
+  /** Words on revocations that Core has not recorded yet. */
+  readonly wordsWaiting: number;
 }
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [number, Labels];
@@ -51,6 +53,11 @@ export function metricsText(figures: EdgeFigures): string {
       'kcm_edge_usage_reports_waiting',
       'Usage reports that Core has not recorded yet.',
       figures.reportsWaiting,
+    ),
+    gauge(
+      'kcm_edge_acknowledgements_waiting',
+      'Words on revocations that Core has not recorded yet.',
+      figures.wordsWaiting,
     ),
     gauge('process_resident_memory_bytes', 'Memory of the process.', process.memoryUsage.rss()),
     counter('process_cpu_seconds_total', 'CPU time, user and system.', (user + system) / 1e6),
