@@ -1,10 +1,12 @@
-import { KcmError, printableText, stopOnSignal } from '@kcm/kernel';
+import { KcmError, printableText, stderrLines, stopOnSignal } from '@kcm/kernel';
+import { lostLine } from './log.js';
 import { runEdge } from './run.js';
 
 // Run as `node --expose-gc dist/apps/edge/main.js`: without the flag erasure is never confirmed.
+const toStderr = stderrLines(lostLine);
 const console = {
   out: (line: string) => process.stdout.write(`${line}\n`),
-  err: (line: string) => process.stderr.write(`${printableText(line)}\n`),
+  err: (line: string) => toStderr(`${printableText(line)}\n`),
 };
 
 try {

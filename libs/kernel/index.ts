@@ -15,6 +15,7 @@ export * from './ids.js';
 export * from './key-version.js';
 export * from './lease-clock.js';
 export * from './limits.js';
+export * from './log-lines.js';
 export * from './printable.js';
 export * from './random.js';
 export * from './recording.js';

@@ -1,9 +1,7 @@
-import { printableJson } from '@kcm/kernel';
+import { printableJson, rfc3339, stderrLines, systemClock } from '@kcm/kernel';
 import pino, { type Logger } from 'pino';
 import { currentCorrelation } from './http/correlation.js';
 
-/** What waits for a log that takes nothing (a full disk) is no more than this; the rest is lost. */
-const WAITING_BYTES_MAX = 1024 * 1024;
 const CHARS_MAX = 4_096;
 const CAUSES_MAX = 3;
 
@@ -36,7 +34,7 @@ const clipped = (text: string): string => text.slice(0, CHARS_MAX);
 export function createLogger(
   level: string,
   region: string,
-  write: (line: string) => void = toStderr(),
+  write: (line: string) => void = stderrLines((lost) => lostLine(region, lost)),
 ): Logger {
   return pino(
     {
@@ -57,9 +55,8 @@ export function createLogger(
   );
 }
 
-function toStderr(): (line: string) => void {
-  const out = pino.destination({ dest: 2, sync: true, maxLength: WAITING_BYTES_MAX });
-  // Who cannot write a log goes on all the same.
-  out.on('error', () => {});
-  return (line) => void out.write(line);
+function lostLine(region: string, lost: number): string {
+  const time = rfc3339(systemClock.wallMs());
+  const msg = 'lines of the log were lost: nobody took them';
+  return `${JSON.stringify({ level: pino.levels.values['warn'], time, region, lost, msg })}\n`;
 }

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, constants, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
@@ -211,6 +211,49 @@ describe('A log that takes nothing', () => {
     } finally {
       await stage.close();
       closeSync(full);
+    }
+  });
+});
+
+describe('A log whose reader stands still', () => {
+  it('stops nobody: a server answers on, and says how much was lost when it is read again', async () => {
+    const stage = new Stage();
+    const pipe = stage.path('log');
+    execFileSync('mkfifo', [pipe]);
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writer = openSync(pipe, 'w');
+    const data = stage.path('data');
+    const child = spawn(process.execPath, ['dist/apps/standalone/main.js'], {
+      env: { KCM_DATA_DIR: data, KCM_HTTP_PORT: '0', KCM_KMIP_PORT: '0' },
+      stdio: ['ignore', 'ignore', writer],
+    });
+    closeSync(writer);
+    stage.atEnd(() => child.kill('SIGKILL'));
+    try {
+      const file = join(data, 'endpoints.json');
+      await until('its endpoints', 20_000, () => existsSync(file) || null);
+      const { http } = JSON.parse(readFileSync(file, 'utf8')) as { http: string };
+      // Each of them is a line: more than the pipe holds, and more than may wait.
+      for (let asked = 0; asked < 900; asked += 1)
+        await Promise.all(Array.from({ length: 10 }, () => fetch(`${http}/livez`)));
+      const read = (): string => {
+        const chunk = Buffer.alloc(1024 * 1024);
+        try {
+          return chunk.toString('utf8', 0, readSync(reader, chunk));
+        } catch {
+          return '';
+        }
+      };
+      let text = '';
+      await until('what was lost', 10_000, async () => {
+        text += read();
+        expect((await fetch(`${http}/livez`)).status).toBe(200);
+        return text.includes('"lost":') || null;
+      });
+      linesOf(text.slice(0, text.lastIndexOf('\n')));
+    } finally {
+      await stage.close();
+      closeSync(reader);
     }
   });
 });
