@@ -37,6 +37,8 @@ export const FIGURES = {
   edgeMutations: figure(10_000, 200_000),
   /** Random requests to the HTTP door. */
   httpRequests: figure(1_500, 50_000),
+  /** Requests that schemathesis makes of the OpenAPI document. */
+  openapiRequests: figure(10_000, 100_000),
   /** Boots of an Edge whose salts and nonces must all differ, each with 2 000 records. */
   edgeBoots: figure(50, 500),
   /** How long Core and an Edge are stopped, and how often an Edge is stopped for a moment. */

@@ -1,0 +1,2 @@
+/** The folder for PYTHONPATH under which `import schemathesis` works. @throws Error */
+export declare function ensureSchemathesis(): Promise<string>;
