@@ -116,6 +116,18 @@ describe('SqliteLedger', () => {
     await ledger.close();
   });
 
+  it('begins a feed with one event, so that looking at the next one costs no page', async () => {
+    await filled();
+    const ledger = await open();
+    const sizes: number[] = [];
+    for await (const item of ledger.feed('start', new AbortController().signal)) {
+      if (item.kind === 'caughtUp') break;
+      if (item.kind === 'events') sizes.push(item.events.length);
+    }
+    expect(sizes).toEqual([1, 19]);
+    await ledger.close();
+  });
+
   it('refuses a position behind its end: the reader followed another ledger', async () => {
     await filled();
     const ledger = await open();
