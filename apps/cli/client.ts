@@ -10,6 +10,8 @@ interface Answer {
   readonly location: string | null;
 }
 const OPERATION = /\/v1\/operations\/([^/?#]+)$/;
+/** The longest that the server takes over anything but a rebuild is a third of that. */
+const ANSWER_MS_MAX = 30_000;
 /** A server that has nothing to say says so more often. */
 const SILENCE_MS_MAX = 45_000;
 
@@ -19,12 +21,20 @@ type Query = { readonly [name: string]: string | number | undefined };
 export class Client {
   /** Id of the operation that an answer of 202 named: the work goes on. */
   pending: string | null = null;
+  /** A list was longer than was asked for. */
+  more = false;
 
   /** @param key makes what it sends one command, however often it is sent; null: of no command */
   constructor(
     private readonly settings: Settings,
     private readonly key: string | null = null,
+    private readonly answerMs: number | null = ANSWER_MS_MAX,
   ) {}
+
+  /** The same with another limit for an answer; null: as long as it takes. */
+  within(answerMs: number | null): Client {
+    return new Client(this.settings, this.key, answerMs);
+  }
 
   get<T>(path: string, query: Query = {}): Promise<T> {
     return this.#send<T>('GET', path + queryText(query), undefined);
@@ -42,7 +52,7 @@ export class Client {
     return this.#send<T>('DELETE', path, undefined);
   }
 
-  /** The whole list, page by page. */
+  /** The list, page by page; `more` says that it goes on. */
   async list<T>(path: string, query: Query = {}, max = 1_000): Promise<T[]> {
     const items: T[] = [];
     let cursor: string | undefined;
@@ -54,6 +64,7 @@ export class Client {
       items.push(...page.items);
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined && items.length < max);
+    this.more = cursor !== undefined || items.length > max;
     return items.slice(0, max);
   }
 
@@ -121,6 +132,7 @@ export class Client {
         method,
         headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(this.answerMs === null ? {} : { signal: AbortSignal.timeout(this.answerMs) }),
       });
       return await answerOf(response);
     } catch (error) {

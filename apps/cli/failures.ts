@@ -10,11 +10,18 @@ export class Unreachable extends Error {
     message: string,
     /** It may have come there all the same. */
     readonly sent = false,
+    /** Somebody is there, and does not answer. */
+    readonly late = false,
   ) {
     super(message);
   }
 
   static at(where: string, cause: unknown): Unreachable {
+    // Of AbortSignal.timeout.
+    if ((cause as { name?: unknown }).name === 'TimeoutError') {
+      const text = `${where} does not answer. \`kcm doctor\` looks at what is here.`;
+      return new Unreachable(text, true, true);
+    }
     const code = (cause as { cause?: { code?: string } }).cause?.code ?? 'no answer';
     return new Unreachable(
       `${where} cannot be reached (${code}). Is it running? \`kcm doctor\` looks at what is here.`,

@@ -52,6 +52,7 @@ export function declare<O extends object>(
     const progress = new Progress({ json, quiet });
     const run = { client, settings, progress, wait: wait === true };
     print(await action(run, options, ...args), { json, quiet });
+    if (client.more) process.stderr.write('… and more: the list goes on.\n');
     if (client.pending !== null) {
       const next = `Still at work. To wait for it: ${waitCommand(client.pending)}`;
       process.stderr.write(`${printableText(next)}\n`);

@@ -36,7 +36,7 @@ export async function untilRewrapped(
 ): Promise<void> {
   let most = -1;
   for (let movedAt = performance.now(); ; await sleep(LOOK_MS)) {
-    const keys = await client.list<Key>(tenantPath(tenant, 'keys'));
+    const keys = await client.list<Key>(tenantPath(tenant, 'keys'), {}, Infinity);
     const { done, all } = rewrapped(keys, parent);
     tell(`${done} of ${all}`);
     if (done === all) return;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { edgeFindings } from '../doctor/edge.js';
-import { type Finding, reportOf, worstFirst } from '../doctor/finding.js';
+import { ANSWER_MS_MAX, type Finding, reportOf, worstFirst } from '../doctor/finding.js';
 import { folderFindings, nodeFindings } from '../doctor/machine.js';
 import { serverFindings } from '../doctor/server.js';
 import { EXIT, Unreachable } from '../failures.js';
@@ -17,13 +17,14 @@ async function examine({ client, settings }: Run): Promise<Examined> {
   const machine = [...nodeFindings(process.versions.node), ...folderFindings(settings.dataDir)];
   const here = [...machine, ...edges.flat()];
   try {
-    const findings = worstFirst([...here, ...(await serverFindings(client))]);
+    const findings = worstFirst([...here, ...(await serverFindings(client.within(ANSWER_MS_MAX)))]);
     const wrong = findings.some(({ level }) => level === 'wrong');
     return { findings, exit: wrong ? EXIT.refused : EXIT.done };
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     const { message: detail } = error;
-    const gone: Finding = { level: 'wrong', part: 'server', detail, next: 'npm start' };
+    const next = error.late ? 'look at its log, its disk and its load' : 'npm start';
+    const gone: Finding = { level: 'wrong', part: 'server', detail, next };
     return { findings: worstFirst([...here, gone]), exit: EXIT.unreachable };
   }
 }

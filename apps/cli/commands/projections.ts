@@ -29,7 +29,7 @@ export function projectionCommands(program: Command): void {
     (c) => c,
     ({ client, progress }, _options, name) =>
       progress.during(`Replaying ${name} from the first event`, () =>
-        client.post(`/v1/sys/projections/${encodeURIComponent(name)}/rebuild`),
+        client.within(null).post(`/v1/sys/projections/${encodeURIComponent(name)}/rebuild`),
       ),
   );
 }

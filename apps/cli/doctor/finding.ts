@@ -12,6 +12,9 @@ export interface Finding {
   readonly next: string | null;
 }
 
+/** Whoever looks for what is wrong does not wait for what hangs. */
+export const ANSWER_MS_MAX = 5_000;
+
 const ORDER: readonly Level[] = ['wrong', 'degraded', 'trial-grade', 'note'];
 export const worstFirst = (findings: readonly Finding[]): Finding[] =>
   [...findings].sort((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
