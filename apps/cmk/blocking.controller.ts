@@ -48,8 +48,8 @@ export class BlockingController {
       lockedBy: context.actor,
     } as const;
     const handled = await this.early.take(tenant, lock, context);
-    await this.waiting.finished(reply, operationIdOf.lock(tenant, context.commandId));
-    return this.views.one(tenant, this.answers.accepted(reply, handled), reply);
+    const operation = operationIdOf.lock(tenant, context.commandId);
+    return this.views.one(tenant, await this.waiting.settled(reply, handled, operation), reply);
   }
 
   @Endpoint({

@@ -2,7 +2,6 @@ import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands, Queries } from '@kcm/application';
 import { streamOf } from '@kcm/kernel';
 import {
-  Answers,
   Context,
   Endpoint,
   KEYSTORE_REFUSALS,
@@ -45,7 +44,6 @@ export class KeysController {
   constructor(
     @Inject(Commands) private readonly commands: Commands,
     @Inject(Queries) private readonly queries: Queries,
-    @Inject(Answers) private readonly answers: Answers,
     @Inject(Waiting) private readonly waiting: Waiting,
   ) {}
 
@@ -116,8 +114,7 @@ export class KeysController {
       { kind: 'RequestRotation', operation: context.commandId },
       context,
     );
-    const token = this.answers.accepted(reply, handled);
-    await this.waiting.finished(reply, context.commandId);
+    const token = await this.waiting.settled(reply, handled, context.commandId);
     return this.view(await this.stored(tenant, key, token), reply);
   }
 

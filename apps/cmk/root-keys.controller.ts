@@ -5,7 +5,6 @@ import { credentialsPath, sealCredentials, sha256Hex } from '@kcm/crypto';
 import { KcmError, streamOf, uuidv5 } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
 import {
-  Answers,
   Body,
   Context,
   Endpoint,
@@ -67,7 +66,6 @@ export class RootKeysController {
   constructor(
     @Inject(Commands) private readonly commands: Commands,
     @Inject(Queries) private readonly queries: Queries,
-    @Inject(Answers) private readonly answers: Answers,
     @Inject(Waiting) private readonly waiting: Waiting,
     @Inject(TenantViews) private readonly views: TenantViews,
     @Inject(Vault) private readonly vault: BlobStore,
@@ -124,9 +122,8 @@ export class RootKeysController {
         if (kept.fresh && !undecided) await this.vault.erase(credentialsPath(tenant, rootKeyId));
         throw error;
       });
-    const token = this.answers.accepted(reply, handled);
     void reply.header('Location', `/v1/tenants/${tenant}/root-keys/${rootKeyId}`);
-    await this.waiting.finished(reply, context.commandId);
+    const token = await this.waiting.settled(reply, handled, context.commandId);
     return view(await this.stored(tenant, rootKeyId, token));
   }
 
@@ -201,8 +198,7 @@ export class RootKeysController {
       { kind: 'RequestProbe', rootKeyId, operation: context.commandId },
       context,
     );
-    const token = this.answers.accepted(reply, handled);
-    await this.waiting.finished(reply, context.commandId);
+    const token = await this.waiting.settled(reply, handled, context.commandId);
     return view(await this.stored(tenant, rootKeyId, token));
   }
 

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Queries } from '@kcm/application';
+import { type Handled, Queries } from '@kcm/application';
 import { type Code, KcmError, LIMITS, type Step } from '@kcm/kernel';
+import { Answers } from '@kcm/platform';
 import type { OperationDoc } from '@projections/operations';
 import type { FastifyReply } from 'fastify';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +12,10 @@ const POLL_MS_MAX = 200;
 /** Waits for what a command set going; the outcome is an event, read from the read models. */
 @Injectable()
 export class Waiting {
-  constructor(@Inject(Queries) private readonly queries: Queries) {}
+  constructor(
+    @Inject(Queries) private readonly queries: Queries,
+    @Inject(Answers) private readonly answers: Answers,
+  ) {}
 
   /**
    * The first answer that is not null within the time that the caller prefers. Else null, and the
@@ -31,6 +35,16 @@ export class Waiting {
     }
     stillAtWork(reply, operation);
     return null;
+  }
+
+  /**
+   * What a command wrote, once the operation that it set going has finished or the time is over.
+   * @throws as `finished`
+   */
+  async settled(reply: FastifyReply, handled: Handled, operation: string) {
+    const token = this.answers.accepted(reply, handled);
+    await this.finished(reply, operation);
+    return token;
   }
 
   /**
