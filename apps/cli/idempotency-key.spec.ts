@@ -14,7 +14,10 @@ describe('A command that changes something', () => {
     hangsUp = false;
     server = createServer((request, response) => {
       heard.push(request.headers['idempotency-key']);
-      if (hangsUp) return void request.socket.destroy();
+      if (hangsUp) {
+        request.socket.destroy();
+        return;
+      }
       const body = { code: 'ledger_unavailable', detail: 'The lock acts already.' };
       response.writeHead(503, { 'content-type': 'application/problem+json' });
       response.end(JSON.stringify(body));
