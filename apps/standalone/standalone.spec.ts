@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,6 +62,26 @@ describe('Standalone', () => {
     const { http } = await start();
     const status = (await (await fetch(`${http}/v1/sys/status`)).json()) as object;
     expect(status).toMatchObject({ initialized: true, sealed: false, seal: 'auto' });
+  });
+
+  it('keeps no file open when it fails to start, and says why', async () => {
+    // No socket can have such a path.
+    const long = join(folder, 'd'.repeat(120));
+    mkdirSync(long, { mode: 0o700 });
+    await expect(start({ KCM_DATA_DIR: long })).rejects.toThrow(/socket/);
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    await expect(start({ KCM_HTTP_PORT: String(port) })).rejects.toThrow(/EADDRINUSE/);
+    taken.close();
+    const open = readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        return [readlinkSync(join('/proc/self/fd', fd))];
+      } catch {
+        return [];
+      }
+    });
+    expect(open.filter((file) => file.startsWith(folder))).toEqual([]);
   });
 
   it('stops though a request never ends', async () => {

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { assertLedgerWhole, Commands, processProjection } from '@kcm/application';
 import type { OpenCustody } from '@kcm/custody';
-import { type Clock, type KcmError, type Random, systemClock, systemRandom } from '@kcm/kernel';
+import {
+  type Clock,
+  inTurn,
+  type KcmError,
+  type Random,
+  systemClock,
+  systemRandom,
+} from '@kcm/kernel';
 import { TracedLedger, WatchedLedger } from '@kcm/ledger';
 import { createLogger, Health, Metrics, openEngines, readConfig } from '@kcm/platform';
 import { processes } from '@kcm/processes';
@@ -100,7 +107,10 @@ export class Standalone {
     await assertLedgerWhole(ledger, readModels, folds);
   }
 
-  /** Resolves when nothing of it runs any more; what was acknowledged is stored. */
+  /**
+   * Resolves when nothing of it runs any more; what was acknowledged is stored.
+   * @throws the first thing that did not stop as it should, once all else has
+   */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -108,21 +118,22 @@ export class Standalone {
 
   async #stop(): Promise<void> {
     const { edge, core, host, oidc, recording, refusals, runner, states, seals } = this.#parts;
-    this.#endpoints.remove();
-    oidc?.stop();
     if (this.#tidying !== null) clearInterval(this.#tidying);
-    await edge.stop();
-    await this.#app?.close();
-    core.sealed();
-    await host.stop();
-    await recording.end(LAST_RECORDS_MS);
-    await core.stop();
-    await refusals.flush();
-    await runner.stop();
-    await states.stop();
-    seals.seal();
-    await this.ground.engines.close();
-    await this.ground.tracing.stop();
+    await inTurn([
+      () => this.#endpoints.remove(),
+      () => oidc?.stop(),
+      () => edge.stop(),
+      () => this.#app?.close(),
+      () => core.sealed(),
+      () => host.stop(),
+      () => recording.end(LAST_RECORDS_MS),
+      () => core.stop(),
+      () => refusals.flush(),
+      () => runner.stop(),
+      () => states.stop(),
+      () => seals.seal(),
+      () => closeGround(this.ground),
+    ]);
   }
 
   async #unsealItself(): Promise<void> {
@@ -174,6 +185,9 @@ export class Standalone {
   }
 }
 
+const closeGround = ({ engines, tracing }: Ground): Promise<void> =>
+  inTurn([() => engines.close(), () => tracing.stop()]);
+
 /**
  * A sync of a file failed. Whatever the kernel dropped of it is still in the file's log, which the
  * next start writes anew; closing the files would empty the log.
@@ -202,12 +216,15 @@ export async function startStandalone(
     ? new TracedLedger(opened.ledger, tracing.tracer)
     : opened.ledger;
   const engines = { ...opened, ledger: new WatchedLedger(traced, clock, onAppend) };
-  const standalone = new Standalone({ config, engines, clock, random, tracing, logger, metrics });
+  const ground = { config, engines, clock, random, tracing, logger, metrics };
+  let standalone: Standalone | null = null;
   try {
+    standalone = new Standalone(ground);
     await standalone.start();
+    return standalone;
   } catch (error) {
-    await standalone.stop();
+    const stopping = standalone === null ? closeGround(ground) : standalone.stop();
+    await stopping.catch((also: unknown) => logger.error({ err: also }, 'did not stop cleanly'));
     throw error;
   }
-  return standalone;
 }

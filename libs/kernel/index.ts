@@ -12,6 +12,7 @@ export * from './events.js';
 export * from './health.js';
 export * from './http-status.js';
 export * from './ids.js';
+export * from './in-turn.js';
 export * from './key-version.js';
 export * from './lease-clock.js';
 export * from './limits.js';
