@@ -33,13 +33,13 @@ describe('The connections of a process', () => {
   });
 
   it('are fewer than its open files, and a flood at one door leaves the others their share', async () => {
-    const budget = new ConnectionBudget(LIMITS.openFilesReserved + 18);
+    const budget = new ConnectionBudget(36);
     const [flooded, other, third] = [
       await door(budget, 100),
       await door(budget, 100),
       await door(budget, 100),
     ];
-    // Of 18 a third is guaranteed: two for each.
+    // Half is for files; of the other 18 a third is guaranteed: two for each.
     expect(await times(flooded, 20)).toBe(14);
     expect(await times(other, 3)).toBe(2);
     expect(await times(third, 3)).toBe(2);
@@ -49,7 +49,7 @@ describe('The connections of a process', () => {
   });
 
   it('of a door that is closed leave their share to the others', async () => {
-    const budget = new ConnectionBudget(LIMITS.openFilesReserved + 6);
+    const budget = new ConnectionBudget(12);
     const [flooded, other] = [await door(budget, 100), await door(budget, 100)];
     expect(await times(flooded, 7)).toBe(5);
     await new Promise((resolve) => other.close(resolve));

@@ -19,7 +19,7 @@ export class ConnectionBudget {
   #open = 0;
 
   constructor(readonly openFiles: number) {
-    this.#room = Math.max(0, openFiles - LIMITS.openFilesReserved);
+    this.#room = openFiles - Math.min(LIMITS.openFilesReserved, Math.floor(openFiles / 2));
   }
 
   /** From now on it closes a connection that there is no room for, as it comes. */
