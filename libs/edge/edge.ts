@@ -1,9 +1,6 @@
-import { join } from 'node:path';
-import { privateKeyFromPem, Secret } from '@kcm/crypto';
+import { Secret } from '@kcm/crypto';
 import {
   connectionBudget,
-  SERVICE_ID,
-  KcmError,
   LeaseClock,
   LIMITS,
   noTracer,
@@ -13,17 +10,18 @@ import {
   uuidv4,
   within,
   type Random,
-  certificateUri,
 } from '@kcm/kernel';
 import { Acknowledger } from './core/acknowledger.js';
 import { EdgeApi } from './server/api.js';
 import { DataPlane } from './data-plane.js';
-import { assertSocketPath, EdgeServer, SERVER_LIMITS } from './server/edge-server.js';
+import { EdgeServer, SERVER_LIMITS } from './server/edge-server.js';
 import { HeldBytes } from './server/held-bytes.js';
 import { GcWitness } from './leases/gc-witness.js';
 import { healthOf } from './server/health.js';
-import { KmipCore, type EdgeCredentials } from './core/kmip-core.js';
+import { credentialsOf } from './core/edge-credentials.js';
+import { KmipCore } from './core/kmip-core.js';
 import { LeaseKeeper } from './leases/lease-keeper.js';
+import { leaseShown } from './leases/lease-shown.js';
 import { metricsText } from './server/metrics.js';
 import { PooledRandom } from './records/pooled-random.js';
 import { RefusalCounts } from './refusal-counts.js';
@@ -34,24 +32,12 @@ import type {
   RenewedCertificate,
   RunningEdge,
 } from './running-edge.js';
+import { edgeSockets } from './sockets.js';
 import { UsageReporter } from './usage-reporter.js';
 import { UsageLedger } from './usage.js';
 
 const USAGE_WINDOW_MS = 10_000;
 const LAST_REPORT_MS = 1_000;
-
-/** Socket path by service. @throws KcmError naming a service or a path that cannot be */
-export function edgeSockets(
-  socketDir: string,
-  services: readonly string[],
-): Readonly<Record<string, string>> {
-  const wrong = services.find((service) => !SERVICE_ID.test(service));
-  if (wrong !== undefined || new Set(services).size !== services.length || services.length === 0)
-    throw new KcmError('invalid_request', `services: ${wrong ?? 'one or more, each once'}`);
-  const sockets = services.map((service) => [service, join(socketDir, `${service}.sock`)] as const);
-  for (const [, path] of sockets) assertSocketPath(path);
-  return Object.fromEntries(sockets);
-}
 
 /**
  * One boot of an Edge: nothing of it is on disk, so that a restart is cold. Listens at once; Core
@@ -157,18 +143,7 @@ class Edge implements RunningEdge {
       boot: this.#boot,
       core: { connected: this.#core.connected },
       confirmsErasure: this.#witness.canConfirm,
-      leases: shown.map((handle) => ({
-        tenant: handle.tenant,
-        service: handle.service,
-        key: handle.key,
-        keyVersion: handle.version,
-        endsInMs: Math.floor(handle.deadline.remainingMs()),
-        term: handle.term,
-        epoch: handle.epoch,
-        access: handle.access,
-        mayEncrypt: handle.mayProtect,
-        grantId: handle.grantId,
-      })),
+      leases: shown.map(leaseShown),
       counters: {
         ...this.#usage.totals,
         refused: this.#refusals.total,
@@ -178,7 +153,7 @@ class Edge implements RunningEdge {
   }
 
   renew(next: RenewedCertificate): void {
-    this.#core.reconnectAs(this.#credentials(next));
+    this.#core.reconnectAs(credentialsOf(this.options, next));
   }
 
   async stop(): Promise<void> {
@@ -190,30 +165,9 @@ class Edge implements RunningEdge {
     await this.#core.stop();
   }
 
-  #credentials({
-    certificate,
-    privateKey,
-    ca = this.options.ca,
-  }: RenewedCertificate): EdgeCredentials {
-    const { coreHost: host, corePort: port, region } = this.options;
-    return {
-      connection: {
-        host,
-        port,
-        certificate,
-        privateKey,
-        ca,
-        // Every Core's certificate has this name; which Core it is stands in the URI.
-        serverName: 'localhost',
-        serverUri: certificateUri({ kind: 'core', region }),
-      },
-      signingKey: privateKeyFromPem(privateKey),
-    };
-  }
-
   #connectCore(source: Random, wallMs: () => number): KmipCore {
     return new KmipCore({
-      ...this.#credentials(this.options),
+      ...credentialsOf(this.options, this.options),
       boot: this.#boot,
       kwk: Secret.own(source.bytes(32)),
       random: source,

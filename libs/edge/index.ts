@@ -10,7 +10,8 @@ export type {
   Refusal,
 } from './core/core-port.js';
 export { DataPlane, type Done, type Outcome, type Work } from './data-plane.js';
-export { edgeSockets, startEdge } from './edge.js';
+export { startEdge } from './edge.js';
+export { edgeSockets } from './sockets.js';
 export type {
   EdgeCertificate,
   EdgeLogEntry,

@@ -1,3 +1,4 @@
+import type { LeaseShown } from './leases/lease-shown.js';
 import type { Clock, Random, Tracer } from '@kcm/kernel';
 import type { ServerLimits } from './server/edge-server.js';
 
@@ -42,18 +43,7 @@ export interface EdgeStatus {
   readonly core: { readonly connected: boolean };
   /** False without --expose-gc: erasure is then never claimed. */
   readonly confirmsErasure: boolean;
-  readonly leases: readonly {
-    readonly tenant: string;
-    readonly service: string;
-    readonly key: string;
-    readonly keyVersion: number;
-    readonly endsInMs: number;
-    readonly term: number;
-    readonly epoch: number;
-    readonly access: string;
-    readonly mayEncrypt: boolean;
-    readonly grantId: string;
-  }[];
+  readonly leases: readonly LeaseShown[];
   readonly counters: {
     readonly encrypt: number;
     readonly decrypt: number;

@@ -1,4 +1,4 @@
-import { Secret, signJws, type KeyObject } from '@kcm/crypto';
+import { type KeyObject, type Secret, signJws } from '@kcm/crypto';
 import {
   failureOf,
   noTracer,
@@ -7,42 +7,15 @@ import {
   type SpanAttributes,
   type Tracer,
 } from '@kcm/kernel';
-import {
-  attribute,
-  BatchErrorContinuation,
-  KCM,
-  LEASE_ATTRIBUTES,
-  leaseWrapping,
-  RENEWAL_ATTRIBUTES,
-  serviceKeyName,
-  State,
-  KeyFormatType,
-  ResultReason,
-  KmipFailure,
-  type Attribute,
-  type TypedResult,
-} from '@kcm/kmip';
-import type { KmipClientOptions } from '@kcm/kmip/client';
+import { attribute, KCM, ResultReason, KmipFailure, type Attribute } from '@kcm/kmip';
 import { endExchange, startExchange, type CoreExchange } from './core-exchange.js';
 import { CoreLink } from './core-link.js';
+import type { EdgeCredentials } from './edge-credentials.js';
 import type { CorePort, Delivery, Lease, Notice, Proof, Refusal } from './core-port.js';
-import {
-  indeterminate,
-  leaseFrom,
-  notFound,
-  noticeFrom,
-  proofFrom,
-  refusalFrom,
-  WrongAnswer,
-} from './kmip-answers.js';
+import { indeterminate, noticeFrom, refusalFrom, WrongAnswer } from './kmip-answers.js';
 import type { KmipSession } from './kmip-session.js';
+import { KeyGone, obtainLease, obtainOldLease, renewLeases } from './lease-messages.js';
 
-/** How this Edge shows who it is, and what it signs its statements with. */
-export interface EdgeCredentials {
-  readonly connection: KmipClientOptions;
-  /** The certificate's key. */
-  readonly signingKey: KeyObject;
-}
 export interface KmipCoreParts extends EdgeCredentials {
   readonly boot: string;
   /** AES-256 made by this boot; disposed of by `stop`. */
@@ -101,66 +74,19 @@ export class KmipCore implements CorePort {
     traceparent?: string,
   ): Promise<Lease | Refusal> {
     const exchange = this.#start('lease', traceparent, { 'kcm.tenant': tenant });
-    return this.#ask(exchange, async ({ client, kwkUid }) => {
-      const { results } = await client.batch(
-        [
-          {
-            operation: 'Locate',
-            payload: {
-              maximumItems: 2,
-              attributes: [
-                attribute.objectName(serviceKeyName(tenant, service)),
-                attribute.enumeration('State', State.Active),
-              ],
-            },
-          },
-          { operation: 'ObtainLease', payload: {} },
-          { operation: 'GetUsageAllocation', payload: { count: BigInt(allocation) } },
-          { operation: 'GetAttributes', payload: { attributeNames: LEASE_ATTRIBUTES } },
-          { operation: 'Get', payload: getWrapped(kwkUid) },
-        ],
-        exchange.correlated,
-      );
-      const [located, ...rest] = results;
-      const uids = given(located).uniqueIdentifiers;
-      if (uids.length === 0) return notFound;
-      if (uids.length > 1) throw new WrongAnswer('more than one current key');
-      const [obtained, allocated, answered, got] = rest;
-      const lease = given(obtained);
-      given(allocated);
-      const attributes = given(answered);
-      const proof = proofFrom(uids[0]!, lease, attributes);
-      return proof.ok ? leaseFrom(tenant, proof, attributes, gotten(got), this.parts.kwk) : proof;
-    });
+    const { kwk } = this.parts;
+    return this.#ask(exchange, (session) =>
+      obtainLease(session, exchange.correlated, kwk, { tenant, service, allocation }),
+    );
   }
 
   leaseOld(uid: string, traceparent?: string): Promise<Lease | Refusal> {
     const tenant = uid.slice(0, uid.indexOf('/'));
     const exchange = this.#start('lease', traceparent, { 'kcm.tenant': tenant });
-    return this.#ask(exchange, async ({ client, kwkUid }) => {
-      const target = { uniqueIdentifier: uid };
-      const { results } = await client.batch(
-        [
-          { operation: 'ObtainLease', payload: target },
-          { operation: 'GetAttributes', payload: { ...target, attributeNames: LEASE_ATTRIBUTES } },
-          { operation: 'Get', payload: { ...target, ...getWrapped(kwkUid) } },
-        ],
-        exchange.correlated,
-      );
-      const [obtained, answered, got] = results;
-      const lease = given(obtained);
-      const attributes = given(answered);
-      const proof = proofFrom(uid, lease, attributes);
-      return proof.ok
-        ? leaseFrom(
-            tenant,
-            { ...proof, mayProtect: false },
-            attributes,
-            gotten(got),
-            this.parts.kwk,
-          )
-        : proof;
-    });
+    const { kwk } = this.parts;
+    return this.#ask(exchange, (session) =>
+      obtainOldLease(session, exchange.correlated, kwk, { tenant, uid }),
+    );
   }
 
   async renew(uids: readonly string[]): Promise<readonly (Proof | Refusal)[]> {
@@ -169,27 +95,9 @@ export class KmipCore implements CorePort {
     if (session === null) return failed;
     const { span, correlated } = this.#start('renew', undefined, { 'kcm.leases': uids.length });
     try {
-      const { results } = await session.client.batch(
-        uids.flatMap((uniqueIdentifier) => [
-          { operation: 'ObtainLease' as const, payload: { uniqueIdentifier } },
-          {
-            operation: 'GetAttributes' as const,
-            payload: { uniqueIdentifier, attributeNames: RENEWAL_ATTRIBUTES },
-          },
-        ]),
-        // One key that is refused must not cost the others their lease.
-        { ...correlated, continuation: BatchErrorContinuation.Continue },
-      );
+      const renewed = await renewLeases(session, correlated, uids);
       span.end();
-      return uids.map((uid, at) =>
-        this.#settled(() =>
-          proofFrom(
-            uid,
-            given(results[2 * at] as TypedResult<'ObtainLease'>),
-            given(results[2 * at + 1] as TypedResult<'GetAttributes'>),
-          ),
-        ),
-      );
+      return renewed.map((read) => this.#settled(read));
     } catch (error) {
       // The message as a whole: it says nothing about any one key.
       span.end(failureOf(error));
@@ -271,23 +179,4 @@ export class KmipCore implements CorePort {
   #start(name: string, parent: string | undefined, about: SpanAttributes): CoreExchange {
     return startExchange(this.parts, name, parent, about);
   }
-}
-
-class KeyGone extends Error {}
-
-const getWrapped = (kwkUid: string) => ({
-  keyFormatType: KeyFormatType.Raw,
-  keyWrappingSpecification: leaseWrapping(kwkUid),
-});
-
-/** The payload of one item of a batch. @throws KmipFailure as the server refused it */
-function given<T>(result: { ok: true; payload: T } | { ok: false; failure: KmipFailure }): T {
-  if (!result.ok) throw result.failure;
-  return result.payload;
-}
-
-/** A lease was granted and yet something is not found: it is the wrapping key. @throws KeyGone */
-function gotten(result: TypedResult<'Get'>) {
-  if (!result.ok && result.failure.reason === ResultReason.ItemNotFound) throw new KeyGone();
-  return given(result);
 }
