@@ -1,22 +1,13 @@
-import {
-  Deadline,
-  DecryptionFailed,
-  fraction,
-  fullJitterMs,
-  KcmError,
-  type LeaseClock,
-  type Reading,
-} from '@kcm/kernel';
-import type { CorePort, Lease, Notice, Proof, Refusal } from '../core/core-port.js';
+import { Deadline, DecryptionFailed, KcmError, type LeaseClock, type Reading } from '@kcm/kernel';
+import type { CorePort, Lease, Notice } from '../core/core-port.js';
 import { compareStanding, Fence, type Standing } from './fence.js';
 import { L3Handle, leaseOver, type HandleParts } from '../records/l3-handle.js';
 import { LeaseBook } from './lease-book.js';
 import { lockedOut, readOnly, refusalOf, RefusalMemo, tooMany } from './lease-refusals.js';
+import { LeaseRenewals } from './lease-renewals.js';
 
 /** Protect operations asked for with each lease. */
 const ALLOCATION = 1_000_000;
-const RENEW_BATCH_MAX = 60;
-const RETRY = { baseMs: 200, capMs: 5_000 };
 const ATTEMPTS_MAX = 3;
 /** Lease requests under way at once. */
 const FLIGHTS_MAX = 256;
@@ -29,12 +20,6 @@ export interface KeeperParts extends HandleParts {
   readonly allocation?: number;
   readonly onAlarm: (alarm: Alarm, tenant: string) => void;
 }
-interface Plan {
-  /** Age in monotonic ms at which the lease is renewed: 40–60 % of it. */
-  renewAtMs: number;
-  failures: number;
-  busy: boolean;
-}
 interface Ask {
   readonly tenant: string;
   readonly service: string;
@@ -45,14 +30,15 @@ interface Ask {
 }
 
 /**
- * All leases of one Edge: gets, renews, fences and drops them. Single flight per thing asked for.
+ * All leases of one Edge: gets, fences and drops them, and has them renewed. Single flight per
+ * thing asked for.
  */
 export class LeaseKeeper {
   readonly #book = new LeaseBook();
   readonly #fence = new Fence();
-  readonly #plans = new WeakMap<L3Handle, Plan>();
   readonly #flights = new Map<string, Promise<L3Handle>>();
   readonly #refusals: RefusalMemo;
+  readonly #renewals: LeaseRenewals;
   /** Notices per tenant: an answer to a request sent before one of them is not used. */
   readonly #notices = new Map<string, number>();
   /** How often everything was dropped: as above, of all tenants. */
@@ -63,6 +49,14 @@ export class LeaseKeeper {
   constructor(private readonly parts: KeeperParts) {
     this.#refusals = new RefusalMemo(parts.now);
     this.#allocation = parts.allocation ?? ALLOCATION;
+    this.#renewals = new LeaseRenewals({
+      ...parts,
+      book: this.#book,
+      lowAllowance: this.#allocation / 4,
+      noticesOf: (tenant) => this.#noticesOf(tenant),
+      passesFence: (tenant, seen) => this.#passesFence(tenant, seen),
+      fetchCurrent: (tenant, service) => this.#fetchCurrent(tenant, service),
+    });
   }
 
   /** A handle to protect with. Synchronous while the lease lives. @throws KcmError */
@@ -134,9 +128,7 @@ export class LeaseKeeper {
     this.parts.clock.tick();
     const held = this.#book.all();
     this.#book.drop(held.filter((handle) => !handle.live));
-    const due = held.filter((handle) => !handle.dropped && this.#isDue(handle));
-    for (let at = 0; at < due.length; at += RENEW_BATCH_MAX)
-      void this.#renew(due.slice(at, at + RENEW_BATCH_MAX));
+    this.#renewals.renewDue();
     const now = this.parts.now();
     if (now - this.#sweptAt < SWEEP_MS) return;
     this.#sweptAt = now;
@@ -241,7 +233,7 @@ export class LeaseKeeper {
       this.#book.add(handle);
     }
     if (ask.uid === null) handle.allowance = this.#allocation;
-    this.#plan(handle);
+    this.#renewals.plan(handle);
     return handle;
   }
 
@@ -254,67 +246,6 @@ export class LeaseKeeper {
       this.#book.drop(held.filter((handle) => compareStanding(handle, seen) < 0));
     }
     return verdict !== 'stale';
-  }
-
-  #isDue(handle: L3Handle): boolean {
-    const plan = this.#plans.get(handle);
-    if (plan === undefined || plan.busy || !handle.used) return false;
-    const low = handle.allowance < this.#allocation / 4;
-    if (low && handle.mayProtect && this.#book.isCurrent(handle)) {
-      // The rest of the allocation serves while the next one is asked for.
-      plan.busy = true;
-      this.#fetchCurrent(handle.tenant, handle.service)
-        .catch(() => undefined)
-        .finally(() => (plan.busy = false));
-      return false;
-    }
-    return handle.deadline.ageMs() >= plan.renewAtMs;
-  }
-
-  async #renew(handles: readonly L3Handle[]): Promise<void> {
-    const asked = handles.map((handle) => ({
-      handle,
-      plan: this.#plans.get(handle)!,
-      notices: this.#noticesOf(handle.tenant),
-    }));
-    for (const { plan } of asked) plan.busy = true;
-    const since = this.parts.clock.reading();
-    const answers = await this.parts.core.renew(handles.map((handle) => handle.uid));
-    for (const [at, { handle, plan, notices }] of asked.entries()) {
-      plan.busy = false;
-      const fresh = notices === this.#noticesOf(handle.tenant);
-      if (fresh && !handle.dropped) this.#renewed(handle, plan, answers[at]!, since);
-    }
-  }
-
-  #renewed(handle: L3Handle, plan: Plan, answer: Proof | Refusal, since: Reading): void {
-    if (!answer.ok) {
-      if (answer.effect === 'denied') return this.#book.drop([handle]);
-      const waitMs = fullJitterMs(this.parts.random, plan.failures, RETRY.baseMs, RETRY.capMs);
-      plan.failures += 1;
-      plan.renewAtMs = handle.deadline.ageMs() + waitMs;
-      return;
-    }
-    if (answer.access === 'locked' || answer.access === 'killed')
-      return this.#book.drop(this.#book.ofTenant(handle.tenant));
-    const wasCurrent = this.#book.isCurrent(handle);
-    if (!this.#passesFence(handle.tenant, answer)) {
-      plan.renewAtMs = handle.deadline.ageMs() + RETRY.baseMs;
-      return;
-    }
-    if (handle.dropped) {
-      // A higher (term, epoch): the whole request for a lease again.
-      if (wasCurrent) this.#refetch(handle);
-      return;
-    }
-    handle.renew(answer, new Deadline(this.parts.clock, since, answer.seconds * 1000));
-    this.#plan(handle);
-  }
-
-  #plan(handle: L3Handle): void {
-    const share = 0.4 + 0.2 * fraction(this.parts.random);
-    const renewAtMs = handle.deadline.ttlMs * share;
-    this.#plans.set(handle, { renewAtMs, failures: 0, busy: false });
   }
 
   /** What a denial of this request ends: one version, or all of (tenant, service). */
