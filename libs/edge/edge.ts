@@ -111,7 +111,7 @@ class Edge implements RunningEdge {
         metrics: () => this.#metrics(),
         refusals: this.#refusals,
       });
-      return new EdgeServer(path, api, limits, held, now);
+      return new EdgeServer(path, api, limits, now, held);
     });
   }
 

@@ -45,7 +45,7 @@ async function serve(limits: Partial<ServerLimits> = {}, held = new HeldBytes())
     metrics: () => '',
     refusals,
   });
-  server = new EdgeServer(path, api, { ...SERVER_LIMITS, ...limits }, held, now);
+  server = new EdgeServer(path, api, { ...SERVER_LIMITS, ...limits }, now, held);
   await server.listen();
 }
 beforeEach(async () => {
@@ -386,7 +386,7 @@ describe('A socket path', () => {
   });
 
   it('that another process listens on is refused; what a killed one left is taken over', async () => {
-    const other = new EdgeServer(path, {} as EdgeApi, SERVER_LIMITS, new HeldBytes(), now);
+    const other = new EdgeServer(path, {} as EdgeApi, SERVER_LIMITS, now);
     await expect(other.listen()).rejects.toMatchObject({ code: 'wrong_state' });
     expect(await serving()).toBe(true);
     await server.close(0);

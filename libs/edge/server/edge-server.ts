@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { connectionBudget, KcmError, LIMITS } from '@kcm/kernel';
 import type { EdgeApi } from './api.js';
 import { Connection, type ServerLimits } from './connection.js';
-import type { HeldBytes } from './held-bytes.js';
+import { HeldBytes } from './held-bytes.js';
 
 export type { ServerLimits };
 
@@ -32,9 +32,9 @@ export class EdgeServer {
     readonly path: string,
     api: EdgeApi,
     private readonly limits: ServerLimits,
-    /** Of all sockets of this Edge. */
-    held: HeldBytes,
     private readonly now: () => number,
+    /** Of all sockets of one Edge. */
+    held = new HeldBytes(),
   ) {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       const connection = new Connection(socket, api, limits, held, now);
