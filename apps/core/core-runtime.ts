@@ -14,6 +14,7 @@ import {
   LIMITS,
   type Random,
   type Recording,
+  Seldom,
   systemScheduler,
   type Tracer,
   keyVersionUid,
@@ -58,13 +59,17 @@ export interface CoreDeps {
   /** What is counted of it. Must not throw. */
   readonly onCalled: (seen: CallSeen) => void;
   readonly onAnswered: (operation: string, reason: string | null) => void;
+  readonly onTurnedAway: (why: string) => void;
 }
+/** Strangers at the KMIP port are in the log so often. */
+const TURNED_AWAY_TOLD_MS = 10_000;
 
 /** Everything of Core that needs the keys: it stands while the region is unsealed. */
 export class CoreRuntime {
   readonly keys: KeyService;
   readonly #effects: EffectDeps;
   readonly #acknowledgements: Acknowledgements;
+  readonly #turnedAway: Seldom;
   #front: KmipFront | null = null;
   #renewal: CertificateRenewal | null = null;
   #port: number;
@@ -72,6 +77,7 @@ export class CoreRuntime {
 
   constructor(private readonly deps: CoreDeps) {
     const { engines, seals, dispatch, view, clock, random, region } = deps;
+    this.#turnedAway = new Seldom(clock, TURNED_AWAY_TOLD_MS);
     const wrapped = seals.barriered(engines.vault);
     const erasure = seals.barriered(engines.erasure);
     this.#port = deps.kmipPort;
@@ -239,7 +245,11 @@ export class CoreRuntime {
         return this.keys.usage.record({ holder, boot, seq, from, to, entries, statement: jws });
       },
       onCloned: (edge, boot) => logger.error({ edge, boot }, 'the same Edge boot lives twice'),
-      onRefused: (why, detail) => logger.info({ why, detail }, 'kmip connection refused'),
+      onRefused: (why, detail) => {
+        this.deps.onTurnedAway(why);
+        const untold = this.#turnedAway.tell(why);
+        if (untold !== null) logger.info({ why, detail, untold }, 'kmip connection refused');
+      },
       onAnswered: this.deps.onAnswered,
       onError: (error, operation, correlationId) =>
         logger.error({ err: error, operation, correlationId }, 'kmip failure'),

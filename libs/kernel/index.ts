@@ -21,6 +21,7 @@ export * from './printable.js';
 export * from './random.js';
 export * from './recording.js';
 export * from './scheduler.js';
+export * from './seldom.js';
 export * from './stop-signals.js';
 export * from './streams.js';
 export * from './taken-port.js';

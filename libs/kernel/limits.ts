@@ -75,6 +75,9 @@ export const LIMITS = {
   kmipConnectionsMax: 10_000,
   kmipIdleMsMax: 300_000,
   kmipHandshakeMsMax: 10_000,
+  /** Without a certificate yet: of all, of one network. */
+  kmipHandshakesMax: 1_024,
+  kmipHandshakesPerPeerMax: 256,
   /** From the first byte of a message to its last. */
   kmipMessageMsMax: 30_000,
   kmipAnswerMsMax: 10_000,

@@ -8,6 +8,7 @@ export * from './engines/engines.module.js';
 export * from './health.js';
 export * from './http/http-app.js';
 export * from './http/listing.js';
+export { networkOf } from './http/network.js';
 export * from './logger.js';
 export * from './metrics/index.js';
 export * from './oidc/index.js';

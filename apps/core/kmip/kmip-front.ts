@@ -7,6 +7,7 @@ import {
   type PushChannel,
   type ServerCredentials,
 } from '@kcm/kmip/server';
+import { networkOf } from '@kcm/platform';
 import { Boots } from './boots.js';
 import type { KmipFrontParts } from './front-parts.js';
 import { kwkHandlers } from './kwk-handlers.js';
@@ -46,6 +47,7 @@ export class KmipFront implements AsyncDisposable {
         onError: parts.onError,
         ...(parts.onAnswered === undefined ? {} : { onAnswered: parts.onAnswered }),
         onRefused: parts.onRefused,
+        networkOf,
         onClosed: (peer) => boots.released(peer.connection),
         onPush: (channel) => void adopt(boots, notifier, channel),
       },

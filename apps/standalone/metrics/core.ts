@@ -5,6 +5,7 @@ import type { Metrics } from '@kcm/platform';
 export function coreMetrics(metrics: Metrics): {
   readonly onCalled: (seen: CallSeen) => void;
   readonly onAnswered: (operation: string, reason: string | null) => void;
+  readonly onTurnedAway: (why: string) => void;
 } {
   const call = metrics.histogram(
     'kcm_keystore_call_seconds',
@@ -14,8 +15,13 @@ export function coreMetrics(metrics: Metrics): {
     'kcm_kmip_answers_total',
     'Items answered over KMIP by operation and result reason (Success: none).',
   );
+  const turnedAway = metrics.counter(
+    'kcm_kmip_connections_refused_total',
+    'KMIP connections that were turned away, by why.',
+  );
   return {
     onCalled: ({ seconds, ...labels }) => call.record(seconds, labels),
     onAnswered: (operation, reason) => answers({ operation, reason: reason ?? 'Success' }),
+    onTurnedAway: (why) => turnedAway({ why }),
   };
 }

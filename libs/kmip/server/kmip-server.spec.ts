@@ -1,3 +1,7 @@
+import { LIMITS } from '@kcm/kernel';
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
 import { KmipClient, KmipUnavailable, PushListener } from '../client/index.js';
@@ -103,6 +107,22 @@ const answerOf = (socket: TLSSocket): Promise<Buffer> =>
   });
 
 describe('KmipServer', () => {
+  it('lets in who shows a certificate beside very many who show none: the oldest give way', async () => {
+    const server = await serve();
+    const gone: unknown[] = [];
+    const silent = Array.from({ length: LIMITS.kmipHandshakesPerPeerMax + 40 }, () =>
+      createConnection({ host: HOST, port: server.port })
+        .on('error', () => undefined)
+        .on('close', (error) => gone.push(error)),
+    );
+    await Promise.all(silent.map((socket) => once(socket, 'connect')));
+    while (gone.length < 40) await sleep(10);
+    expect((await ask(server)).versions[0]).toEqual(KMIP_1_4);
+    expect(silent.at(-1)!.destroyed).toBe(false);
+    expect(refusals.filter((why) => why === 'too-many-handshakes')).toHaveLength(41);
+    for (const socket of silent) socket.destroy();
+  });
+
   it('lets in a certificate of its authority and knows who it is', async () => {
     const peers: PeerIdentity[] = [];
     const server = await serve({

@@ -11,6 +11,7 @@ import {
   serveStream,
   type ResponderOptions,
 } from '../wire/index.js';
+import { Handshakes } from './handshakes.js';
 import { identityOf, type Peer } from './identity.js';
 import type { PushChannel } from './push-channel.js';
 
@@ -21,7 +22,8 @@ export interface ServerCredentials {
   readonly certificate: string;
   readonly privateKey: string | Buffer;
 }
-export type RefusedConnection = 'handshake' | 'identity' | 'not-admitted' | 'no-push';
+export type RefusedConnection =
+  'handshake' | 'too-many-handshakes' | 'identity' | 'not-admitted' | 'no-push';
 export interface KmipServerOptions extends ResponderOptions<Peer> {
   readonly credentials: ServerCredentials;
   /** Asked for each new connection and each message: false closes it. Must not throw. */
@@ -33,6 +35,8 @@ export interface KmipServerOptions extends ResponderOptions<Peer> {
   /** A connection was turned away; `detail` is for a log and holds no secret. */
   readonly onRefused?: (why: RefusedConnection, detail: string) => void;
   readonly connectionsMax?: number;
+  /** Who is limited as one before it has shown a certificate; without this: one address. */
+  readonly networkOf?: (address: string) => string;
   readonly idleMs?: number;
   readonly handshakeMs?: number;
   readonly messageMs?: number;
@@ -69,7 +73,12 @@ export class KmipServer implements AsyncDisposable {
       sessionTimeout: 1,
     });
     connectionBudget().guard(this.#server, options.connectionsMax ?? LIMITS.kmipConnectionsMax);
+    const { networkOf = (address: string) => address } = options;
+    const handshakes = new Handshakes(networkOf, (network) =>
+      options.onRefused?.('too-many-handshakes', network),
+    );
     this.#server.on('connection', (socket: Socket) => {
+      handshakes.begin(socket);
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
@@ -77,7 +86,10 @@ export class KmipServer implements AsyncDisposable {
       options.onRefused?.('handshake', error.message);
       socket.destroy();
     });
-    this.#server.on('secureConnection', (socket) => this.#accept(socket));
+    this.#server.on('secureConnection', (socket) => {
+      handshakes.done(socket);
+      this.#accept(socket);
+    });
   }
 
   /** @throws Error of node:net when the address cannot be bound */

@@ -1,5 +1,5 @@
 import type { Subjects } from '@kcm/application';
-import type { Clock, Reason, Scheduler } from '@kcm/kernel';
+import { type Clock, type Reason, type Scheduler, Seldom } from '@kcm/kernel';
 import { decodeJwt, errors, type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose';
 import type { Logger } from 'pino';
 import type { Authenticator, Principal } from '../auth/principal.js';
@@ -29,14 +29,15 @@ export class OidcAuthenticator implements Authenticator {
   readonly #issuers: ReadonlyMap<string, Known>;
   /** Tenants with issuers of their own: nobody else names their people. */
   readonly #ownIssuers: ReadonlySet<string | undefined>;
-  /** When a refusal was in the log last, by issuer and reason, and how many were not since. */
-  readonly #told = new Map<string, { readonly at: number; readonly untold: number }>();
+  /** Refusals, by issuer and reason. */
+  readonly #told: Seldom;
 
   constructor(
     issuers: readonly OidcIssuer[],
     private readonly deps: OidcDeps,
   ) {
     const { read = readIssuer, clock, scheduler, logger } = deps;
+    this.#told = new Seldom(clock, REFUSED_AGAIN_MS);
     const onFailed = (issuer: string, reason: string) =>
       logger.warn({ issuer, reason }, 'an OIDC issuer cannot be read');
     const keysDeps = { read, clock, scheduler, onFailed };
@@ -83,12 +84,8 @@ export class OidcAuthenticator implements Authenticator {
 
   /** Whoever sends one after the other has a line of the log once in a while. */
   #tellRefused(issuer: string, reason: string): void {
-    const key = `${issuer} ${reason}`;
-    const now = this.deps.clock.monotonicMs();
-    const { at, untold } = this.#told.get(key) ?? { at: Number.NEGATIVE_INFINITY, untold: 0 };
-    const tell = now - at >= REFUSED_AGAIN_MS;
-    this.#told.set(key, tell ? { at: now, untold: 0 } : { at, untold: untold + 1 });
-    if (!tell) return;
+    const untold = this.#told.tell(`${issuer} ${reason}`);
+    if (untold === null) return;
     const more = untold > 0 ? { untold } : {};
     this.deps.logger.info({ issuer, reason, ...more }, 'a token was refused');
   }
