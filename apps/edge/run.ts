@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { startEdge, type EdgeLogEntry, type RunningEdge } from '@kcm/edge';
-import { KcmError, systemClock } from '@kcm/kernel';
+import { inTurn, KcmError, systemClock } from '@kcm/kernel';
 import { startTracing } from '@kcm/tracing';
 import { readConfig, socketDirOf } from './config.js';
 import { writeEndpoints } from './endpoints.js';
@@ -63,11 +63,7 @@ export async function runEdge(
     status: (service) => edge.status(service),
     renew: (next) => edge.renew(next),
     reload: () => files.reload(),
-    stop: async () => {
-      removeEndpoints();
-      await edge.stop();
-      await tracing.stop();
-    },
+    stop: () => inTurn([removeEndpoints, () => edge.stop(), () => tracing.stop()]),
   };
 }
 
