@@ -72,7 +72,7 @@ export function createApplication(
   ];
   const module = StandaloneModule.register(modules, parts.runner);
   const onAnswered = httpMetrics(metrics);
-  return createHttpApp(module, { config, logger, random, tracer, onAnswered });
+  return createHttpApp(module, { config, logger, random, clock, tracer, onAnswered });
 }
 
 /** @throws KcmError sealed while the region is not initialized */

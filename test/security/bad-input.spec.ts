@@ -220,6 +220,15 @@ describe('bodies', () => {
     expect(found).toMatch(/^HTTP\/1\.1 413 [^]*"code":"payload_too_large"/);
   });
 
+  it('that come with an expectation which nobody knows: as without it', async () => {
+    const answer = await sendRaw(
+      server.url,
+      'POST /v1/tenants HTTP/1.1\r\nHost: x\r\nExpect: the-best\r\nConnection: close\r\n' +
+        'Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 401 [^]*"code":"unauthenticated"/);
+  });
+
   it('that the ledger could not hold: refused before anything is kept', async () => {
     const raw = connect(JSON.stringify(`http://127.0.0.1/${'x'.repeat(300_000)}`));
     const answer = await server.ask('POST', '/v1/tenants/acme/root-keys', {

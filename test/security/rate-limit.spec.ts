@@ -98,6 +98,7 @@ async function limitsByAddress(
   for (const probe of ['/livez', '/readyz'])
     for (let n = 0; n < 2 * ANONYMOUS * BURST; n += 1)
       expect((await from(at, probe)()).status).toBe(200);
+  expect((await from(at, '/metrics')()).status).toBe(200);
   expect((await from('198.51.100.1')()).status).toBe(200);
 }
 
@@ -111,6 +112,8 @@ it.each([
   ['the reference page', '192.0.2.4', '/docs/', 200, undefined],
   ['the script of it', '192.0.2.5', '/docs/js/scalar.js', 200, undefined],
   ['the description', '192.0.2.6', '/openapi.json', 200, undefined],
+  ['what no route serves', '192.0.2.7', '/v1/nothing', 404, undefined],
+  ['a path that cannot be decoded', '192.0.2.8', '/v1/%E0%A4%A', 400, undefined],
 ])(
   'so is %s',
   async (_what, at, path, status, token) => {

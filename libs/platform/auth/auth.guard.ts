@@ -11,6 +11,8 @@ import { RefusedTokens } from './refused-tokens.js';
 const ID = /^[A-Za-z0-9_-]{1,80}$/;
 /** Who watches is not shut out by who floods from the same address. */
 export const UNLIMITED: ReadonlySet<string> = new Set(['livez', 'readyz']);
+/** They too may be asked often, but not by way of what else comes from there. */
+const OWN_SHARE: ReadonlySet<string> = new Set(['metrics', 'v1/sys/status']);
 const NOT_FOUND = 'There is no such resource.';
 
 function bearerOf(request: FastifyRequest): string | null {
@@ -46,7 +48,9 @@ export class AuthGuard implements CanActivate {
     }
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     if (route.roles === 'public') {
-      if (!UNLIMITED.has(route.path)) this.limiter.anonymous(request.ip, reply);
+      if (UNLIMITED.has(route.path)) return true;
+      const share = OWN_SHARE.has(route.path) ? route.path : '';
+      this.limiter.anonymous(request.ip, reply, share);
       return true;
     }
     const principal = await this.principalOf(request, reply);

@@ -24,9 +24,9 @@ export class RateLimiter {
     this.#take('principal', `${tenant ?? ''}/${actor}`, reply);
   }
 
-  /** @throws KcmError rate_limited */
-  anonymous(address: string, reply: FastifyReply): void {
-    this.#take('anonymous', networkOf(address), reply);
+  /** @param share what has a bucket of its own @throws KcmError rate_limited */
+  anonymous(address: string, reply: FastifyReply, share = ''): void {
+    this.#take('anonymous', `${networkOf(address)} ${share}`, reply);
   }
 
   #take(kind: Kind, who: string, reply: FastifyReply): void {

@@ -3,11 +3,13 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Refusals } from '@kcm/application';
 import {
+  type Clock,
   type Code,
   correlationIdOf,
   KcmError,
   LIMITS,
   type Random,
+  Seldom,
   traceparentOf,
   type Tracer,
   uuidv4,
@@ -61,16 +63,44 @@ function openScope(request: FastifyRequest, reply: FastifyReply, random: Random)
 /** What is counted of each answer. Must not throw. */
 type OnAnswered = (answered: Answered) => void;
 
+/** What it throws is the answer. */
+type Limit = (request: FastifyRequest, reply: FastifyReply) => void;
+/** Strangers that ask too often are in the log so often. */
+const STRANGERS_TOLD_MS = 10_000;
+
+interface HttpDeps {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly tracer: Tracer;
+  readonly onAnswered: OnAnswered;
+}
+
+function tooManyOf(limit: Limit, request: FastifyRequest, reply: FastifyReply): KcmError | null {
+  try {
+    limit(request, reply);
+    return null;
+  } catch (error) {
+    if (error instanceof KcmError) return error;
+    throw error;
+  }
+}
+
 function observe(
   server: FastifyInstance,
-  random: Random,
-  logger: Logger,
-  onAnswered: OnAnswered,
+  deps: Pick<HttpDeps, 'random' | 'logger' | 'onAnswered' | 'clock'>,
+  limit: Limit,
 ): void {
+  const { random, logger, onAnswered, clock } = deps;
+  const strangers = new Seldom(clock, STRANGERS_TOLD_MS);
   server.decorateRequest('kcm');
   server.addHook('onRequest', (request, reply, done) => {
     openScope(request, reply, random);
-    done();
+    // What no route serves meets no guard.
+    const tooMany = request.is404 ? tooManyOf(limit, request, reply) : null;
+    if (tooMany === null) done();
+    else sendProblem(reply, tooMany);
   });
   // Behind the body, whose reading loses what was there before it.
   server.addHook('preValidation', (request, _reply, done) => {
@@ -83,7 +113,12 @@ function observe(
     const route = url === undefined ? null : `${request.method} ${url}`;
     const { statusCode: status, elapsedTime: ms } = reply;
     const actor = principal?.actor;
-    logger.info({ correlationId, route, actor, status, code, ms: Math.round(ms) }, 'http');
+    const line = { correlationId, route, actor, status, code, ms: Math.round(ms) };
+    if (principal !== null || code !== 'rate_limited') logger.info(line, 'http');
+    else {
+      const untold = strangers.tell('rate_limited');
+      if (untold !== null) logger.info({ ...line, untold }, 'http');
+    }
     const endless = declared?.produces === 'text/event-stream';
     onAnswered({ route, status, code, seconds: ms / 1000, endless });
     done();
@@ -101,13 +136,7 @@ function methodsOf(app: NestFastifyApplication): (url: string) => string | null 
 /** @returns an application that is not listening yet */
 export async function createHttpApp(
   module: Type | DynamicModule,
-  deps: {
-    config: Config;
-    logger: Logger;
-    random: Random;
-    tracer: Tracer;
-    onAnswered: OnAnswered;
-  },
+  deps: HttpDeps,
 ): Promise<NestFastifyApplication> {
   const { config, logger, random, tracer, onAnswered } = deps;
   const tls =
@@ -121,6 +150,7 @@ export async function createHttpApp(
             minVersion: 'TLSv1.2' as const,
           },
         };
+  const limit: Limit = ({ ip }, reply) => app.get(RateLimiter).anonymous(ip, reply);
   const clientErrors = new ClientErrors();
   const proxies = among(config.KCM_TRUSTED_PROXIES);
   /** Of what never becomes a request with a response that could be observed. */
@@ -140,7 +170,7 @@ export async function createHttpApp(
     // A path that cannot be decoded or is too long is refused before any hook or route.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       openScope(request, reply, random);
-      const refusal = toKcmError(error) ?? unreadable();
+      const refusal = tooManyOf(limit, request, reply) ?? toKcmError(error) ?? unreadable();
       sendProblem(reply, refusal);
       tellRefused(request.kcm.correlationId, refusal.code);
     },
@@ -154,12 +184,16 @@ export async function createHttpApp(
   const server = adapter.getInstance();
   clientErrors.watch(server.server);
   limitConnections(server.server, { many: proxies });
-  observe(server, random, logger, onAnswered);
+  // What is expected and unknown to us may be passed over (RFC 9110 §10.1.1).
+  server.server.on('checkExpectation', (request, response) =>
+    server.server.emit('request', request, response),
+  );
+  observe(server, deps, limit);
   if (tracer.on) traceRequests(server, tracer);
   acceptJsonAlone(server);
   // Only here: what serves no HTTP of ours does without its megabytes.
   const { serveReference } = await import('../openapi/reference.js');
-  await serveReference(server, ({ ip }, reply) => app.get(RateLimiter).anonymous(ip, reply));
+  await serveReference(server, limit);
   server.addHook('preClose', (done) => {
     setTimeout(() => server.server.closeAllConnections(), STOP_GRACE_MS).unref();
     done();
