@@ -1,14 +1,8 @@
-import { Refused, repeatable, type ProblemBody, Unreachable } from './failures.js';
+import { type Answer, answerOf, refusalOf, resultOf, unexpected } from './answer.js';
+import { Refused, repeatable, Unreachable } from './failures.js';
 import { type ServerSent, serverSentEvents } from './server-sent-events.js';
 import type { Settings } from './settings.js';
 
-interface Answer {
-  readonly ok: boolean;
-  readonly status: number;
-  readonly type: string;
-  readonly text: string;
-  readonly location: string | null;
-}
 const OPERATION = /\/v1\/operations\/([^/?#]+)$/;
 /** The longest that the server takes over anything but a rebuild is a third of that. */
 const ANSWER_MS_MAX = 30_000;
@@ -61,8 +55,11 @@ export class Client {
         ...query,
         cursor,
       });
+      if (!Array.isArray(page.items)) throw unexpected('its answer is no list');
       items.push(...page.items);
-      cursor = page.nextCursor ?? undefined;
+      const next = page.nextCursor ?? undefined;
+      if (next !== undefined && next === cursor) throw unexpected('its list does not get on');
+      cursor = next;
     } while (cursor !== undefined && items.length < max);
     this.more = cursor !== undefined || items.length > max;
     return items.slice(0, max);
@@ -83,12 +80,16 @@ export class Client {
           ...(last === null ? {} : { 'last-event-id': last }),
         },
         signal: silence.signal,
+        redirect: 'manual',
       });
-      if (!response.ok) this.#read(await answerOf(response));
+      if (!response.ok) throw refusalOf(response.status, await response.text());
+      const type = response.headers.get('content-type') ?? '';
+      if (!type.startsWith('text/event-stream')) throw unexpected('its answer is no event stream');
       for await (const event of serverSentEvents(response.body!, () => timer.refresh()))
         yield event;
     } catch (error) {
-      throw error instanceof Refused ? error : Unreachable.at(url, error);
+      if (error instanceof Refused || error instanceof Unreachable) throw error;
+      throw Unreachable.at(url, error);
     } finally {
       clearTimeout(timer);
       silence.abort();
@@ -130,6 +131,8 @@ export class Client {
     try {
       const response = await fetch(url, {
         method,
+        // A server never sends elsewhere; what is sent is for nobody else's eyes.
+        redirect: 'manual',
         headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         ...(this.answerMs === null ? {} : { signal: AbortSignal.timeout(this.answerMs) }),
@@ -140,24 +143,11 @@ export class Client {
     }
   }
 
-  #read<T>({ ok, status, type, text, location }: Answer): T {
-    if (!ok) {
-      throw new Refused(
-        type.includes('json')
-          ? (JSON.parse(text) as ProblemBody)
-          : { code: 'unexpected', detail: `The server answered ${status}.` },
-      );
-    }
-    if (status === 202) this.pending = OPERATION.exec(location ?? '')?.[1] ?? null;
-    return (type.includes('json') && text !== '' ? JSON.parse(text) : text) as T;
+  #read<T>(answer: Answer): T {
+    const result = resultOf(answer);
+    if (answer.status === 202) this.pending = OPERATION.exec(answer.location ?? '')?.[1] ?? null;
+    return result as T;
   }
-}
-
-async function answerOf(response: Response): Promise<Answer> {
-  const type = response.headers.get('content-type') ?? '';
-  const location = response.headers.get('location');
-  const text = await response.text();
-  return { ok: response.ok, status: response.status, type, text, location };
 }
 
 function queryText(query: Query): string {

@@ -3,8 +3,7 @@ import { Unreachable } from './failures.js';
 
 export interface EdgeAnswer {
   readonly status: number;
-  /** The JSON object of the answer. */
-  readonly body: unknown;
+  readonly text: string;
 }
 
 /** It gives up on a lease, and on a caller that does not take its answer, sooner. */
@@ -34,7 +33,7 @@ export function askEdge(
       answer.on('error', fail);
       answer.on('end', () => {
         const text = Buffer.concat(chunks).toString('utf8');
-        resolve({ status: answer.statusCode ?? 0, body: JSON.parse(text) as unknown });
+        resolve({ status: answer.statusCode ?? 0, text });
       });
     });
     call.on('error', fail);

@@ -88,6 +88,7 @@ const NEXT: { readonly [code: string]: string } = {
   decryption_failed: 'Give the same tenant, service and --context as when it was encrypted.',
   share_refused: 'Give a share of this region, unchanged; `kcm unseal --reset` begins anew.',
   integrity: 'Keep what there is as it is, and look at `kcm doctor` and the server’s log.',
+  unexpected: 'Is it an OpenKCM (KCM_URL), of the version that `kcm --version` names?',
   internal: 'The server’s log names the cause under the correlation id.',
 };
 /** Of a keystore's own words. */
@@ -108,6 +109,7 @@ const UNDECIDED: ReadonlySet<string> = new Set([
   'ledger_unavailable',
   'read_model_behind',
   'internal',
+  'unexpected',
 ]);
 
 /** What failed, with the words that send the same command again where that is of use. */

@@ -1,5 +1,6 @@
 import { printableText, systemRandom, uuidv4 } from '@kcm/kernel';
 import { type Command, Option } from 'commander';
+import { unexpected } from './answer.js';
 import { Client } from './client.js';
 import { EXIT, Refused, Unreachable, UsageError } from './failures.js';
 import { waitCommand, waitFor } from './operation.js';
@@ -98,6 +99,9 @@ export function explain(error: unknown): number {
     say(`${error.message}\n(--help after the command shows its options and an example)`);
     return EXIT.usage;
   }
+  // What an answer lacked, in whatever a command went to do with it.
+  if (error instanceof TypeError || error instanceof SyntaxError)
+    return explain(unexpected(`its answer cannot be used (${error.message})`));
   const coded = error as { code?: string; message?: string };
   say(coded.message ?? 'failed');
   return coded.code === 'integrity' ? EXIT.refused : EXIT.usage;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { objectOf, refusalOf, unexpected } from '../answer.js';
 import { askEdge } from '../edge-socket.js';
-import { type ProblemBody, Refused } from '../failures.js';
 import { declare } from '../program.js';
 import { readStdin } from '../stdin.js';
 import { pairs } from '../pairs.js';
@@ -11,15 +11,18 @@ interface Options {
   readonly context?: string[];
 }
 
-/** @throws Refused · Unreachable */
+/** @returns what it answers under that name. @throws Refused · Unreachable */
 async function callEdge(
   socketPath: string,
   path: string,
   body: object,
-): Promise<Record<string, string>> {
-  const answer = await askEdge(socketPath, 'POST', path, body);
-  if (answer.status === 200) return answer.body as Record<string, string>;
-  throw new Refused(answer.body as ProblemBody);
+  name: 'ciphertext' | 'plaintext',
+): Promise<string> {
+  const { status, text } = await askEdge(socketPath, 'POST', path, body);
+  if (status !== 200) throw refusalOf(status, text);
+  const { [name]: given } = objectOf(text) as { readonly [name: string]: unknown };
+  if (typeof given !== 'string') throw unexpected(`its answer holds no ${name}`);
+  return given;
 }
 
 const withTarget = (c: Command): Command =>
@@ -44,8 +47,7 @@ export function dataCommands(program: Command): void {
       const plaintext = (await readStdin()).toString('base64');
       const path = `/v1/tenants/${encodeURIComponent(options.tenant)}/encrypt`;
       const body = { plaintext, ...contextOf(options) };
-      const answer = await callEdge(settings.edgeSocket(options.service), path, body);
-      return answer['ciphertext'];
+      return callEdge(settings.edgeSocket(options.service), path, body, 'ciphertext');
     },
   );
   declare<Options>(
@@ -60,8 +62,9 @@ export function dataCommands(program: Command): void {
       const ciphertext = (await readStdin()).toString('utf8').trim();
       const path = `/v1/tenants/${encodeURIComponent(options.tenant)}/decrypt`;
       const body = { ciphertext, ...contextOf(options) };
-      const answer = await callEdge(settings.edgeSocket(options.service), path, body);
-      process.stdout.write(Buffer.from(answer['plaintext']!, 'base64'));
+      const socket = settings.edgeSocket(options.service);
+      const plaintext = await callEdge(socket, path, body, 'plaintext');
+      process.stdout.write(Buffer.from(plaintext, 'base64'));
       return undefined;
     },
   );

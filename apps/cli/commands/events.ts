@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from '../client.js';
+import { objectOf, unexpected } from '../answer.js';
 import { passes } from '../failures.js';
 import { printLine } from '../output.js';
-import { declare } from '../program.js';
+import { declare, type Run } from '../program.js';
 import { ofTenant, tenantPath } from '../tenant-words.js';
 
 interface Tail {
@@ -22,19 +22,26 @@ interface CloudEvent {
 const RETRY_MS = 500;
 
 /** Every event once, from a connection to the next; only the first must come about. */
-async function* follow(client: Client, { tenant, fromStart, after }: Tail) {
+async function* follow({ client, progress }: Run, { tenant, fromStart, after }: Tail) {
   let last = after ?? null;
+  let told = false;
   for (let connected = false; ; await sleep(RETRY_MS)) {
+    let why = 'it ended';
     try {
       const from = fromStart && last === null ? { from: 'start' } : {};
       for await (const { id, data } of client.events(tenantPath(tenant, 'events'), from, last)) {
         connected = true;
+        told = false;
         last = id;
-        if (data !== null) yield JSON.parse(data) as CloudEvent;
+        if (data !== null) yield objectOf(data) as CloudEvent;
       }
     } catch (error) {
       if (!connected || !passes(error)) throw error;
+      why = (error as Error).message.split('\n')[0]!;
     }
+    if (!connected) throw unexpected('its event stream ends at once');
+    if (!told) progress.note(`The stream is lost (${why}); it is taken up again where it was.`);
+    told = true;
   }
 }
 
@@ -51,8 +58,8 @@ export function eventCommands(program: Command): void {
       ofTenant(c)
         .option('--from-start', "from the tenant's first event on")
         .option('--after <id>', 'from this event on, without it'),
-    async ({ client }, options) => {
-      for await (const event of follow(client, options)) {
+    async (run, options) => {
+      for await (const event of follow(run, options)) {
         const { time, type, subject, data } = event;
         printLine(event, `${time}  ${type}  ${subject}  ${JSON.stringify(data)}`, options);
       }

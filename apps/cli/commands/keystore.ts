@@ -31,6 +31,7 @@ async function administer({ data }: Where, path: string, body: object): Promise<
   try {
     const response = await fetch(`${url}${path}`, {
       method: 'POST',
+      redirect: 'manual',
       headers: { authorization, 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });

@@ -1,6 +1,7 @@
 import type { HealthReport } from '@kcm/kernel';
+import { objectOf, unexpected } from '../answer.js';
 import { askEdge } from '../edge-socket.js';
-import { Unreachable } from '../failures.js';
+import { Refused, Unreachable } from '../failures.js';
 import { ANSWER_MS_MAX, type Finding } from './finding.js';
 import { findingOf } from './server.js';
 
@@ -8,11 +9,13 @@ import { findingOf } from './server.js';
 export async function edgeFindings(service: string, socketPath: string): Promise<Finding[]> {
   const part = `Edge for ${service}`;
   try {
-    const { body } = await askEdge(socketPath, 'GET', '/readyz', undefined, ANSWER_MS_MAX);
-    const { reasons } = body as Pick<HealthReport, 'reasons'>;
+    const { text } = await askEdge(socketPath, 'GET', '/readyz', undefined, ANSWER_MS_MAX);
+    const { reasons } = objectOf(text) as Partial<HealthReport>;
+    if (!Array.isArray(reasons)) throw unexpected('it does not say how it is');
     return reasons.map((reason) => ({ ...findingOf(reason), part }));
   } catch (error) {
-    if (!(error instanceof Unreachable)) throw error;
-    return [{ level: 'wrong', part, detail: error.message, next: 'start it again' }];
+    if (!(error instanceof Unreachable || error instanceof Refused)) throw error;
+    const [detail] = error.message.split('\n');
+    return [{ level: 'wrong', part, detail: detail!, next: 'start it again' }];
   }
 }
