@@ -1,13 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { type KcmError, readTextFile } from '@kcm/kernel';
 import { UsageError } from './failures.js';
 
-/** @throws UsageError that names the file */
+/** Also of a pipe, as of `<(…)`. @throws UsageError that names the file */
 export function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readTextFile(file, { pipes: true });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`Cannot read ${file} (${code ?? 'failed'}).`);
+    throw new UsageError((error as KcmError).message);
   }
 }
 

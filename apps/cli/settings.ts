@@ -1,6 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { SERVICE_ID } from '@kcm/kernel';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Unreachable, UsageError } from './failures.js';
+import { readObject, readText } from './read-file.js';
 
 /** Where the server is and who we are, from the environment and the data folder. */
 export interface Settings {
@@ -9,7 +11,7 @@ export interface Settings {
   url(): string;
   /** @throws UsageError with what to do next */
   token(): string;
-  /** @throws Unreachable */
+  /** @throws Unreachable · UsageError */
   edgeSocket(service: string): string;
   /** Of the Edges that run here, by service. */
   edgeSockets(): { readonly [service: string]: string };
@@ -25,8 +27,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const dataDir = env['KCM_DATA_DIR'] || '.kcm';
   const endpoints = (): Endpoints => {
     const file = join(dataDir, 'endpoints.json');
-    if (!existsSync(file)) return {};
-    return JSON.parse(readFileSync(file, 'utf8')) as Endpoints;
+    return existsSync(file) ? readObject(file) : {};
   };
   return {
     dataDir,
@@ -41,15 +42,18 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
       if (env['KCM_TOKEN']) return env['KCM_TOKEN'];
       const given = env['KCM_TOKEN_FILE'];
       const file = given || join(dataDir, 'operator-token');
-      const token = readIfThere(file);
-      if (token !== null) return token.trim();
-      throw new UsageError(
-        given
-          ? `KCM_TOKEN_FILE names ${file}, which cannot be read: correct it, or set KCM_TOKEN.`
-          : `There is no token: set KCM_TOKEN or KCM_TOKEN_FILE (the operator's lies in ${file}).`,
-      );
+      try {
+        return readText(file).trim();
+      } catch (error) {
+        const { message } = error as UsageError;
+        const wrong = `KCM_TOKEN_FILE names ${file}, which cannot be read: correct it, or set KCM_TOKEN.`;
+        const none = `There is no token: set KCM_TOKEN or KCM_TOKEN_FILE (the operator's lies in ${file}).`;
+        throw new UsageError(given ? `${wrong}\n${message}` : none);
+      }
     },
     edgeSocket(service) {
+      // It becomes a path.
+      if (!SERVICE_ID.test(service)) throw new UsageError(`${service} is no id of a service.`);
       const path = endpoints().edgeSockets?.[service] ?? join(dataDir, 'edge', `${service}.sock`);
       if (existsSync(path)) return path;
       throw new Unreachable(`No Edge serves ${service} here: there is no socket ${path}.`);
@@ -57,13 +61,4 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     edgeSockets: () => endpoints().edgeSockets ?? {},
     caFile: () => join(dataDir, 'ca.pem'),
   };
-}
-
-/** null: there is no such file, or it is not for us to read. */
-function readIfThere(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return null;
-  }
 }

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { edgeSockets } from '@kcm/edge';
-import { KcmError, REGION_ID, SERVICE_ID, type FieldError } from '@kcm/kernel';
+import { KcmError, readTextFile, REGION_ID, SERVICE_ID, type FieldError } from '@kcm/kernel';
 import { LOG_LEVELS, type LogLevel } from './log.js';
 
 /** What an Edge alone is configured with; all PEM. */
@@ -108,7 +107,7 @@ function checkSockets(
 
 function readText(path: string): string | null {
   try {
-    return readFileSync(path, 'utf8').trim();
+    return readTextFile(path).trim();
   } catch {
     return null;
   }

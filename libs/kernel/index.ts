@@ -25,6 +25,7 @@ export * from './seldom.js';
 export * from './stop-signals.js';
 export * from './streams.js';
 export * from './taken-port.js';
+export * from './text-file.js';
 export * from './token-bucket.js';
 export * from './tracing.js';
 export * from './turns.js';

@@ -119,4 +119,6 @@ export const LIMITS = {
   sharesMax: 255,
   /** 0.9 · 2^32 invocations a subkey (NIST SP 800-38D §8.3 leaves 2^32 for random 96-bit IVs). */
   subkeyInvocationsMax: Math.floor(0.9 * 2 ** 32),
+  /** Of a file that a setting or an option names: issuers, certificates, a token, a receipt. */
+  textFileBytesMax: 4 * 1024 * 1024,
 } as const;

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { KcmError } from '@kcm/kernel';
+import { type KcmError, LIMITS } from '@kcm/kernel';
 import { readConfig } from './config.js';
 
 const refused = (env: NodeJS.ProcessEnv): readonly string[] => {
@@ -69,6 +69,18 @@ describe('The configuration', () => {
     expect(refused({ KCM_REGION_FILE: join(folder, 'none') })).toEqual([
       'KCM_REGION_FILE unreadable',
     ]);
+  });
+
+  it('reads no more of a file than a setting may hold, and nothing that is no file', () => {
+    const file = join(folder, 'too-long');
+    writeFileSync(file, '');
+    truncateSync(file, LIMITS.textFileBytesMax + 1);
+    for (const named of [file, '/dev/null', folder]) {
+      expect(refused({ KCM_REGION_FILE: named })).toEqual(['KCM_REGION_FILE unreadable']);
+    }
+    const why = (env: NodeJS.ProcessEnv) => () => readConfig(env);
+    expect(why({ KCM_OIDC_ISSUERS: `@${file}` })).toThrow(`KCM_OIDC_ISSUERS: ${file} is over`);
+    expect(why({ KCM_OIDC_ISSUERS: '@/dev/null' })).toThrow('/dev/null is no regular file');
   });
 
   const issuer = { issuer: 'https://idp.example/', audience: 'openkcm', roleMap: { a: 'auditor' } };

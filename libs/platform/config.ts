@@ -1,6 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type FieldError, KcmError, LIMITS, REGION_ID, SERVICE_ID } from '@kcm/kernel';
+import {
+  type FieldError,
+  KcmError,
+  LIMITS,
+  readTextFile,
+  REGION_ID,
+  SERVICE_ID,
+} from '@kcm/kernel';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { issuerKey, issuerSettings } from './oidc/index.js';
@@ -33,9 +39,9 @@ const json = z.string().transform((text, context): unknown => {
   let content = text;
   if (text.startsWith('@')) {
     try {
-      content = readFileSync(text.slice(1), 'utf8');
-    } catch {
-      return wrong(`cannot read ${text.slice(1)}`);
+      content = readTextFile(text.slice(1));
+    } catch (error) {
+      return wrong((error as KcmError).message);
     }
   }
   try {
@@ -131,9 +137,10 @@ function withFiles(env: NodeJS.ProcessEnv, errors: FieldError[]): Record<string,
       errors.push({ path: target, code: 'ambiguous', detail });
     } else {
       try {
-        values[target] = readFileSync(value, 'utf8').trim();
-      } catch {
-        errors.push({ path: name, code: 'unreadable', detail: `cannot read ${value}` });
+        values[target] = readTextFile(value).trim();
+      } catch (error) {
+        const { message: detail } = error as KcmError;
+        errors.push({ path: name, code: 'unreadable', detail });
       }
     }
   }

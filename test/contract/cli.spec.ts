@@ -82,6 +82,11 @@ describe('kcm', () => {
       expect({ code, said }).toEqual({ code: 2, said: told });
       const gone = await kcmFed([...connect, '--credentials-file', join(folder, 'none')], '');
       expect(gone).toMatchObject({ code: 2, said: expect.stringMatching(/ENOENT/) as string });
+      const endless = await kcmFed([...connect, '--credentials-file', '/dev/zero'], '');
+      expect(endless.code).toBe(2);
+      expect(endless.said).toMatch(/^kcm: \/dev\/zero is over \d+ bytes\.\n/);
+      const env = { KCM_URL: 'http://127.0.0.1:1', KCM_TOKEN: '', KCM_TOKEN_FILE: '/dev/zero' };
+      expect((await kcmFed(['tenant', 'list'], '', 0, env)).said).toContain('/dev/zero is over');
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -92,6 +97,7 @@ describe('kcm', () => {
     ['tenant', 'create', 'acme', '--lease-seconds', 'soon'],
     ['audit', 'search', '--tenant', 'acme', '--limit', 'all'],
     ['keystore', 'delete', 'acme', '--days', '-1'],
+    ['encrypt', '--tenant', 'acme', '--service', '../billing'],
   ])(
     '%s ends with 2 when its words are wrong',
     async (...args) => {

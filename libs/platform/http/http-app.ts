@@ -10,12 +10,12 @@ import {
   LIMITS,
   type Random,
   Seldom,
+  readTextFile,
   traceparentOf,
   type Tracer,
   uuidv4,
 } from '@kcm/kernel';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { ClientErrors } from './client-errors.js';
 import { RateLimiter } from '../auth/rate-limiter.js';
@@ -145,8 +145,8 @@ export async function createHttpApp(
       : {
           https: {
             ...SLOW,
-            cert: readFileSync(config.KCM_TLS_CERT),
-            key: readFileSync(config.KCM_TLS_KEY!),
+            cert: readTextFile(config.KCM_TLS_CERT),
+            key: readTextFile(config.KCM_TLS_KEY!),
             minVersion: 'TLSv1.2' as const,
           },
         };
