@@ -33,19 +33,18 @@ async function openbao(folder) {
   const bao = await startOpenBao({ dir: folder, audit: false });
   const { host, hostname, port } = new URL(bao.address);
   const token = `X-Vault-Token: ${bao.rootToken}`;
-  for (const [path, body] of [
-    ['sys/mounts/transit', { type: 'transit' }],
-    ['transit/keys/bench', { type: 'aes256-gcm96' }],
-  ]) {
+  const settings = { 'sys/mounts/transit': 'transit', 'transit/keys/bench': 'aes256-gcm96' };
+  for (const [path, type] of Object.entries(settings)) {
     const made = await fetch(`${bao.address}/v1/${path}`, {
       method: 'POST',
       headers: { 'X-Vault-Token': bao.rootToken },
-      body: JSON.stringify(body),
+      body: JSON.stringify({ type }),
     });
     if (!made.ok) throw new Error(`OpenBao refused ${path}: ${await made.text()}`);
   }
   const request = postOf('/v1/transit/encrypt/bench', [`Host: ${host}`, token], PLAINTEXT);
-  return { to: { host: hostname, port: Number(port) }, request, pid: bao.pid, stop: bao.stop };
+  const to = { host: hostname, port: Number(port) };
+  return { to, request, pid: bao.pid, stop: () => bao.stop() };
 }
 
 export async function run() {
