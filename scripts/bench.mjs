@@ -17,7 +17,7 @@ for (const name of wanted) {
 }
 const out = join(root, 'bench-output');
 mkdirSync(out, { recursive: true });
-const FLAGS = ['--disable-warning=ExperimentalWarning'];
+const FLAGS = ['--expose-gc', '--disable-warning=ExperimentalWarning'];
 const done = wanted.length > 0 ? wanted : names;
 let failed = 0;
 for (const name of done) {

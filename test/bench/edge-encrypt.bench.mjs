@@ -12,8 +12,8 @@ import { edgePlane } from './lib/edge-parts.mjs';
 import { interleaved, measured, medians, ratioOf, sleep } from './lib/measure.mjs';
 import { against, base, perSecond, told } from './lib/report.mjs';
 
-const ROUNDS = 41;
-const OPERATIONS = { bare: 10_000, cached: 10_000, fresh: 5_000 };
+const ROUNDS = 15;
+const OPERATIONS = { bare: 60_000, cached: 60_000, fresh: 30_000 };
 const RECORD = randomBytes(1024);
 const WORK = { bytes: RECORD, context: null };
 const IV_BYTES = 12;

@@ -46,12 +46,16 @@ export async function measured(operations, run, cpu = ownCpuMicros) {
 
 /**
  * Each candidate once a round, so that a slow spell of the machine meets all of them; the first
- * round only warms up. `between` runs after each turn.
+ * round only warms up. There and back again, with a collection before each turn: else one of them
+ * would have to collect what another left. `between` runs after each turn.
  */
 export async function interleaved(rounds, candidates, between = async () => {}) {
   const seen = Object.fromEntries(Object.keys(candidates).map((name) => [name, []]));
+  const there = Object.entries(candidates);
+  const back = there.toReversed();
   for (let round = -1; round < rounds; round += 1)
-    for (const [name, turn] of Object.entries(candidates)) {
+    for (const [name, turn] of round % 2 === 0 ? there : back) {
+      globalThis.gc();
       const got = await turn(round);
       if (round >= 0) seen[name].push(got);
       await between();
