@@ -47,7 +47,7 @@ export class EventsController {
     const after = last === undefined ? start : await this.known(tenant, String(last));
     void reply.type(EVENT_STREAM).header('X-Accel-Buffering', 'no').header('Connection', 'close');
     // A HEAD would read to the end of what has none.
-    return request.method === 'HEAD' ? '' : this.streams.open(tenant, after, who.expiresAtMs);
+    return request.method === 'HEAD' ? '' : this.streams.open(tenant, after, who);
   }
 
   @Endpoint({

@@ -22,6 +22,8 @@ export const LIMITS = {
   /** What a bucket holds, in seconds of its rate; buckets remembered (a principal or an address). */
   rateBurstSeconds: 5,
   rateBucketsMax: 10_000,
+  /** People of one tenant that nobody has seen yet: the name of each is kept. */
+  newcomersPerSecondMax: 10,
   edgeBodyBytesMax: 1024 * 1024,
   /** A body of ciphertext may be so much larger: what one request encrypted, one must decrypt. */
   edgeCiphertextBytesExtra: 64 * 1024,
@@ -40,8 +42,9 @@ export const LIMITS = {
   idempotencyKeyCharsMax: 255,
   correlationIdCharsMax: 128,
   spanAttributeCharsMax: 256,
-  /** Open event streams of one tenant; one that its reader does not read is cut. */
+  /** Open event streams of a tenant, of one of its people; what nobody reads is cut. */
   eventStreamsMax: 16,
+  eventStreamsPerPrincipalMax: 8,
   eventStreamHeartbeatMs: 15_000,
   eventStreamStallMsMax: 60_000,
   /** From its end to the cut, for a reader that is slow to take the last of it. */
@@ -116,9 +119,9 @@ export const LIMITS = {
   leaseRefusalsAtOnceMax: 20,
   leaseRefusalsPerSecondMax: 1,
   socketPathBytesMax: 107,
+  /** Of a file that a setting or an option names: issuers, certificates, a token, a receipt. */
+  textFileBytesMax: 4 * 1024 * 1024,
   sharesMax: 255,
   /** 0.9 · 2^32 invocations a subkey (NIST SP 800-38D §8.3 leaves 2^32 for random 96-bit IVs). */
   subkeyInvocationsMax: Math.floor(0.9 * 2 ** 32),
-  /** Of a file that a setting or an option names: issuers, certificates, a token, a receipt. */
-  textFileBytesMax: 4 * 1024 * 1024,
 } as const;

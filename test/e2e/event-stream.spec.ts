@@ -200,15 +200,25 @@ describe('The event stream', () => {
     await tail.stop();
   });
 
-  it('is limited in number for a tenant, and a reader that is cut gives its place back', async () => {
+  it('is limited for one and for a tenant, and a reader that is cut gives its place back', async () => {
     for (const feed of feeds) feed.cut();
-    const open = Array.from({ length: LIMITS.eventStreamsMax }, () => feedOf('acme', auditor));
+    const others = await region.server.tokenFor('acme', ['auditor'], 'bert');
+    const some = (of: number, token: string) =>
+      Array.from({ length: of }, () => feedOf('acme', token));
+    const own = LIMITS.eventStreamsPerPrincipalMax;
+    const open = some(own, auditor);
     for (const feed of open)
       await until('a free place', 5_000, async () =>
         (await feed.connect()) === 200 ? true : null,
       );
     const one = feedOf('acme', auditor);
     expect(await one.connect()).toBe(429);
+    for (const feed of some(LIMITS.eventStreamsMax - own, others)) {
+      expect(await feed.connect()).toBe(200);
+      open.push(feed);
+    }
+    const third = await region.server.tokenFor('acme', ['auditor'], 'carl');
+    expect(await feedOf('acme', third).connect()).toBe(429);
     open[0]!.cut();
     await until('a free place', 5_000, async () => ((await one.connect()) === 200 ? true : null));
     for (const feed of [...open, one]) feed.cut();

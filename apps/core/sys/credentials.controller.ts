@@ -95,6 +95,7 @@ export class CredentialsController {
     if (tenant !== null) await this.assertRegistered(tenant);
     const seconds = Math.floor(this.clock.wallMs() / 1000) + body.ttlSeconds;
     const subject = await this.subjects.opaque(tenant, body.subject);
+    await this.subjects.remember(tenant, body.subject, subject);
     const issued = {
       jti: uuidv5(context.commandId),
       tenant,

@@ -47,6 +47,16 @@ describe('the journal of refused commands', () => {
     expect(counts().at(-1)).toBe(40);
   });
 
+  it('counts what is too much of all people of a tenant, however many they are', async () => {
+    const { ledger, refusals, counts } = journal();
+    for (let n = 0; n < 700; n += 1) await refusals.record(refusal({ actor: `sub-${n}` }));
+    await refusals.record(refusal({ tenant: 'globex' }));
+    expect(counts()).toEqual(Array.from({ length: 601 }, () => 1));
+    await refusals.flush();
+    expect(counts().at(-1)).toBe(100);
+    expect(ledger.events.at(-1)!.meta).toMatchObject({ tenant: 'acme', actor: 'anonymous' });
+  });
+
   it('answers all the same while the ledger is away, and says what was lost', async () => {
     const { ledger, lost, refusals } = journal();
     ledger.down = true;

@@ -25,6 +25,8 @@ export interface Refusal {
 
 /** How many refusals of one principal are recorded one by one in a window; the rest are counted. */
 const RECORDED_MAX = 60;
+/** … and of all people of one tenant: beyond it nobody is named. */
+const RECORDED_OF_TENANT_MAX = 600;
 const WINDOW_MS = 60_000;
 const PRINCIPALS_MAX = 10_000;
 /** A ledger that does not say whether it stored a record holds up no answer for longer. */
@@ -64,11 +66,18 @@ export class Refusals {
   async record(refusal: Refusal): Promise<void> {
     const principal = `${refusal.tenant ?? ''}/${refusal.actor}`;
     const window = await this.#windowOf(principal);
-    if (window.recorded < RECORDED_MAX) {
+    const all = await this.#windowOf(refusal.tenant ?? '');
+    if (window.recorded >= RECORDED_MAX) this.#count(window, refusal);
+    else if (all.recorded >= RECORDED_OF_TENANT_MAX)
+      this.#count(all, { ...refusal, actor: 'anonymous' });
+    else {
       window.recorded += 1;
+      all.recorded += 1;
       await this.#write(refusal, 1);
-      return;
     }
+  }
+
+  #count(window: Window, refusal: Refusal): void {
     const kind = `${refusal.code} ${refusal.action}`;
     const row = window.counted.get(kind) ?? { refusal, count: 0 };
     row.count += 1;

@@ -1,5 +1,5 @@
 import { hmacHex } from '@kcm/crypto';
-import { canonicalJson, type Json, type Random } from '@kcm/kernel';
+import { canonicalJson, type Json, LIMITS, type Random } from '@kcm/kernel';
 import type { BlobStore } from '@kcm/vault';
 
 const PLATFORM = '_';
@@ -20,19 +20,34 @@ export class Subjects {
     private readonly random: Random,
   ) {}
 
-  /** Opaque id of a subject; remembered so that `nameOf` finds it. */
+  /** Opaque id of a subject; nothing is kept of it. */
   async opaque(tenant: string | null, subject: string): Promise<string> {
     const digest = Buffer.from(hmacHex(await this.#key(tenant), Buffer.from(subject)), 'hex');
     let id = 'sub-';
     for (let index = 0; index < 26; index += 1) id += BASE32[digest[index]! & 31];
-    const path = `subject/${tenant ?? PLATFORM}/${id}`;
-    if (!this.#known.has(path)) {
-      // Who is known needs no write: a full disk locks nobody out.
-      if ((await this.directory.get(path)) === null)
-        await this.directory.putIfAbsent(path, Buffer.from(JSON.stringify({ subject })));
-      this.#known.add(path);
-    }
     return id;
+  }
+
+  /**
+   * Keeps the name behind an opaque id, so that `nameOf` finds it.
+   * @param admit asked before somebody new is kept; what it throws is thrown
+   */
+  async remember(
+    tenant: string | null,
+    subject: string,
+    id: string,
+    admit: () => void = () => {},
+  ): Promise<void> {
+    const path = `subject/${tenant ?? PLATFORM}/${id}`;
+    if (this.#known.has(path)) return;
+    // Who is known needs no write: a full disk locks nobody out.
+    if ((await this.directory.get(path)) === null) {
+      admit();
+      await this.directory.putIfAbsent(path, Buffer.from(JSON.stringify({ subject })));
+    }
+    this.#known.add(path);
+    if (this.#known.size > LIMITS.rateBucketsMax)
+      this.#known.delete(this.#known.values().next().value!);
   }
 
   /**

@@ -67,7 +67,8 @@ describe('A token that was refused a moment ago', () => {
     const limiter = new RateLimiter({ principal: 0, anonymous: 1 }, clock);
     const reflector = { get: () => route('auditor') } as unknown as Reflector;
     const seal = { sealed: () => false };
-    const guard = new AuthGuard(reflector, authenticator, seal, limiter, clock);
+    const subjects = { remember: async () => undefined };
+    const guard = new AuthGuard(reflector, authenticator, seal, limiter, subjects, clock);
     const ask = async (token: string, ip = '192.0.2.1'): Promise<string> => {
       const request = { headers: { authorization: `Bearer ${token}` }, params: {}, kcm: {}, ip };
       const http = { getRequest: () => request, getResponse: () => ({ header: () => undefined }) };

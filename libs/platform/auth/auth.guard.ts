@@ -1,5 +1,6 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { Subjects } from '@kcm/application';
 import { type Clock, KcmError } from '@kcm/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ROUTE, type Route } from '../http/access.js';
@@ -33,6 +34,7 @@ export class AuthGuard implements CanActivate {
     @Inject(Authenticator) private readonly authenticator: Authenticator,
     @Inject(SealStatus) private readonly seal: SealStatus,
     @Inject(RateLimiter) private readonly limiter: RateLimiter,
+    @Inject(Subjects) private readonly subjects: Pick<Subjects, 'remember'>,
     @Inject(CLOCK) clock: Clock,
   ) {
     this.#refused = new RefusedTokens(() => clock.monotonicMs());
@@ -54,6 +56,7 @@ export class AuthGuard implements CanActivate {
       return true;
     }
     const principal = await this.principalOf(request, reply);
+    await this.remember(principal, reply);
     request.kcm.principal = principal;
     this.limiter.principal(principal.tenant, principal.actor, reply);
     const params = request.params as Record<string, string>;
@@ -64,6 +67,14 @@ export class AuthGuard implements CanActivate {
       throw new KcmError('not_found', NOT_FOUND);
     }
     return true;
+  }
+
+  /** Of whom the limit keeps out nothing is kept, and no record names. */
+  private async remember(who: Principal, reply: FastifyReply): Promise<void> {
+    const { tenant, subject, actor } = who;
+    if (actor === subject) return;
+    const admit = () => this.limiter.newcomer(tenant, reply);
+    await this.subjects.remember(tenant, subject, actor, admit);
   }
 
   private async principalOf(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {

@@ -59,6 +59,12 @@ describe('The rate limit', () => {
     expect(passed(() => limit.anonymous(other, reply))).toBe(5);
   });
 
+  it('takes those who are new by their tenant', () => {
+    const limit = limiter();
+    expect(passed(() => limit.newcomer('acme', reply))).toBe(5 * LIMITS.newcomersPerSecondMax);
+    expect(passed(() => limit.newcomer('globex', reply))).toBe(5 * LIMITS.newcomersPerSecondMax);
+  });
+
   it('is none where the rate is 0', () => {
     expect(passed(() => limiter({ principal: 0 }).principal(null, 'anna', reply))).toBe(100);
     expect(headers).toEqual({});

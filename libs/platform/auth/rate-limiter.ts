@@ -8,7 +8,7 @@ export interface Rates {
   /** Of one address, for whoever shows no valid token. */
   readonly anonymous: number;
 }
-type Kind = keyof Rates;
+type Kind = keyof Rates | 'newcomer';
 
 /** One bucket of requests for each principal, and for each address of those who are nobody. */
 export class RateLimiter {
@@ -24,13 +24,18 @@ export class RateLimiter {
     this.#take('principal', `${tenant ?? ''}/${actor}`, reply);
   }
 
+  /** Somebody new of a tenant, whose name would be kept. @throws KcmError rate_limited */
+  newcomer(tenant: string | null, reply: FastifyReply): void {
+    this.#take('newcomer', tenant ?? '', reply);
+  }
+
   /** @param share what has a bucket of its own @throws KcmError rate_limited */
   anonymous(address: string, reply: FastifyReply, share = ''): void {
     this.#take('anonymous', `${networkOf(address)} ${share}`, reply);
   }
 
   #take(kind: Kind, who: string, reply: FastifyReply): void {
-    const perSecond = this.rates[kind];
+    const perSecond = kind === 'newcomer' ? LIMITS.newcomersPerSecondMax : this.rates[kind];
     if (perSecond === 0) return;
     const atOnce = perSecond * LIMITS.rateBurstSeconds;
     const now = this.clock.monotonicMs();
@@ -41,7 +46,8 @@ export class RateLimiter {
     void reply.header('RateLimit-Remaining', String(left));
     void reply.header('RateLimit-Reset', String(Math.ceil(fullInMs / 1000)));
     if (taken) return;
-    const detail = `More than ${perSecond} requests a second: wait before the next one.`;
+    const what = kind === 'newcomer' ? 'new people of a tenant' : 'requests';
+    const detail = `More than ${perSecond} ${what} a second: wait before the next one.`;
     throw new KcmError('rate_limited', detail, { retryAfterSeconds: Math.ceil(1 / perSecond) });
   }
 
