@@ -1,4 +1,5 @@
 import { KcmError } from '@kcm/kernel';
+import { basename } from 'node:path';
 
 /** Another process (or another part of this one) holds the data folder. */
 export class FolderLocked extends KcmError {
@@ -37,19 +38,22 @@ export class WriteInvalid extends KcmError {
 /** The disk failed while the transaction was committed: it may or may not be stored. */
 export class WriteOutcomeUnknown extends KcmError {
   constructor(file: string, detail: string) {
-    super('ledger_unavailable', `${file}: not known whether the write was stored (${detail}).`);
+    super(
+      'ledger_unavailable',
+      `${basename(file)}: not known whether the write was stored (${detail}).`,
+    );
   }
 }
 /** Nothing of the job was stored. */
 export class StoreUnavailable extends KcmError {
   constructor(file: string, detail: string) {
-    super('ledger_unavailable', `${file} cannot be written: ${detail}.`);
+    super('ledger_unavailable', `${basename(file)} cannot be written: ${detail}.`);
   }
 }
 /** No room left; nothing of the job was stored. */
 export class StoreFull extends KcmError {
   constructor(file: string) {
-    super('ledger_unavailable', `${file} has no room left to write.`);
+    super('ledger_unavailable', `${basename(file)} has no room left to write.`);
   }
 }
 /** The file is damaged, or is not the file that was expected here. */
@@ -61,6 +65,9 @@ export class StoreDamaged extends KcmError {
 /** A sync of the file failed, or its writer has ended: nothing is written before a new start. */
 export class StoreLost extends KcmError {
   constructor(file: string, detail: string) {
-    super('ledger_unavailable', `${file} takes nothing more before a new start: ${detail}.`);
+    super(
+      'ledger_unavailable',
+      `${basename(file)} takes nothing more before a new start: ${detail}.`,
+    );
   }
 }

@@ -138,6 +138,8 @@ describe('SqliteStore', () => {
     ]);
     for (const one of settled)
       expect(one).toMatchObject({ status: 'rejected', reason: expect.any(StoreFull) });
+    // It is told to callers: where the file lies is none of theirs.
+    expect(String(settled.map((one) => Object(one).reason))).not.toContain(folder);
     expect(names(store)).toEqual(['before']);
     await store.write([insert('big', body)]);
     expect(names(store)).toEqual(['before', 'big']);
