@@ -15,6 +15,8 @@ import {
   type Random,
   uuidv4,
 } from '@kcm/kernel';
+import { Ledger } from '@kcm/ledger';
+import type { ReadToken } from '@kcm/read-models';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, type Observable, switchMap } from 'rxjs';
 import { z } from 'zod';
@@ -44,6 +46,7 @@ export class CommandInterceptor implements NestInterceptor {
   constructor(
     @Inject(Subjects) private readonly subjects: Subjects,
     @Inject(Reservations) private readonly reservations: Reservations,
+    @Inject(Ledger) private readonly ledger: Ledger,
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
@@ -70,8 +73,17 @@ export class CommandInterceptor implements NestInterceptor {
     scope.body = body;
     scope.query = query;
     const token = request.headers['kcm-token'];
-    if (typeof token === 'string') scope.token = decodeToken(token);
+    if (typeof token === 'string') scope.token = await this.known(decodeToken(token));
     if (route.command) scope.command = await this.contextOf(request, head);
+  }
+
+  /** What no command answered yet is waited for by nobody. */
+  private async known(token: ReadToken): Promise<ReadToken> {
+    // Who asks reads what was folded before, also while the ledger cannot be read.
+    const head = await this.ledger.head().catch(() => undefined);
+    const ahead = head !== undefined && token.position > (head ?? '');
+    if (token.ledger !== this.ledger.id || !ahead) return token;
+    throw new KcmError('invalid_request', 'No command has answered this Kcm-Token.');
   }
 
   private async contextOf(request: FastifyRequest, head: Head): Promise<CommandContext> {
