@@ -26,6 +26,7 @@ module.exports = {
     only('kernel', [], 'everything stands on it, so it stands on nothing'),
     only('domain', ['kernel'], 'the rules must be readable and testable without a server'),
     only('crypto', ['kernel'], 'primitives know no product'),
+    only('transparency', ['kernel'], 'a verifier of the log is read whole, and needs no server'),
     only('kmip', ['kernel'], 'a protocol library: no business rule in it'),
     only('processes', ['kernel', 'domain'], 'process managers are pure folds'),
     only('ledger', ['kernel', 'sqlite'], 'ports import kernel only and never each other'),
@@ -118,7 +119,7 @@ module.exports = {
         path: '^(apps|libs|projections)/',
         pathNot: [
           spec,
-          '^libs/(kernel|crypto|custody|testing)/',
+          '^libs/(kernel|crypto|custody|transparency|testing)/',
           // X.509 names of a TLS peer.
           '^(libs/kmip/server/identity|apps/edge/tls)\\.ts$',
           // The customer's own keystore: another product as far as trust goes.
