@@ -24,6 +24,12 @@ export class LedgerUnavailable extends KcmError {
     super('ledger_unavailable', detail, { cause });
   }
 }
+/** Its file was moved or deleted while it is open; it takes events again once it is back. */
+export class LedgerMoved extends LedgerUnavailable {
+  constructor(cause?: unknown) {
+    super('The file of the ledger is not where it was opened.', cause);
+  }
+}
 export class LedgerFull extends KcmError {
   constructor(cause?: unknown) {
     super('ledger_unavailable', 'The ledger has no room left to write.', { cause });

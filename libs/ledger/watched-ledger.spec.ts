@@ -1,7 +1,13 @@
 import { KcmError, type NewEvent, type StreamId } from '@kcm/kernel';
 import { settled } from '@kcm/testing';
 import { SimClock } from '@kcm/testing/edge';
-import { LedgerConflict, LedgerFull, LedgerOutcomeUnknown, LedgerUnavailable } from './errors.js';
+import {
+  LedgerConflict,
+  LedgerFull,
+  LedgerMoved,
+  LedgerOutcomeUnknown,
+  LedgerUnavailable,
+} from './errors.js';
 import type { FilteredFeed, Ledger, ProvableLedger } from './ledger.js';
 import { WatchedLedger } from './watched-ledger.js';
 
@@ -41,6 +47,7 @@ describe('A watched ledger', () => {
     ['conflict', new LedgerConflict(stream, 'noStream', 3), null],
     ['refused', new KcmError('payload_too_large', 'too large'), null],
     ['full', new LedgerFull(), 'full'],
+    ['moved', new LedgerMoved(), 'moved'],
     ['unknown', new LedgerOutcomeUnknown(), 'unknown'],
     ['unavailable', new LedgerUnavailable(), 'unavailable'],
     ['unavailable', new Error('anything'), 'unavailable'],

@@ -6,15 +6,15 @@ import {
   type OneOrMore,
   type StreamId,
 } from '@kcm/kernel';
-import { LedgerConflict, LedgerFull, LedgerOutcomeUnknown } from './errors.js';
+import { LedgerConflict, LedgerFull, LedgerMoved, LedgerOutcomeUnknown } from './errors.js';
 import type { Appended, Expected } from './ledger.js';
 import { LedgerAround, type WholeLedger } from './ledger-around.js';
 
 /** `refused`: asked for what no ledger takes (too large, not an event). */
-export type AppendOutcome =
-  'stored' | 'replayed' | 'conflict' | 'full' | 'unknown' | 'unavailable' | 'refused';
+export type AppendOutcome = 'stored' | 'replayed' | 'conflict' | 'refused' | AppendFailure;
+type AppendFailure = 'full' | 'moved' | 'unknown' | 'unavailable';
 /** How an append failed last; `stalled`: one has been under way for too long. */
-export type AppendTrouble = 'full' | 'unknown' | 'unavailable' | 'stalled';
+export type AppendTrouble = AppendFailure | 'stalled';
 /** Must not throw; `seconds` from the call to its answer. */
 export type OnAppend = (outcome: AppendOutcome, seconds: number) => void;
 
@@ -24,7 +24,7 @@ const PROVE_MS_MIN = 1_000;
 export class WatchedLedger extends LedgerAround {
   /** When each write that is under way was called, the oldest first. */
   readonly #flying = new Set<{ readonly since: number }>();
-  #failed: Exclude<AppendTrouble, 'stalled'> | null = null;
+  #failed: AppendFailure | null = null;
   #proving = false;
   #provedAt = Number.NEGATIVE_INFINITY;
 
@@ -110,12 +110,14 @@ export class WatchedLedger extends LedgerAround {
   }
 }
 
-const failedAs = (outcome: AppendOutcome): Exclude<AppendTrouble, 'stalled'> | null =>
-  outcome === 'full' || outcome === 'unknown' || outcome === 'unavailable' ? outcome : null;
+const FAILURES: readonly string[] = ['full', 'moved', 'unknown', 'unavailable'];
+const failedAs = (outcome: AppendOutcome): AppendFailure | null =>
+  FAILURES.includes(outcome) ? (outcome as AppendFailure) : null;
 
 function outcomeOf(error: unknown): AppendOutcome {
   if (error instanceof LedgerConflict) return 'conflict';
   if (error instanceof LedgerFull) return 'full';
+  if (error instanceof LedgerMoved) return 'moved';
   if (error instanceof LedgerOutcomeUnknown) return 'unknown';
   const refused = error instanceof KcmError && error.code !== 'ledger_unavailable';
   return refused ? 'refused' : 'unavailable';

@@ -2,6 +2,7 @@
  * A connection of the writer thread: how a file is opened, checked and brought up to date, and what
  * a failure of SQLite means. As that thread's own file it imports node: modules and types only.
  */
+import { statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Failure, StoreSettings } from './protocol.js';
 
@@ -17,6 +18,8 @@ const SYNC_FAILED = new Set([10 | (4 << 8), 10 | (5 << 8)]);
 /** Files up to this size are checked whole at open (about 1 s a GiB from the page cache). */
 const FULL_CHECK_BYTES_MAX = 1024 * 1024 * 1024;
 const BUSY_MS_MAX = 5_000;
+/** Names that led to the open files are not looked up again for so long. */
+const LOOKED_UP_MS = 1_000;
 
 export class Failed extends Error {
   readonly failure: Failure;
@@ -42,6 +45,53 @@ export function failureOf(error: unknown, committing: boolean): Failed {
   if (primary === FULL) return new Failed('full', detail);
   if (primary === CORRUPT || primary === NOTADB) return new Failed('damaged', detail);
   return new Failed(committing && primary !== NOMEM ? 'unknown' : 'unavailable', detail);
+}
+
+/** Device and inode of what a path leads to; null: to nothing. @throws Failed */
+function identityOf(path: string): string | null {
+  try {
+    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return found === undefined ? null : `${found.dev} ${found.ino}`;
+  } catch (error) {
+    const { code } = error as { code?: string };
+    throw new Failed('unavailable', `its name cannot be looked up (${code ?? 'unknown'})`);
+  }
+}
+
+/**
+ * Where the open files lie. What is written once their names lead elsewhere ends with the process,
+ * so it must not be acknowledged.
+ */
+export class Place {
+  readonly #file: string;
+  readonly #identity: string | null;
+  #log: string | null = null;
+  #lookedUpAt = 0;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.#identity = identityOf(file);
+    this.opened();
+  }
+  /** A connection was opened: its log may be a new one. @throws Failed moved */
+  opened(): void {
+    this.assertFile();
+    this.#log = identityOf(`${this.#file}-wal`);
+  }
+  /** Whether a connection may be opened: a name that leads to nothing would make a file. */
+  assertFile(): void {
+    if (identityOf(this.#file) !== this.#identity) throw new Failed('moved', 'it is not there');
+  }
+  /** Whether the connection may write. @throws Failed moved; looked up once a second */
+  assertHere(): void {
+    const now = performance.now();
+    if (now - this.#lookedUpAt < LOOKED_UP_MS) return;
+    this.#lookedUpAt = 0;
+    this.assertFile();
+    if (identityOf(`${this.#file}-wal`) !== this.#log)
+      throw new Failed('moved', 'its write-ahead log is not there');
+    this.#lookedUpAt = now;
+  }
 }
 
 export class Connection {
@@ -70,6 +120,15 @@ export class Connection {
     this.save = this.db.prepare('SAVEPOINT job');
     this.release = this.db.prepare('RELEASE job');
     this.undo = this.db.prepare('ROLLBACK TO job');
+  }
+  /** @param sql what `text` stands for */
+  statement(text: number, sql: string): StatementSync {
+    let statement = this.prepared.get(text);
+    if (statement === undefined) {
+      statement = this.db.prepare(sql);
+      this.prepared.set(text, statement);
+    }
+    return statement;
   }
   pragma(name: string): number {
     return Object.values(this.db.prepare(`PRAGMA ${name}`).get() ?? {})[0] as number;

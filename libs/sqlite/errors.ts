@@ -50,6 +50,11 @@ export class StoreUnavailable extends KcmError {
     super('ledger_unavailable', `${basename(file)} cannot be written: ${detail}.`);
   }
 }
+/**
+ * The file (or its log) was moved or deleted while it is open: nothing of the job was stored, and
+ * nothing is until the same file is back.
+ */
+export class StoreMoved extends StoreUnavailable {}
 /** No room left; nothing of the job was stored. */
 export class StoreFull extends KcmError {
   constructor(file: string) {

@@ -51,9 +51,11 @@ export type Request =
 /** First cell of a job's result. */
 export const VERDICT = { written: 0, refused: 1, invalid: 2 } as const;
 
-/** Why nothing of a request was acknowledged. */
-/** `lost`: a sync failed; nothing is accepted any more. */
-export type Failure = 'full' | 'unavailable' | 'unknown' | 'damaged' | 'lost';
+/**
+ * Why nothing of a request was acknowledged. `lost`: a sync failed; nothing is accepted any more.
+ * `moved`: no name leads to the file; it stays open, for what it holds may be nowhere else.
+ */
+export type Failure = 'full' | 'unavailable' | 'unknown' | 'damaged' | 'lost' | 'moved';
 export type Reply =
   | { readonly kind: 'ready' }
   /**

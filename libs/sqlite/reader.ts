@@ -16,6 +16,8 @@ export class Reader {
   constructor(readonly file: string) {
     this.#db = new DatabaseSync(file, { readOnly: true, timeout: BUSY_MS_MAX });
     this.#db.exec('PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;');
+    // Opens the log too, while its name leads to it.
+    this.#db.prepare('SELECT count(*) FROM sqlite_schema').get();
   }
 
   all<R>(sql: string, params: readonly SqlValue[]): R[] {

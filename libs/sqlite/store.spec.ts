@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import {
   closeSync,
   copyFileSync,
@@ -6,6 +6,9 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -13,12 +16,14 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   FolderLocked,
   lockFolder,
   openStore,
   StoreDamaged,
   StoreFull,
+  StoreMoved,
   StoreUnavailable,
   WriteInvalid,
   WriteRefused,
@@ -143,6 +148,68 @@ describe('SqliteStore', () => {
     expect(names(store)).toEqual(['before']);
     await store.write([insert('big', body)]);
     expect(names(store)).toEqual(['before', 'big']);
+  });
+
+  /** Resolves when a write is refused; within a second one may still be taken. */
+  const refused = async (store: SqliteStore): Promise<Error> => {
+    for (let tries = 0; tries < 60; tries += 1) {
+      const failed = await store.write([insert(randomUUID())]).then(
+        () => null,
+        (error: Error) => error,
+      );
+      if (failed !== null) return failed;
+      await sleep(50);
+    }
+    throw new Error('every write was taken');
+  };
+
+  it.each(['', '-wal'])(
+    'acknowledges nothing while its %p file lies elsewhere, and goes on when it is back',
+    async (end) => {
+      const store = await open();
+      await store.write([insert('before')]);
+      const path = `${store.file}${end}`;
+      renameSync(path, `${path}.away`);
+      expect(await refused(store)).toBeInstanceOf(StoreMoved);
+      const kept = names(store);
+      writeFileSync(path, 'another file of that name');
+      await expect(store.write([insert('other')])).rejects.toThrow(StoreMoved);
+      await expect(store.truncateLog()).rejects.toThrow(StoreMoved);
+      expect(names(store)).toEqual(kept);
+      renameSync(`${path}.away`, path);
+      await store.write([insert('after')]);
+      expect(names(store)).toEqual([...kept, 'after']);
+      await store.close();
+      expect(names(await open())).toEqual([...kept, 'after']);
+    },
+  );
+
+  it('makes no new file in place of one that is gone when it opens anew after a failure', async () => {
+    const store = await open();
+    await store.write([{ sql: 'PRAGMA max_page_count = 8' }]).catch(() => {});
+    renameSync(store.file, `${store.file}.away`);
+    await store.write([insert('big', randomBytes(64 * 1024))]).catch(() => {});
+    await expect(store.write([insert('next')])).rejects.toThrow(StoreMoved);
+    expect(existsSync(store.file)).toBe(false);
+    renameSync(`${store.file}.away`, store.file);
+    await store.write([insert('after')]);
+    expect(names(store)).toEqual(['after']);
+  });
+
+  it('keeps what was deleted under it open: it can be had from the process', async () => {
+    const store = await open();
+    await store.write([insert('a')]);
+    const saved = join(mkdtempSync(join(folder, 'saved-')), 'saved.db');
+    for (const end of ['', '-wal']) rmSync(`${store.file}${end}`);
+    await refused(store);
+    const kept = names(store);
+    for (const fd of readdirSync('/proc/self/fd')) {
+      const link = existsSync(`/proc/self/fd/${fd}`) ? readlinkSync(`/proc/self/fd/${fd}`) : '';
+      for (const end of ['', '-wal'])
+        if (link === `${store.file}${end} (deleted)`)
+          copyFileSync(`/proc/self/fd/${fd}`, `${saved}${end}`);
+    }
+    expect(names(await open({ file: saved }))).toEqual(kept);
   });
 
   it('leaves no deleted byte in the file or its log once the log is truncated', async () => {

@@ -37,7 +37,7 @@ export interface SqliteStore {
    * One job: all statements or none. Durable (fsync) when it resolves; one result a statement.
    * Jobs are applied in the order of the calls; those that wait together share one transaction.
    * @throws WriteRefused (constraint or `changes` not met) · WriteInvalid · StoreFull
-   *  · StoreUnavailable · WriteOutcomeUnknown · StoreDamaged
+   *  · StoreUnavailable · StoreMoved · WriteOutcomeUnknown · StoreDamaged
    */
   write(statements: OneOrMore<Statement>): Promise<readonly Written[]>;
   /** All rows; sees only what is durable. @throws StoreDamaged · StoreUnavailable */

@@ -3,9 +3,8 @@
  * (compiled, or by its own type stripping under test), so it imports node: modules and types only,
  * and the file beside it by the ending that it has itself.
  */
-import type { StatementSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { Connection } from './connection.thread.js';
+import type { Connection, Place } from './connection.thread.js';
 import type { Cell, Reply, Request, WriterData } from './protocol.js';
 
 const beside = import.meta.url.replace(/writer(\.thread\.[jt]s)$/, 'connection$1');
@@ -28,10 +27,16 @@ const CHECKPOINT_COMMITS = 256;
 const CHECKPOINT_BYTES = 8 * 1024 * 1024;
 
 let current: Connection | null = null;
+let place: Place;
 const texts: string[] = [];
 
+/** @throws Failed */
 function connected(): Connection {
-  current ??= sqlite.reopenFile(settings);
+  if (current === null) {
+    place.assertFile();
+    current = sqlite.reopenFile(settings);
+    place.opened();
+  } else place.assertHere();
   return current;
 }
 function abandon(): void {
@@ -41,15 +46,6 @@ function abandon(): void {
     // The failure that led here is the one to report.
   }
   current = null;
-}
-
-function prepare(connection: Connection, text: number): StatementSync {
-  let statement = connection.prepared.get(text);
-  if (statement === undefined) {
-    statement = connection.db.prepare(texts[text]!);
-    connection.prepared.set(text, statement);
-  }
-  return statement;
 }
 
 /** Position in `cells` just behind the job that starts at `at`. */
@@ -80,7 +76,7 @@ function runJob(
     const first = next + 3;
     next = first + (cells[next + 2] as number);
     try {
-      const done = prepare(connection, text).run(...cells.slice(first, next));
+      const done = connection.statement(text, texts[text]!).run(...cells.slice(first, next));
       const changes = Number(done.changes);
       if (wanted >= 0 && changes !== wanted) {
         out.push(1, step, -1, `${changes} rows changed instead of ${wanted}`);
@@ -237,6 +233,7 @@ function serve(): void {
 
 try {
   current = sqlite.openFile(settings);
+  place = new sqlite.Place(settings.file);
   port.postMessage({ kind: 'ready' } satisfies Reply);
   serve();
 } catch (error) {

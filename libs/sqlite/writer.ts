@@ -4,6 +4,7 @@ import {
   StoreDamaged,
   StoreFull,
   StoreLost,
+  StoreMoved,
   StoreUnavailable,
   WriteInvalid,
   WriteOutcomeUnknown,
@@ -208,6 +209,7 @@ function errorOf(file: string, failure: Failure, detail: string): KcmError {
   if (failure === 'full') return new StoreFull(file);
   if (failure === 'damaged') return new StoreDamaged(file, detail);
   if (failure === 'lost') return new StoreLost(file, `a sync failed (${detail})`);
+  if (failure === 'moved') return new StoreMoved(file, detail);
   if (failure === 'unknown') return new WriteOutcomeUnknown(file, detail);
   return new StoreUnavailable(file, detail);
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
@@ -136,6 +136,36 @@ describe('Readiness and figures of a running region', () => {
     expect(
       await region.operator.command('/v1/tenants', { id: 'late', name: 'late' }),
     ).toBeDefined();
+  });
+
+  it('a ledger that is moved away acknowledges nothing, is told, and goes on when it is back', async () => {
+    const name = join(region.data, 'ledger.db');
+    const register = (id: string) => region.operator.post('/v1/tenants', { id, name: id });
+    let taken = 0;
+    renameSync(name, `${name}.away`);
+    try {
+      await until('a refusal', 10_000, async () => {
+        const { code } = await register(`moved-${taken}`);
+        if (code === 'ledger_unavailable') return true;
+        taken += 1;
+        return null;
+      });
+      const reason = await told('ledger ledger_moved');
+      expect(reason).toMatchObject({
+        level: 'unavailable',
+        next: expect.stringContaining('put the same files back'),
+      });
+      // Reads go on, and the process with them.
+      expect((await region.operator.get('/v1/tenants')).status).toBe(200);
+      expect((await register('meanwhile')).code).toBe('ledger_unavailable');
+      expect(existsSync(name)).toBe(false);
+    } finally {
+      renameSync(`${name}.away`, name);
+    }
+    await until('readiness', 10_000, async () => (await ready()).at === 200 || null);
+    expect((await register('returned')).status).toBeLessThan(300);
+    for (let at = 0; at < taken; at += 1)
+      expect((await region.operator.get(`/v1/tenants/moved-${at}`)).status).toBe(200);
   });
 
   it('figures have the form of Prometheus, and no caller adds one', async () => {

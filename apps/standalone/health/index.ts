@@ -15,7 +15,7 @@ const RUNS_MAX = 2;
 
 type Parts = Pick<
   Composition,
-  'seals' | 'states' | 'runner' | 'host' | 'oidc' | 'core' | 'recording'
+  'seals' | 'states' | 'log' | 'runner' | 'host' | 'oidc' | 'core' | 'recording'
 >;
 const degraded = (dependency: string, code: string, detail: string, next: string): Reason => ({
   dependency,
@@ -96,6 +96,10 @@ const LEDGER_SAYS = {
     'the disk has no room left: nothing is granted, changed or recorded',
     'make room on the disk of the data folder; it goes on by itself',
   ],
+  moved: [
+    'ledger.db or its -wal was moved or deleted: nothing is granted, changed or recorded',
+    'put the same files back: it goes on by itself. If they were deleted do not stop this process: it holds the only copy (docs/running.md)',
+  ],
   stalled: [
     'the disk does not answer: what is asked for waits, and nothing is granted or recorded',
     'look at the disk of the data folder (the mount, the network to it); it goes on by itself',
@@ -109,7 +113,7 @@ const LEDGER_SAYS = {
 function ledgerReasons(ledger: WatchedLedger): Reason[] {
   const trouble = ledger.trouble();
   if (trouble === null) return [];
-  const says = trouble === 'full' || trouble === 'stalled' ? trouble : 'broken';
+  const says = trouble === 'unknown' || trouble === 'unavailable' ? 'broken' : trouble;
   const [detail, next] = LEDGER_SAYS[says];
   return [{ dependency: 'ledger', level: 'unavailable', code: `ledger_${trouble}`, detail, next }];
 }

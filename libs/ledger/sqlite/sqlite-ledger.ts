@@ -15,6 +15,7 @@ import {
   type OnLost,
   openStore,
   StoreFull,
+  StoreMoved,
   StoreUnavailable,
   WriteOutcomeUnknown,
   WriteRefused,
@@ -23,7 +24,13 @@ import {
 } from '@kcm/sqlite';
 import { crc32 } from 'node:zlib';
 import { assertRevision, encodeAppend, type EncodedEvent } from '../append-rules.js';
-import { LedgerConflict, LedgerFull, LedgerOutcomeUnknown, LedgerUnavailable } from '../errors.js';
+import {
+  LedgerConflict,
+  LedgerFull,
+  LedgerMoved,
+  LedgerOutcomeUnknown,
+  LedgerUnavailable,
+} from '../errors.js';
 import type {
   Appended,
   Expected,
@@ -118,6 +125,7 @@ async function ledgerId(store: SqliteStore, random: Random): Promise<LedgerId> {
 function translated(error: unknown): unknown {
   if (error instanceof StoreFull) return new LedgerFull(error);
   if (error instanceof WriteOutcomeUnknown) return new LedgerOutcomeUnknown(error);
+  if (error instanceof StoreMoved) return new LedgerMoved(error);
   if (error instanceof StoreUnavailable) return new LedgerUnavailable(error.message, error);
   return error;
 }
