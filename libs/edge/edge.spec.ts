@@ -415,6 +415,39 @@ describe('An answer of Core that cannot be right', () => {
   });
 });
 
+describe('A Core that has gone back', () => {
+  const reasons = async () => (await get('/readyz')).body['reasons'];
+  const served = async () => (await post('acme', 'encrypt', { plaintext: PLAIN })).status === 200;
+
+  it('is told in readiness while its answers are refused as stale, and no more once one is taken', async () => {
+    const acme = peer.core.tenants.get('acme')!;
+    acme.epoch = 5;
+    await sealed();
+    await suspend();
+    acme.denied = null;
+    acme.epoch = 4;
+    const refused = await post('acme', 'encrypt', { plaintext: PLAIN });
+    expect([refused.status, refused.body['code']]).toEqual([503, 'lease_expired']);
+    expect(await get('/readyz')).toMatchObject({
+      status: 200,
+      body: {
+        status: 'degraded',
+        reasons: [
+          {
+            dependency: 'core',
+            level: 'degraded',
+            code: 'stale_answers',
+            detail: expect.stringContaining('1 tenant'),
+          },
+        ],
+      },
+    });
+    acme.epoch = 6;
+    await until(served);
+    expect(await reasons()).toEqual([]);
+  });
+});
+
 describe('A renewed certificate', () => {
   it('is what Core sees from then on, and costs no lease', async () => {
     const ciphertext = await sealed();

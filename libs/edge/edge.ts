@@ -217,6 +217,7 @@ class Edge implements RunningEdge {
       connected: this.#core.connected,
       leases: this.#live().length,
       confirmsErasure: this.#witness.canConfirm,
+      staleTenants: this.#keeper.staleTenants,
       disturbed: disturbedAt !== null && this.#now() - disturbedAt < LIMITS.clockSuspicionMs,
       machine: connectionBudget().reasons(),
     });

@@ -287,6 +287,25 @@ describe('The fence', () => {
     await world.pass(300);
     expect(await world.outcome(() => world.seal())).toBe('ok');
   });
+
+  it('counts tenants whose last answer was lower, until one is taken or Core denies', async () => {
+    const world = new World();
+    const [acme, globex] = ['acme', 'globex'].map((tenant) => world.core.tenants.get(tenant)!);
+    for (const tenant of [acme!, globex!]) tenant.epoch = 5;
+    await Promise.all([world.seal(), world.seal('globex')]);
+    world.keeper.dropAll();
+    for (const tenant of [acme!, globex!]) tenant.epoch = 4;
+    for (const tenant of ['acme', 'globex', 'acme'])
+      expect(await world.outcome(() => world.seal(tenant))).toBe('lease_expired');
+    expect(world.keeper.staleTenants).toBe(2);
+    globex!.denied = 'tenant_killed';
+    acme!.epoch = 5;
+    await world.pass(300);
+    expect(await world.outcome(() => world.seal('globex'))).toBe('tenant_killed');
+    expect(world.keeper.staleTenants).toBe(1);
+    expect(await world.outcome(() => world.seal())).toBe('ok');
+    expect(world.keeper.staleTenants).toBe(0);
+  });
 });
 
 describe('Opening', () => {

@@ -143,6 +143,11 @@ export class LeaseKeeper {
     return this.#fence.highest(tenant);
   }
 
+  /** Tenants that get no lease here: Core's last answer for them was older than one before it. */
+  get staleTenants(): number {
+    return this.#fence.stale;
+  }
+
   /** Answers that are under way are not used either. */
   dropAll(): readonly L3Handle[] {
     this.#ends += 1;
@@ -200,7 +205,10 @@ export class LeaseKeeper {
         ? core.lease(ask.tenant, ask.service, this.#allocation, ask.traceparent)
         : core.leaseOld(ask.uid, ask.traceparent));
       if (!answer.ok) {
-        if (answer.effect === 'denied') this.#book.drop(this.#heldFor(ask));
+        if (answer.effect === 'denied') {
+          this.#book.drop(this.#heldFor(ask));
+          this.#fence.denied(ask.tenant);
+        }
         throw refusalOf(answer);
       }
       const fresh = notices === this.#noticesOf(ask.tenant);

@@ -4,6 +4,8 @@ export interface EdgeStanding {
   readonly connected: boolean;
   readonly leases: number;
   readonly confirmsErasure: boolean;
+  /** Tenants of whom Core's last answer was refused: older than one that was taken before. */
+  readonly staleTenants: number;
   /** A clock jumped, or the process stood still, not long ago. */
   readonly disturbed: boolean;
   /** Of the process and its machine. */
@@ -12,7 +14,7 @@ export interface EdgeStanding {
 
 /** Whether this Edge serves: with leases it does, until they end, whatever Core does. */
 export function healthOf(standing: EdgeStanding): HealthReport {
-  const { connected, leases, confirmsErasure, disturbed, machine } = standing;
+  const { connected, leases, confirmsErasure, staleTenants, disturbed, machine } = standing;
   const reasons: Reason[] = [...machine];
   if (!connected)
     reasons.push({
@@ -24,6 +26,14 @@ export function healthOf(standing: EdgeStanding): HealthReport {
           ? 'Core cannot be reached and no lease is held: nothing is answered'
           : `Core cannot be reached: ${leases} leases end by themselves`,
       next: 'see that Core runs, is unsealed, and answers on the address that this Edge was given',
+    });
+  if (staleTenants > 0)
+    reasons.push({
+      dependency: 'core',
+      level: 'degraded',
+      code: 'stale_answers',
+      detail: `Core’s last answers for ${staleTenants} tenants are older than ones before: they get no lease`,
+      next: 'see that Core was not put back to an older ledger; the log names the tenants (“stale-answer”)',
     });
   if (!confirmsErasure)
     reasons.push({
