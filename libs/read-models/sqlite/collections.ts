@@ -1,8 +1,7 @@
 import type { LedgerId, Position } from '@kcm/kernel';
-import type { Checkpoint, Projection } from '@kcm/read-models';
+import type { Checkpoint } from '@kcm/read-models';
+import { checkedField, checkedName, type Indexes } from '@kcm/read-models/adapter';
 import type { SqliteStore, Statement } from '@kcm/sqlite';
-
-export type Indexes = Projection<unknown>['indexes'];
 
 /** One stored version of a read model: documents in a table of its own. */
 export interface Collection {
@@ -29,20 +28,8 @@ export const MIGRATIONS = [
    CREATE TABLE pointers(name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT`,
 ];
 
-const NAME = /^[a-z0-9][a-z0-9.-]{0,79}$/;
-const FIELD = /^[A-Za-z][A-Za-z0-9]{0,63}$/;
-
-/** @throws RangeError: names become names of tables */
-export function checkedName(name: string): string {
-  if (!NAME.test(name)) throw new RangeError(`not a read model's name: ${name}`);
-  return name;
-}
-
 /** The expression that an index holds and a query must repeat to the letter. */
-export function fieldOf(field: string): string {
-  if (!FIELD.test(field)) throw new RangeError(`not a field's name: ${field}`);
-  return `json_extract(doc, '$.${field}')`;
-}
+export const fieldOf = (field: string): string => `json_extract(doc, '$.${checkedField(field)}')`;
 
 const parsed = (row: CollectionRow): Collection => ({
   name: row.name,

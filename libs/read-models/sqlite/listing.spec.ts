@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { ListQuery } from '@kcm/read-models';
-import { creation, type Indexes, MIGRATIONS } from './collections.js';
+import type { Indexes } from '@kcm/read-models/adapter';
+import { creation, MIGRATIONS } from './collections.js';
 import { compile } from './listing.js';
 
 const INDEXES: Indexes = [

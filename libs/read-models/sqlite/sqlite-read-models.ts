@@ -14,6 +14,7 @@ import {
   type ReadToken,
   type Stored,
 } from '@kcm/read-models';
+import { checkedName, type Indexes, Waiters, Watchers } from '@kcm/read-models/adapter';
 import {
   type OnLost,
   openStore,
@@ -22,20 +23,16 @@ import {
   type Statement,
 } from '@kcm/sqlite';
 import {
-  checkedName,
   type Collection,
   creation,
   dropTable,
   findActive,
   findCollection,
-  type Indexes,
   MIGRATIONS,
   orphans,
   reindexing,
 } from './collections.js';
 import { listPage } from './listing.js';
-import { Waiters } from './waiters.js';
-import { Watchers } from './watchers.js';
 
 const APPLICATION_ID = 0x4b434d52;
 /** Documents hashed between two turns of the event loop. */

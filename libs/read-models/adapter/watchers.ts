@@ -13,7 +13,13 @@ export class Watchers {
     this.#watching.set(name, all.add(mine));
     return () => {
       all.delete(mine);
+      if (all.size === 0 && this.#watching.get(name) === all) this.#watching.delete(name);
     };
+  }
+
+  /** Those that somebody watches now. */
+  get names(): Iterable<string> {
+    return this.#watching.keys();
   }
 
   tell(name: string, keys: readonly DocKey[] | null): void {
