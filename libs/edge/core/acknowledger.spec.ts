@@ -69,13 +69,26 @@ describe('A word on a revocation', () => {
 
   it('ends with a refusal and with the Edge', async () => {
     answer = 'refused';
-    expect(await tell(7)).toBe(false);
+    const refused = tell(7);
+    await jest.advanceTimersByTimeAsync(0);
+    expect(await refused).toBe(false);
     answer = 'unheard';
     const waiting = tell(7);
     await jest.advanceTimersByTimeAsync(60_000);
     acknowledger.stop();
     expect(await waiting).toBe(false);
     expect(await tell(8)).toBe(false);
+  });
+
+  it('waits until the notices that have arrived with its own are refused on', async () => {
+    answer = 'recorded';
+    const first = tell(1);
+    // Far more than a word takes by itself.
+    for (let turn = 0; turn < 100; turn += 1) await Promise.resolve();
+    const second = tell(2);
+    expect(said).toEqual([]);
+    await jest.advanceTimersByTimeAsync(0);
+    expect(await Promise.all([first, second])).toEqual([true, true]);
   });
 
   it('that is displaced by too many others is told of', async () => {

@@ -70,6 +70,8 @@ export class Acknowledger {
 
   async #deliver(word: Word, statement: AckStatement, traceparent?: string): Promise<boolean> {
     const { core, random } = this.parts;
+    // A signature takes longer than a notice: those that have arrived by now are refused on first.
+    await new Promise((resolve) => setImmediate(resolve));
     for (let failures = 0; !word.over; failures += 1) {
       const delivery = await core.state('ack', { ...statement }, traceparent);
       if (delivery !== 'unheard') return delivery === 'recorded';
