@@ -11,7 +11,7 @@ const only = (room, allowed, comment, more = {}) => ({
   },
   ...more,
 });
-const engines = '(ledger|read-models|vault)/sqlite';
+const engines = '(ledger|read-models|vault|origin-log)/sqlite';
 const drivers = 'keystores/(software|vault)';
 
 module.exports = {
@@ -32,6 +32,7 @@ module.exports = {
     only('ledger', ['kernel', 'sqlite'], 'ports import kernel only and never each other'),
     only('read-models', ['kernel', 'sqlite'], 'ports import kernel only and never each other'),
     only('vault', ['kernel', 'sqlite'], 'ports import kernel only and never each other'),
+    only('origin-log', ['kernel', 'sqlite'], 'ports import kernel only and never each other'),
     only('keystores', ['kernel'], 'ports import kernel only and never each other'),
     only('sqlite', ['kernel'], 'shared by the sqlite adapters'),
     only(
@@ -44,12 +45,15 @@ module.exports = {
     only('evidence', ['kernel', 'crypto', 'domain'], 'a verifier needs no server'),
     only(
       'application',
-      ['kernel', 'domain', 'crypto', 'processes', 'ledger', 'read-models', 'vault'],
+      [
+        ...['kernel', 'domain', 'crypto', 'transparency', 'processes'],
+        ...['ledger', 'read-models', 'vault', 'origin-log'],
+      ],
       'use cases over ports; never custody, edge or an adapter',
     ),
     only(
       'platform',
-      ['kernel', 'crypto', 'ledger', 'read-models', 'vault', 'application'],
+      ['kernel', 'crypto', 'ledger', 'read-models', 'vault', 'origin-log', 'application'],
       'what every Nest application needs; of crypto it reads certificates',
     ),
     {

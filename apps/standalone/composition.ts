@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import {
   type CommandContext,
   type Commands,
+  LogBuilder,
   ProcessHost,
   ProjectionRunner,
   Refusals,
@@ -177,6 +178,12 @@ function composeFolds(
     },
     observe: (event) => late.core().keys.observe(event as unknown as Recorded),
   });
+  const log = new LogBuilder({
+    ...feeds,
+    region,
+    store: engines.log,
+    report: (error, state) => report('transparency-log', error, state),
+  });
   const stores = { ...feeds, writer: readModels, reader: readModels, tracer, report };
   const runner = new ProjectionRunner(stores, projections);
   const host = new ProcessHost(
@@ -191,7 +198,7 @@ function composeFolds(
     },
     processes,
   );
-  return { states, runner, host };
+  return { states, log, runner, host };
 }
 
 /** For what this process does on its own account; the same act of the same boot is one command. */

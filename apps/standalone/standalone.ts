@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { assertLedgerWhole, Commands, processProjection } from '@kcm/application';
+import { assertLedgerWhole, assertLogIsOf, Commands, processProjection } from '@kcm/application';
 import type { OpenCustody } from '@kcm/custody';
 import {
   type Clock,
@@ -75,11 +75,12 @@ export class Standalone {
 
   async start(): Promise<void> {
     const { config } = this.ground;
-    const { states, runner, core, host, oidc, reservations } = this.#parts;
+    const { states, log, runner, core, host, oidc, reservations } = this.#parts;
     oidc?.start();
     states.start();
     await states.ready();
     await this.#assertWhole();
+    log.start();
     runner.start();
     await core.begin();
     this.#app = await createApplication(this.ground, this.#parts, {
@@ -105,6 +106,8 @@ export class Standalone {
     if (!this.initialized) await assertLedgerIsTheirs(engines);
     const folds = [...projections, ...processes.map(processProjection)];
     await assertLedgerWhole(ledger, readModels, folds);
+    const { region } = this.#parts;
+    await assertLogIsOf({ region, ledger, state: await engines.log.state() });
   }
 
   /**
@@ -117,7 +120,7 @@ export class Standalone {
   }
 
   async #stop(): Promise<void> {
-    const { edge, core, host, oidc, recording, refusals, runner, states, seals } = this.#parts;
+    const { edge, core, host, oidc, recording, refusals, runner, states, seals, log } = this.#parts;
     if (this.#tidying !== null) clearInterval(this.#tidying);
     await inTurn([
       () => this.#endpoints.remove(),
@@ -130,6 +133,7 @@ export class Standalone {
       () => core.stop(),
       () => refusals.flush(),
       () => runner.stop(),
+      () => log.stop(),
       () => states.stop(),
       () => seals.seal(),
       () => closeGround(this.ground),

@@ -7,6 +7,7 @@ export * from './commands/reservations.js';
 export * from './commands/run-decider.js';
 export * from './commands/subjects.js';
 export * from './folds/feed-loop.js';
+export * from './folds/log-builder.js';
 export * from './process/process-host.js';
 export * from './folds/projection-runner.js';
 export * from './folds/running-projection.js';

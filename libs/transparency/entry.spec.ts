@@ -1,3 +1,5 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { EventId, Position, RecordedEvent, StreamId } from '@kcm/kernel';
 import { entryOf, leafOf } from './entry.js';
 import { leafHash } from './hashes.js';
@@ -52,5 +54,26 @@ describe('the entry of an event', () => {
     ['time', { ...event, meta: { ...event.meta, occurredAt: '2026-01-02T03:04:05.679Z' } }],
   ])('is another with another %s', (_what, other) => {
     expect(entryOf(other).equals(entryOf(event))).toBe(false);
+  });
+});
+
+describe('the leaves of the golden corpus', () => {
+  const room = (name: string) => join(process.cwd(), 'libs', name);
+  const parse = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as unknown;
+  /** Frozen, as the corpus is: a new example adds lines to it, and none is ever changed. */
+  const frozen = parse(room('transparency/golden-leaves.json')) as Record<string, string[]>;
+  const corpus = readdirSync(room('domain/golden')).map((file) => {
+    const { events } = parse(room(`domain/golden/${file}`)) as { events: RecordedEvent[] };
+    return { file, leaves: events.map((each) => leafOf(each).toString('hex')) };
+  });
+
+  it.each(corpus)('$file has those that it has always had', ({ file, leaves }) => {
+    expect(leaves).toEqual(frozen[file]);
+  });
+
+  it('are all told apart', () => {
+    const leaves = corpus.flatMap((each) => each.leaves);
+    expect(new Set(leaves).size).toBe(leaves.length);
+    expect(Object.keys(frozen).toSorted()).toEqual(corpus.map(({ file }) => file).toSorted());
   });
 });

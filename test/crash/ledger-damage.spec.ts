@@ -67,6 +67,10 @@ describe('a damaged ledger', () => {
   }, 60_000);
   afterAll(() => removeFolder(folder));
 
+  const forget = (mortal: MortalServer, store: string): void => {
+    for (const suffix of ['', '-wal', '-shm'])
+      rmSync(join(mortal.server.dataDir, `${store}.db${suffix}`), { force: true });
+  };
   const logSize = () => readFileSync(join(killed, 'ledger.db-wal')).length;
   const cutTo = (bytes: number) => (dataDir: string) =>
     truncateSync(join(dataDir, 'ledger.db-wal'), bytes);
@@ -89,8 +93,10 @@ describe('a damaged ledger', () => {
     expect(await refusal(mortal)).toMatch(
       /OpenKCM did not start\. The ledger ends at .*: events are missing/,
     );
-    for (const suffix of ['', '-wal', '-shm'])
-      rmSync(join(mortal.server.dataDir, `read-models.db${suffix}`), { force: true });
+    forget(mortal, 'read-models');
+    // The log was built from them too, and whoever kept a checkpoint of it will find out.
+    expect(await refusal(mortal)).toMatch(/transparency log was built .*: events are missing/);
+    forget(mortal, 'log');
     await mortal.start();
     const left = await tenants(mortal);
     await register(mortal, 'fresh');
@@ -141,6 +147,7 @@ describe('a damaged ledger', () => {
     ['erasure', /erasure\.db: .* Put the last backup of it back/s],
     ['directory', /directory\.db: .* Put the last backup of it back/s],
     ['read-models', /read-models\.db: .* Delete read-models\.db with its -wal and -shm/s],
+    ['log', /log\.db: .* Delete log\.db with its -wal and -shm/s],
   ])(
     'is not the only file that is checked: a damaged %s.db is named, with what to do',
     async (store, said) => {
@@ -152,9 +159,8 @@ describe('a damaged ledger', () => {
         writeFileSync(path, bytes);
       });
       expect(await refusal(mortal)).toMatch(said);
-      if (store !== 'read-models') return;
-      for (const suffix of ['', '-wal', '-shm'])
-        rmSync(join(mortal.server.dataDir, `read-models.db${suffix}`), { force: true });
+      if (store !== 'read-models' && store !== 'log') return;
+      forget(mortal, store);
       await mortal.start();
       expect(await tenants(mortal)).toEqual(['acme', 'globex']);
       await mortal.stop();

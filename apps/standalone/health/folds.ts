@@ -5,15 +5,18 @@ import type { Composition } from '../composition.js';
 
 /** Core's own fold: what it grants rests on it. */
 export const CORE_VIEW = 'core-view';
+/** Its keeper: the log of the region. */
+const LOG = 'transparency-log';
 type Fold = Pick<ProjectionHealth, 'name' | 'position' | 'state'>;
+type Parts = Pick<Composition, 'states' | 'log' | 'runner' | 'host'>;
 
 /** Everything that is folded from the ledger. */
-export function allFolds({
-  states,
-  runner,
-  host,
-}: Pick<Composition, 'states' | 'runner' | 'host'>): readonly Fold[] {
-  return [{ name: CORE_VIEW, ...states.health() }, ...runner.health(), ...host.health()];
+export function allFolds({ states, log, runner, host }: Parts): readonly Fold[] {
+  const own = [
+    { name: CORE_VIEW, ...states.health() },
+    { name: LOG, ...log.health() },
+  ];
+  return [...own, ...runner.health(), ...host.health()];
 }
 
 export interface Lag {
@@ -71,11 +74,17 @@ export class Lags {
   }
 }
 
-type Parts = Pick<Composition, 'states' | 'runner' | 'host'>;
 const namesOf = ({ name }: Fold) =>
   name === CORE_VIEW
     ? ({ dependency: name, level: 'unavailable' } as const)
-    : ({ dependency: `read-model ${name}`, level: 'degraded' } as const);
+    : ({ dependency: name === LOG ? name : `read-model ${name}`, level: 'degraded' } as const);
+/** What to do about one that stopped. */
+const remedyOf = ({ name }: Fold): string => {
+  if (name === CORE_VIEW) return 'start the release that wrote that event';
+  return name === LOG
+    ? 'stop, delete log.db with its -wal and -shm, start: it is built from the ledger'
+    : `with the release that knows that event: kcm projection rebuild ${name}`;
+};
 
 /**
  * A read model that stands still is old, not wrong: commands and grants go on, so it is degraded. The
@@ -104,16 +113,13 @@ export async function lagReasons(parts: Parts, lags: Lags): Promise<Reason[]> {
 }
 
 function stateReason(fold: Fold): Reason | null {
-  const { name, state } = fold;
+  const { state } = fold;
   if (state === 'failed')
     return {
       ...namesOf(fold),
       code: 'stopped',
       detail: 'it stopped at an event that it cannot take; the log says which and why',
-      next:
-        name === CORE_VIEW
-          ? 'start the release that wrote that event'
-          : `with the release that knows that event: kcm projection rebuild ${name}`,
+      next: remedyOf(fold),
     };
   if (state === 'waiting')
     return {

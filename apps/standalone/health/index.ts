@@ -15,7 +15,7 @@ const RUNS_MAX = 2;
 
 type Parts = Pick<
   Composition,
-  'seals' | 'states' | 'runner' | 'host' | 'oidc' | 'core' | 'recording'
+  'seals' | 'states' | 'log' | 'runner' | 'host' | 'oidc' | 'core' | 'recording'
 >;
 const degraded = (dependency: string, code: string, detail: string, next: string): Reason => ({
   dependency,

@@ -21,6 +21,7 @@ describe('What is told of readiness', () => {
   };
   let fold: Pick<ProjectionHealth, 'name' | 'position' | 'state'>;
   let core: typeof fold;
+  let log: typeof fold;
   let standing: Pick<StandingItem, 'process' | 'attempts' | 'running' | 'runs' | 'dueMs'>[];
   let occurredMsAgo: number;
   let disturbed: number | null;
@@ -32,6 +33,7 @@ describe('What is told of readiness', () => {
   beforeEach(() => {
     fold = { name: 'audit', position: at(9), state: 'live' };
     core = { name: 'core-view', position: at(9), state: 'live' };
+    log = { name: 'transparency-log', position: at(9), state: 'live' };
     [standing, occurredMsAgo, disturbed, enrolled] = [[], 0, null, []];
     [trouble, unreadable, failures, pending] = [null, null, [], 0];
   });
@@ -52,6 +54,7 @@ describe('What is told of readiness', () => {
     const parts = {
       seals: { sealed: false },
       states: { health: () => core, edges: () => new Map(Object.entries(enrolled)) },
+      log: { health: () => log },
       runner: { health: () => [fold] },
       host: { health: () => [], standing: () => standing },
       oidc: null,
@@ -86,10 +89,13 @@ describe('What is told of readiness', () => {
   it.each([
     ['audit', 'failed', 'degraded', 'stopped'],
     ['audit', 'waiting', 'degraded', 'waiting'],
+    ['transparency-log', 'failed', 'degraded', 'stopped'],
+    ['transparency-log', 'waiting', 'degraded', 'waiting'],
     ['core-view', 'failed', 'unavailable', 'stopped'],
     ['core-view', 'waiting', 'degraded', 'waiting'],
   ] as const)('of a fold: %s that is %s is %s', async (name, state, level, code) => {
     if (name === 'audit') fold = { ...fold, state };
+    else if (name === 'transparency-log') log = { ...log, state };
     else core = { ...core, state };
     expect(await reasons()).toMatchObject([{ level, code }]);
   });

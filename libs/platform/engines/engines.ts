@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { KcmError, type Random } from '@kcm/kernel';
 import type { FilteredFeed, Ledger, ProvableLedger } from '@kcm/ledger';
+import type { LogStore } from '@kcm/origin-log';
 import type { ReadModelReader, ReadModelWatcher, ReadModelWriter } from '@kcm/read-models';
 import type { BlobStore } from '@kcm/vault';
 import type { Config } from '../config.js';
@@ -14,6 +15,7 @@ export interface Engines {
   readonly vault: BlobStore;
   readonly erasure: BlobStore;
   readonly directory: BlobStore;
+  readonly log: LogStore;
   /** All of them, in the reverse order of their opening. */
   close(): Promise<void>;
 }
@@ -34,12 +36,17 @@ export async function openEngines(
   const dir = resolve(config.KCM_DATA_DIR);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   assertPrivateFolder(dir);
-  const [{ openSqliteLedger }, { openSqliteReadModels }, { openSqliteBlobStore }] =
-    await Promise.all([
-      import('@kcm/ledger/sqlite'),
-      import('@kcm/read-models/sqlite'),
-      import('@kcm/vault/sqlite'),
-    ]);
+  const [
+    { openSqliteLedger },
+    { openSqliteReadModels },
+    { openSqliteBlobStore },
+    { openSqliteLogStore },
+  ] = await Promise.all([
+    import('@kcm/ledger/sqlite'),
+    import('@kcm/read-models/sqlite'),
+    import('@kcm/vault/sqlite'),
+    import('@kcm/origin-log/sqlite'),
+  ]);
   const opened: { close(): Promise<void> }[] = [];
   const keep = <T extends { close(): Promise<void> }>(engine: T): T => {
     opened.unshift(engine);
@@ -61,11 +68,17 @@ export async function openEngines(
         ),
       ),
       readModels: keep(
-        await advised(openSqliteReadModels({ file: join(dir, 'read-models.db'), onLost }), REBUILD),
+        await advised(
+          openSqliteReadModels({ file: join(dir, 'read-models.db'), onLost }),
+          rebuild('read-models.db'),
+        ),
       ),
       vault: await blobs('vault'),
       erasure: await blobs('erasure'),
       directory: await blobs('directory'),
+      log: keep(
+        await advised(openSqliteLogStore({ file: join(dir, 'log.db'), onLost }), rebuild('log.db')),
+      ),
       close,
     };
   } catch (error) {
@@ -75,8 +88,8 @@ export async function openEngines(
 }
 
 const BACKUP = 'Put the last backup of it back, with what belongs to it (docs/running.md, Backup).';
-const REBUILD =
-  'Delete read-models.db with its -wal and -shm and start again: it is built from the ledger.';
+const rebuild = (file: string) =>
+  `Delete ${file} with its -wal and -shm and start again: it is built from the ledger.`;
 
 /** What is damaged is said with what to do about it. */
 async function advised<T>(opening: Promise<T>, advice: string): Promise<T> {
