@@ -9,7 +9,7 @@ import {
 import type { SqliteStore } from '@kcm/sqlite';
 import { positionOf } from './position.js';
 import { COLUMNS, decodeRow, type EventRow } from './rows.js';
-import type { Wake } from './wake.js';
+import type { Wake } from '../wake.js';
 
 /** Bounds of one page: what a feed holds in memory for a slow consumer. */
 const EVENTS_MAX = 256;

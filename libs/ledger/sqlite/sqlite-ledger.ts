@@ -42,7 +42,7 @@ import type {
 import { categoryFilter, feedOf } from './feed.js';
 import { positionOf, rowOf } from './position.js';
 import { checksumOf, COLUMNS, decodeRow, type EventRow } from './rows.js';
-import { Wake } from './wake.js';
+import { Wake } from '../wake.js';
 
 export interface SqliteLedgerOptions {
   /** Path of the ledger's file; its folder is locked for this process while the ledger is open. */
