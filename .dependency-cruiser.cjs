@@ -33,6 +33,7 @@ module.exports = {
     only('read-models', ['kernel', 'sqlite'], 'ports import kernel only and never each other'),
     only('vault', ['kernel', 'sqlite'], 'ports import kernel only and never each other'),
     only('origin-log', ['kernel', 'sqlite'], 'ports import kernel only and never each other'),
+    only('messaging', ['kernel'], 'ports import kernel only and never each other'),
     only('keystores', ['kernel'], 'ports import kernel only and never each other'),
     only('sqlite', ['kernel'], 'shared by the sqlite adapters'),
     only(
@@ -62,6 +63,23 @@ module.exports = {
       comment: 'a port that knows its engine has only one',
       from: { path: '^(apps|libs|projections)/', pathNot: [spec, `^libs/(sqlite|${engines})/`] },
       to: { path: '^libs/sqlite/' },
+    },
+    {
+      name: 'kafkajs-in-its-adapter',
+      severity: 'error',
+      comment: 'nobody maintains it any more: another client must be able to take its place',
+      from: { path: '^(apps|libs|projections|demo)/', pathNot: '^libs/messaging/kafka/' },
+      to: { path: '(node_modules/|^)kafkajs' },
+    },
+    {
+      name: 'messaging-by-import',
+      severity: 'error',
+      comment: 'a broker is chosen by configuration, and its client loaded where it is',
+      from: {
+        path: '^(apps|libs|projections|demo)/',
+        pathNot: [spec, '^libs/messaging/(in-process|kafka)/'],
+      },
+      to: { path: '^libs/messaging/(in-process|kafka)/', dynamic: false },
     },
     {
       name: 'edge-is-a-kmip-client',

@@ -22,6 +22,7 @@ export const CODES = [
   'rate_limited',
   'sealed',
   'ledger_unavailable',
+  'messaging_unavailable',
   'read_model_behind',
   'root_key_disabled',
   'root_key_not_found',

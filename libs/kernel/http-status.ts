@@ -21,6 +21,7 @@ const STATUS: { readonly [code in Code]: number } = {
   rate_limited: 429,
   sealed: 503,
   ledger_unavailable: 503,
+  messaging_unavailable: 503,
   read_model_behind: 503,
   root_key_disabled: 403,
   root_key_not_found: 403,

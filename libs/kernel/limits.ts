@@ -121,6 +121,28 @@ export const LIMITS = {
   socketPathBytesMax: 107,
   /** Of a file that a setting or an option names: issuers, certificates, a token, a receipt. */
   textFileBytesMax: 4 * 1024 * 1024,
+  /** A message whole; an event in its envelope is smaller. Brokers take 1 MiB a batch by default. */
+  messageBytesMax: 512 * 1024,
+  messageHeadersMax: 32,
+  messageHeadersBytesMax: 16 * 1024,
+  messageKeyBytesMax: 1_024,
+  /** One write to a broker, and what a handler is given at once. */
+  messageBatchBytesMax: 896 * 1024,
+  messagesPerBatchMax: 500,
+  /** What a broker has nothing for is asked for again after so long; a consumer ends so late. */
+  messageFetchMsMax: 250,
+  /** A broker may take so long to connect, to answer one request; so often is one tried again. */
+  brokerConnectMsMax: 3_000,
+  brokerAnswerMsMax: 10_000,
+  brokerRetriesMax: 4,
+  /**
+   * A member of a group that is not heard of for so long is replaced (a broker that comes back waits
+   * so long for those it knew); one whose handler takes longer than the second loses its partitions.
+   */
+  groupSessionMsDefault: 10_000,
+  groupRebalanceMsMax: 60_000,
+  /** Of a partition in process: older ones go. */
+  inProcessMessagesMax: 10_000,
   sharesMax: 255,
   /** 0.9 · 2^32 invocations a subkey (NIST SP 800-38D §8.3 leaves 2^32 for random 96-bit IVs). */
   subkeyInvocationsMax: Math.floor(0.9 * 2 ** 32),

@@ -16,3 +16,5 @@ export * from './custody/folded-view.js';
 export * from './custody/memory-ledger.js';
 export * from './custody/simulated-time.js';
 export * from './in-memory-ledger.js';
+export * from './message-reader.js';
+export * from './messaging-contract.js';

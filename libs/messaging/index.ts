@@ -1,0 +1,4 @@
+export * from './errors.js';
+export * from './message-rules.js';
+export * from './messaging.js';
+export * from './settle.js';

@@ -1,0 +1,216 @@
+// Brings a real Kafka broker (its jars and a logger's) from Maven Central into the user's cache and
+// runs it on loopback: one node, KRaft. Needs Java 17 and Maven. Plain JavaScript for Node 20.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { say } from '../lib/say.mjs';
+
+const VERSION = '4.4.0';
+/** SHA-256 of every jar, by file name. */
+const PINNED = JSON.parse(readFileSync(new URL('kafka-jars.json', import.meta.url), 'utf8'));
+/** Without slf4j-simple every line of the broker's log vanishes. */
+const WANTED = [
+  ['org.apache.kafka', 'kafka_2.13', VERSION],
+  ['org.slf4j', 'slf4j-simple', '1.7.36'],
+];
+const ATTEMPTS = 3;
+const START_MS_MAX = 60_000;
+const STOP_MS_MAX = 5_000;
+
+export const cacheFolder = () =>
+  join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'openkcm', `kafka-${VERSION}`);
+
+/**
+ * The folder of the verified jars; downloads them when the cache lacks one or holds another file.
+ * @throws Error naming the registry, or the jar that is not the pinned one
+ */
+export async function ensureKafka() {
+  const folder = cacheFolder();
+  if ((await wrongJar(folder)) === null) return folder;
+  say(`bringing Kafka ${VERSION} from Maven Central (43 MB, once)`);
+  await mkdir(join(folder, '..'), { recursive: true });
+  const work = await mkdtemp(`${folder}-`);
+  try {
+    await download(work);
+    const wrong = await wrongJar(join(work, 'jars'));
+    if (wrong !== null) throw new Error(`Kafka ${VERSION} from Maven Central: ${wrong}`);
+    await rm(folder, { recursive: true, force: true });
+    // Two processes may do this at once: whichever renames last, the jars are the verified ones.
+    await rename(join(work, 'jars'), folder).catch(async (error) => {
+      if ((await wrongJar(folder)) !== null) throw error;
+    });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+async function download(work) {
+  const dependencies = WANTED.map(
+    ([group, artifact, version]) =>
+      `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId>` +
+      `<version>${version}</version></dependency>`,
+  );
+  await writeFile(
+    join(work, 'pom.xml'),
+    '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>' +
+      '<groupId>kcm</groupId><artifactId>kafka</artifactId><version>1</version>' +
+      `<packaging>pom</packaging><dependencies>${dependencies.join('')}</dependencies></project>`,
+  );
+  const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies';
+  const where = [`-DoutputDirectory=${join(work, 'jars')}`, `-Dmaven.repo.local=${work}/repo`];
+  const args = ['-q', '-B', goal, '-DincludeScope=runtime', ...where];
+  for (let attempt = 1; ; attempt += 1) {
+    const done = spawnSync('mvn', args, { cwd: work });
+    if (done.status === 0) return;
+    const said = done.error === undefined ? String(done.stdout) : String(done.error.message);
+    const why = said.split('\n').find((line) => line.includes('ERROR')) ?? said.trim();
+    if (attempt === ATTEMPTS)
+      throw new Error(`Maven Central did not give Kafka in ${ATTEMPTS} attempts: ${why}`);
+    say(`Maven Central did not give Kafka (${why}); trying again in ${attempt * 3} s`);
+    await sleep(attempt * 3_000);
+  }
+}
+
+/** What is wrong with the jars of a folder: one that lacks, one too many, another content. */
+async function wrongJar(folder) {
+  if (!existsSync(folder)) return 'it is not there';
+  const there = (await readdir(folder)).sort();
+  const wanted = Object.keys(PINNED);
+  const other = there.find((name) => PINNED[name] === undefined);
+  if (other !== undefined) return `${other} is not pinned`;
+  const lacking = wanted.find((name) => !there.includes(name));
+  if (lacking !== undefined) return `${lacking} is not there`;
+  for (const name of wanted) {
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(join(folder, name))) hash.update(chunk);
+    if (hash.digest('hex') !== PINNED[name]) return `${name} has another SHA-256 than the pinned`;
+  }
+  return null;
+}
+
+/**
+ * Starts a broker on 127.0.0.1; `dir` keeps its data, configuration and log. With the `port` of one
+ * that was ended, and its `dir`, it is the same broker again.
+ * @throws Error with the end of the broker's log when it does not come up
+ */
+export async function startKafka({ dir, port }) {
+  const jars = await ensureKafka();
+  await mkdir(dir, { recursive: true });
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce(jars, dir, port ?? (await freePort()));
+    } catch (error) {
+      // Between finding a free port and taking it another process may have taken it.
+      if (attempt === ATTEMPTS || port !== undefined) throw error;
+      await rm(join(dir, 'data'), { recursive: true, force: true });
+    }
+  }
+}
+
+async function startOnce(jars, dir, port) {
+  const config = join(dir, 'server.properties');
+  if (!existsSync(join(dir, 'data', 'meta.properties'))) {
+    await writeFile(config, properties(dir, port, await freePort()));
+    format(jars, config);
+  }
+  const logFile = join(dir, 'server.log');
+  const log = await open(logFile, 'w');
+  const lean = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+  const stdio = ['ignore', log.fd, log.fd];
+  const args = [...lean, '-cp', `${jars}/*`, 'kafka.Kafka', config];
+  const child = spawn('java', args, { stdio, cwd: dir });
+  await log.close();
+  const ended = new Promise((resolve) => {
+    child.on('exit', resolve);
+    child.on('error', resolve);
+  });
+  const endWithUs = () => child.kill('SIGKILL');
+  process.once('exit', endWithUs);
+  const stop = async () => {
+    process.off('exit', endWithUs);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGTERM');
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+    await ended;
+    clearTimeout(late);
+  };
+  try {
+    await ready(port, logFile, child);
+  } catch (error) {
+    await stop();
+    throw new Error(`Kafka did not start: ${error.message}\n${await tail(logFile)}`);
+  }
+  return { brokers: `127.0.0.1:${port}`, port, pid: child.pid, stop };
+}
+
+/** One node is broker and controller; nothing waits for a second one. No topic makes itself. */
+const properties = (dir, port, controller) => `process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:${controller}
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs=${join(dir, 'data')}
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+min.insync.replicas=1
+`;
+
+function format(jars, config) {
+  const id = randomBytes(16).toString('base64url');
+  const tool = ['-cp', `${jars}/*`, 'kafka.tools.StorageTool'];
+  const done = spawnSync('java', [...tool, 'format', '-t', id, '-c', config]);
+  if (done.error !== undefined)
+    throw new Error(`Kafka needs Java 17 or newer: ${done.error.message}`);
+  if (done.status !== 0)
+    throw new Error(`Kafka's storage cannot be formatted: ${String(done.stderr).trim()}`);
+}
+
+async function ready(port, logFile, child) {
+  const until = Date.now() + START_MS_MAX;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`it ended with exit code ${child.exitCode}`);
+    const said = await readFile(logFile, 'utf8').catch(() => '');
+    if (said.includes('Kafka Server started') && (await listens(port))) return;
+    if (Date.now() > until) throw new Error(`it did not answer within ${START_MS_MAX / 1000} s`);
+    await sleep(100);
+  }
+}
+
+function listens(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+const tail = async (path) => (await readFile(path, 'utf8').catch(() => '')).slice(-2_000);
