@@ -1,0 +1,40 @@
+import { KcmError, printableLine } from '@kcm/kernel';
+import { MongoBulkWriteError, MongoError, MongoServerError } from 'mongodb';
+
+/** What a server answers of an upsert or an insert that lost against another one of its key. */
+const DUPLICATE_KEY = 11_000;
+const REFUSED: Record<number, string> = {
+  18: 'refused the credentials',
+  13: 'does not let this user do it',
+  8000: 'refused the credentials',
+};
+const DETAIL_CHARS_MAX = 200;
+
+/** MongoDB cannot be reached, or did not say that it stored what it was given. */
+export class MongoUnavailable extends KcmError {
+  constructor(host: string, detail: string) {
+    super('ledger_unavailable', `MongoDB at ${host} ${detail}.`);
+  }
+}
+
+/** True where nothing failed but upserts or inserts of keys that are there already. */
+export function isDuplicateKey(error: unknown): boolean {
+  if (!(error instanceof MongoServerError) || error.code !== DUPLICATE_KEY) return false;
+  if (!(error instanceof MongoBulkWriteError)) return true;
+  const errors = [error.writeErrors].flat();
+  const unsure = error.result.getWriteConcernError() !== undefined;
+  return !unsure && errors.every(({ code }) => code === DUPLICATE_KEY);
+}
+
+/** The driver's error as ours: a code, the hosts, and no document and no credential. */
+export function asKcmError(error: unknown, host: string): unknown {
+  if (!(error instanceof MongoError)) return error;
+  const detail = printableLine(error.message).slice(0, DETAIL_CHARS_MAX).replace(/\.$/, '');
+  if (error.name === 'MongoCompatibilityError' || detail.includes('maximum wire version'))
+    return new MongoUnavailable(host, 'is too old: MongoDB 5.0 or newer is needed');
+  const refusal = REFUSED[Number(error.code)];
+  if (refusal !== undefined) return new MongoUnavailable(host, refusal);
+  if (error.name === 'MongoServerSelectionError')
+    return new MongoUnavailable(host, `cannot be reached: ${detail}`);
+  return new MongoUnavailable(host, `failed: ${detail}`);
+}
