@@ -10,6 +10,8 @@ export const cloudEventView = z.object({
   subject: z.string(),
   time: z.string(),
   datacontenttype: z.literal('application/json'),
+  /** Names the published schema's part that `data` follows. */
+  dataschema: z.string(),
   kcmtenant: z.string(),
   kcmrevision: z.number().int(),
   kcmterm: z.number().int(),
@@ -31,6 +33,7 @@ export function cloudEventOf(doc: EventDoc): CloudEvent {
     subject: doc.stream,
     time: doc.at,
     datacontenttype: 'application/json',
+    dataschema: `urn:openkcm:event:${doc.type}.v${doc.schemaVersion}#/properties/data`,
     kcmtenant: doc.tenant,
     kcmrevision: doc.revision,
     kcmterm: doc.term,

@@ -27,9 +27,10 @@ async function catalogue() {
 /** The CloudEvent of one event type; open, so that a field may be added. */
 function schemaOf(event, { properties, required }) {
   const { type, category, version, ofTenant, data } = event;
+  const id = `urn:openkcm:event:${nameOf(event)}`;
   return {
     $schema: DIALECT,
-    $id: `urn:openkcm:event:${nameOf(event)}`,
+    $id: id,
     title: nameOf(event),
     description: `${wordsOf(type)}: CloudEvent of a stream ${category}-…`,
     type: 'object',
@@ -39,6 +40,7 @@ function schemaOf(event, { properties, required }) {
       type: { const: `io.openkcm.${nameOf(event)}` },
       subject: { type: 'string', pattern: `^${category}-` },
       time: { type: 'string', format: 'date-time' },
+      dataschema: { const: `${id}#/properties/data` },
       data,
     },
     required: required.filter((name) => ofTenant || name !== 'kcmtenant'),

@@ -64,6 +64,7 @@ export function asCloudEvent(event: RecordedEvent): Schema & { type: string; dat
     subject: stream,
     time: meta.occurredAt,
     datacontenttype: 'application/json',
+    dataschema: `urn:openkcm:event:${type}.v${schemaVersion}#/properties/data`,
     ...(meta.tenant === null ? {} : { kcmtenant: meta.tenant }),
     kcmrevision: revision,
     kcmterm: meta.term,
