@@ -44,7 +44,7 @@ module.exports = {
     only('mongodb', ['kernel'], 'shared by the mongodb adapters'),
     only(
       'custody',
-      ['kernel', 'domain', 'crypto', 'ledger', 'vault', 'keystores'],
+      ['kernel', 'domain', 'crypto', 'transparency', 'ledger', 'vault', 'keystores'],
       'holds the keys: sees the rules and the ports, no transport',
     ),
     only('edge', ['kernel', 'crypto', 'kmip'], 'the data plane runs alone on a workload machine'),

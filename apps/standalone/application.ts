@@ -66,6 +66,7 @@ export function createApplication(
     CmkModule.register({
       drivers: parts.drivers,
       regionKeys: { keys: () => regionKeys(parts) },
+      checkpointSigner: { signCheckpoint: (head) => seals.custody().signCheckpoint(head) },
       foresight: view,
       recording,
     }),

@@ -1,5 +1,6 @@
 export * from './commands/command-context.js';
 export * from './commands/commands.js';
+export * from './queries/origin-log.js';
 export * from './queries/queries.js';
 export * from './queries/read-token.js';
 export * from './commands/refusals.js';

@@ -28,6 +28,12 @@ const NONE: Ids = {
   edge: 'no-edge',
   name: 'no-read-model',
   event: '00000000-0000-5000-8000-000000000000',
+  region: 'nowhere',
+};
+/** What a query must say besides. */
+const QUERIES: Ids = {
+  '/v1/log/{region}/proof': '?event={event}',
+  '/v1/log/{region}/consistency': '?from=1&to=2',
 };
 
 let folder: string;
@@ -59,7 +65,8 @@ beforeAll(async () => {
     body: { kind: 'suspend', scope: { service: SERVICE }, reason: { code: 'drill' } },
   });
   const known = { tenant: id, rootKey, key: l3, service: SERVICE, revocation: revoked.id };
-  acme = { ...known, operation, edge: 'standalone', name: 'tenants', event: await firstOf(id) };
+  const event = await firstOf(id);
+  acme = { ...known, operation, edge: 'standalone', name: 'tenants', event, region: 'local' };
   for (const owner of ['acme', 'globex']) {
     for (const role of TENANT_ROLES)
       tokens.set(`${owner} ${role}`, await server.tokenFor(owner, [role], role));
@@ -107,7 +114,7 @@ function altered(token: string): string {
 }
 
 const fill = (path: string, ids: Ids): string =>
-  path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name]!);
+  (path + (QUERIES[path] ?? '')).replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name]!);
 
 /** Sends what no route takes: who gets past the guard is told which field is unknown. */
 function call({ method, path }: Row, ids: Ids, token?: string): Promise<Answer> {
@@ -268,6 +275,17 @@ describe('every route of the running application', () => {
       }
     },
   );
+
+  it('which leaf an event is at is told to its tenant and the platform, to nobody else', async () => {
+    const proof = (event: string, token: string) =>
+      server.ask('GET', `/v1/log/local/proof?event=${event}`, { token });
+    const other = tokenOf('globex', 'all');
+    const nowhere = visible(await proof(NONE['event']!, other));
+    expect(nowhere).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(visible(await proof(acme['event']!, other))).toEqual(nowhere);
+    for (const token of [tokenOf('acme', 'approver'), tokenOf('platform', 'platform-auditor')])
+      expect((await proof(acme['event']!, token)).status).toBe(200);
+  });
 
   it("an event stream cannot be resumed from another tenant's event, nor from none", async () => {
     const token = tokenOf('globex', 'auditor');

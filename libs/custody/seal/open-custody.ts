@@ -1,3 +1,4 @@
+import { sign } from 'node:crypto';
 import {
   ed25519PrivateFromSeed,
   hpkeOpen,
@@ -8,6 +9,7 @@ import {
 } from '@kcm/crypto';
 import type { RegionKeys } from '@kcm/domain';
 import { KcmError, type Clock, type Json, type Random } from '@kcm/kernel';
+import { type Checkpoint, checkpointText, originOf, signNote } from '@kcm/transparency';
 import { Barrier } from './barrier.js';
 import type { Keyring } from './keyring.js';
 import { CertificateAuthority } from '../pki.js';
@@ -43,6 +45,19 @@ export class OpenCustody implements Disposable {
     const kid = kidOf(Buffer.from(this.keys.signing, 'base64url'));
     const header = { kid, typ: RECEIPT_TYPE };
     return signJws(ed25519PrivateFromSeed(this.secrets.signing), header, payload);
+  }
+
+  /**
+   * A signed checkpoint of this region's log (C2SP), by the region's signing key under the log's
+   * name. A note has line feeds and a JWS has none, so that neither can be taken for the other.
+   */
+  signCheckpoint(of: Omit<Checkpoint, 'origin'> & { readonly ledger: string }): string {
+    this.#assertOpen();
+    const origin = originOf(this.region, of.ledger);
+    const publicKey = Buffer.from(this.keys.signing, 'base64url');
+    const key = ed25519PrivateFromSeed(this.secrets.signing);
+    const text = checkpointText({ origin, size: of.size, root: of.root });
+    return signNote(text, { name: origin, publicKey }, (message) => sign(null, message, key));
   }
 
   /** An access token by the region's issuer key, issued now. */

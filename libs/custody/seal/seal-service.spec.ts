@@ -290,6 +290,8 @@ describe('Sealed', () => {
     const none = Buffer.alloc(0);
     expect(() => seal.custody()).toThrow(expect.objectContaining(sealed));
     expect(() => custody.signReceipt({})).toThrow(expect.objectContaining(sealed));
+    const head = { ledger: 'l', size: 0, root: Buffer.alloc(32) };
+    expect(() => custody.signCheckpoint(head)).toThrow(expect.objectContaining(sealed));
     expect(() => custody.barrier.seal('a', none)).toThrow(expect.objectContaining(sealed));
     await expect(custody.signToken(claims)).rejects.toMatchObject(sealed);
     await expect(custody.openTransport(none, none, none)).rejects.toMatchObject(sealed);

@@ -43,6 +43,11 @@ const HEADINGS: readonly Heading[] = [
     paths: ['audit', 'events'],
   },
   {
+    name: 'Transparency log',
+    description: 'Signed checkpoints of all that the region decided, and proofs by them.',
+    paths: ['log'],
+  },
+  {
     name: 'Operations',
     description: 'Where work stands that was answered with 202.',
     paths: ['operations'],

@@ -1,0 +1,84 @@
+import { type EventId, KcmError, type LedgerId } from '@kcm/kernel';
+import type { LogEntry, LogState, LogStore } from '@kcm/origin-log';
+import type { ReadToken } from '@kcm/read-models';
+import {
+  consistencyRanges,
+  foldSubtrees,
+  inclusionRanges,
+  type Range,
+  subtreesOf,
+} from '@kcm/transparency';
+
+/** What a checkpoint of a log says. */
+export interface LogHead {
+  readonly ledger: LedgerId;
+  readonly size: number;
+  readonly root: Buffer;
+}
+/** That an event is at a leaf of the tree that the head speaks of. */
+export interface Inclusion {
+  readonly entry: LogEntry;
+  readonly leaf: Buffer;
+  readonly path: readonly Buffer[];
+  readonly head: LogHead;
+}
+
+/**
+ * Reads a log while it is built. Every method throws KcmError read_model_behind before anything was
+ * built, and while the log has not got to the token's position.
+ */
+export class OriginLogReader {
+  constructor(private readonly store: LogStore) {}
+
+  async head(token: ReadToken | null = null): Promise<LogHead> {
+    return this.#headOf(await this.#state(token));
+  }
+
+  /** null: the event is not in the log, or not yet. */
+  async inclusion(event: EventId, token: ReadToken | null = null): Promise<Inclusion | null> {
+    const state = await this.#state(token);
+    const entry = await this.store.find(event);
+    // Kept between the two looks.
+    if (entry === null || entry.seq >= state.size) return null;
+    const [leaf] = await this.store.hashes([{ level: 0, index: entry.seq }]);
+    const path = await this.#fold(inclusionRanges(entry.seq, state.size));
+    return { entry, leaf: leaf!, path, head: await this.#headOf(state) };
+  }
+
+  /**
+   * The hashes that show that the tree of `from` leaves is the beginning of that of `to`; none when
+   * they are one. @throws KcmError invalid_request unless 0 < from ≤ to ≤ the leaves that there are
+   */
+  async consistency(
+    from: number,
+    to: number,
+    token: ReadToken | null = null,
+  ): Promise<{ readonly ledger: LedgerId; readonly path: readonly Buffer[] }> {
+    const { ledger, size } = await this.#state(token);
+    const wrong = [
+      ...(from > to ? [{ path: 'query.from', detail: 'must not be more than to' }] : []),
+      ...(to > size ? [{ path: 'query.to', detail: `the log has ${size} leaves` }] : []),
+    ];
+    if (wrong.length === 0) return { ledger, path: await this.#fold(consistencyRanges(from, to)) };
+    const names = wrong.map(({ path }) => path).join(', ');
+    const errors = wrong.map((each) => ({ ...each, code: 'out_of_range' }));
+    throw new KcmError('invalid_request', `These fields are wrong: ${names}.`, { errors });
+  }
+
+  async #state(token: ReadToken | null): Promise<LogState> {
+    const state = await this.store.state();
+    if (state !== null && (token === null || state.position >= token.position)) return state;
+    throw new KcmError('read_model_behind', 'The transparency log has not got there yet.', {
+      retryAfterSeconds: 1,
+    });
+  }
+  async #headOf({ ledger, size }: LogState): Promise<LogHead> {
+    const [root] = await this.#fold([{ from: 0, to: size }]);
+    return { ledger, size, root: root! };
+  }
+  #fold(ranges: readonly Range[]): Promise<readonly Buffer[]> {
+    return Promise.all(
+      ranges.map(async (range) => foldSubtrees(await this.store.hashes(subtreesOf(range)))),
+    );
+  }
+}

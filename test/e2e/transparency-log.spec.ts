@@ -1,0 +1,121 @@
+import { verify } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
+import { ed25519PublicFromRaw } from '@kcm/crypto';
+import {
+  type Checkpoint,
+  leafOf,
+  openNote,
+  parseCheckpoint,
+  verifyConsistency,
+  verifyInclusion,
+} from '@kcm/transparency';
+import { eventsOf } from '../crash/ledger-audit.js';
+import { type Api, Region, Stage, until } from '../support/index.js';
+
+jest.setTimeout(60_000);
+
+interface Proof {
+  readonly log: string;
+  readonly index: number;
+  readonly leaf: string;
+  readonly path: readonly string[];
+  readonly checkpoint: string;
+}
+const LOG = '/v1/log/local';
+const bytes = (hashes: readonly string[]) => hashes.map((hash) => Buffer.from(hash, 'base64'));
+
+describe('The transparency log', () => {
+  const stage = new Stage();
+  const region = new Region(stage);
+  let reader: Api;
+  /** What a verifier has of the region: the key of trust.json, and nothing else. */
+  let pinned: Buffer;
+  const seen: Checkpoint[] = [];
+
+  const opened = (note: string): Checkpoint => {
+    const name = note.split('\n', 1)[0]!;
+    const text = openNote(note, { name, publicKey: pinned }, (key, message, signature) =>
+      verify(null, message, ed25519PublicFromRaw(key), signature),
+    );
+    const checkpoint = text === null ? null : parseCheckpoint(text);
+    expect(checkpoint).not.toBeNull();
+    return checkpoint!;
+  };
+  const checkpoint = async () => opened(await reader.read<string>(`${LOG}/checkpoint`));
+  const register = async (id: string): Promise<void> => {
+    const { size } = await checkpoint();
+    await region.operator.command('/v1/tenants', { id, name: id });
+    seen.push(
+      await until('a new leaf', 10_000, async () => {
+        const now = await checkpoint();
+        return now.size > size ? now : null;
+      }),
+    );
+  };
+  beforeAll(async () => {
+    await region.start();
+    reader = region.as(await region.server.tokenFor(null, ['platform-auditor'], 'reader'));
+    await region.operator.command('/v1/tenants', { id: 'acme', name: 'acme' });
+    const trust = await reader.read<{ signing: { x: string } }>('/v1/tenants/acme/trust');
+    pinned = Buffer.from(trust.signing.x, 'base64url');
+    for (const id of ['globex', 'initech', 'umbrella']) await register(id);
+  });
+  afterAll(() => stage.close());
+
+  it('proves each event under its signed checkpoint, as the ledger has it', async () => {
+    await region.stop();
+    const events = await eventsOf(region.data);
+    await region.start();
+    for (const event of events) {
+      const proof = await reader.read<Proof>(`${LOG}/proof?event=${event.id}`);
+      const { origin, size, root } = opened(proof.checkpoint);
+      expect(proof).toMatchObject({ log: origin, leaf: leafOf(event).toString('base64') });
+      const claim = { index: proof.index, size, leaf: leafOf(event), root };
+      expect(verifyInclusion({ ...claim, path: bytes(proof.path) })).toBe(true);
+      expect(events[proof.index]?.id).toBe(event.id);
+    }
+  });
+
+  it('only grows: what was signed before is the beginning of what is signed now', async () => {
+    const second = await checkpoint();
+    for (const first of seen) {
+      const query = `from=${first.size}&to=${second.size}`;
+      const { path } = await reader.read<Proof>(`${LOG}/consistency?${query}`);
+      expect(first.origin).toBe(second.origin);
+      expect(verifyConsistency({ first, second, path: bytes(path) })).toBe(true);
+    }
+  });
+
+  it('is built again when its file is gone, and has the roots that were signed', async () => {
+    const before = await checkpoint();
+    await region.stop();
+    for (const end of ['', '-wal', '-shm'])
+      rmSync(join(region.data, `log.db${end}`), { force: true });
+    await region.start();
+    const second = await until('the rebuilt log', 10_000, async () => {
+      const { status } = await reader.get(`${LOG}/checkpoint`);
+      const now = status === 200 ? await checkpoint() : null;
+      return now !== null && now.size >= before.size ? now : null;
+    });
+    for (const first of [...seen, before]) {
+      const query = `from=${first.size}&to=${second.size}`;
+      const { path } = await reader.read<Proof>(`${LOG}/consistency?${query}`);
+      expect(verifyConsistency({ first, second, path: bytes(path) })).toBe(true);
+    }
+  });
+
+  it.each([
+    ['/v1/log/elsewhere/checkpoint', 404, 'not_found'],
+    [`${LOG}/proof`, 400, 'invalid_request'],
+    [`${LOG}/proof?event=none`, 404, 'not_found'],
+    [`${LOG}/proof?event=a%2Fb`, 400, 'invalid_request'],
+    [`${LOG}/consistency?from=0&to=1`, 400, 'invalid_request'],
+    [`${LOG}/consistency?from=2&to=1`, 400, 'invalid_request'],
+    [`${LOG}/consistency?from=1&to=999999999`, 400, 'invalid_request'],
+    [`${LOG}/consistency?from=1.5&to=2`, 400, 'invalid_request'],
+  ])('%s is answered with %d %s', async (path, status, code) => {
+    expect(await reader.get(path)).toMatchObject({ status, code });
+  });
+});
