@@ -109,6 +109,22 @@ for (const server of servers) {
       expect(await reader.get('things', key('a'))).not.toBeNull();
     });
 
+    it('brings back indexes that a killed process had half changed; lists go on meanwhile', async () => {
+      const docs = [{ key: key('a'), doc: { n: 1 }, at: at(1) }];
+      const commit = () => writer.commit('things', 1, docs, point(1), [{ fields: ['n'] }]);
+      await commit();
+      const rows = (await database.collections()).find((name) => name.startsWith('model.'))!;
+      await database.with(async (db) => {
+        const models = db.collection<{ _id: string }>('models');
+        await models.updateOne({ _id: 'things' }, { $set: { 'versions.1.reindexing': true } });
+        await db.collection(rows).dropIndex('n');
+      });
+      expect((await reader.list('things', { where: { n: 1 }, limit: 9 })).items).toHaveLength(1);
+      await commit();
+      const indexes = await database.with((db) => db.collection(rows).indexes());
+      expect(indexes.map(({ name }) => name)).toEqual(['_id_', 'n']);
+    });
+
     it('keeps names of fields and values that mean something to MongoDB as they are', async () => {
       const doc = {
         'a.b': 1,

@@ -7,8 +7,10 @@ import type { Indexes } from '@kcm/read-models/adapter';
 /** One version of a read model: its documents lie in a collection that nothing else ever had. */
 export interface Version {
   readonly collection: string;
-  /** JSON of those that the collection has; null while it may have any. */
+  /** JSON of those that queries may name; null before the first. */
   readonly indexes: string | null;
+  /** What the collection has may be others: they are being changed, or were when a process ended. */
+  readonly reindexing?: true;
   readonly ledger?: LedgerId;
   readonly position?: Position;
   /** Of the last commit that brought documents. */
@@ -76,20 +78,23 @@ export async function reindex(
   indexes: Indexes,
 ): Promise<void> {
   const said = JSON.stringify(indexes);
-  if (known.indexes === said) return;
+  if (known.indexes === said && known.reindexing === undefined) return;
   const path = `versions.${version}`;
   const own = { _id: name, [`${path}.collection`]: known.collection };
   const rows = rowsOf(db, known);
   const wanted = indexes.map(indexOf);
+  // Readers go on by the old ones meanwhile; whoever goes on after a crash begins anew.
   if (known.indexes !== null)
-    // From here on until the end it may have any, also for whoever goes on after a crash.
-    await modelsOf(db).updateOne(own, { $set: { [`${path}.indexes`]: null } });
+    await modelsOf(db).updateOne(own, { $set: { [`${path}.reindexing`]: true } });
   const exists = (await db.listCollections({ name: known.collection }).toArray()).length > 0;
   for (const { name: index } of exists ? await rows.indexes() : [])
     if (index !== undefined && index !== '_id_' && !wanted.some((one) => one.name === index))
       await rows.dropIndex(index);
   if (wanted.length > 0) await rows.createIndexes(wanted);
-  await modelsOf(db).updateOne(own, { $set: { [`${path}.indexes`]: said } });
+  await modelsOf(db).updateOne(own, {
+    $set: { [`${path}.indexes`]: said },
+    $unset: { [`${path}.reindexing`]: 1 },
+  });
 }
 
 /** The key comes last, so that a page of one value is read in order without sorting. */
