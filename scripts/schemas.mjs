@@ -1,10 +1,14 @@
 // Makes the documents of kafka/, or (check) says which are not what the product is. Never puts a
 // schema in place of one whose readers it breaks: that is a new version of the event.
+// Of the built product: npm run schemas builds it first.
 //   node scripts/schemas.mjs [check] [FOLDER]
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import prettier from 'prettier';
+import { kafkaDocuments } from './lib/kafka-documents.mjs';
 import { say } from './lib/say.mjs';
-import { ensureBuild, root } from './lib/setup.mjs';
+import { breaksOf } from './lib/schema-breaks.mjs';
+import { root } from './lib/setup.mjs';
 
 const words = process.argv.slice(2);
 const checking = words[0] === 'check';
@@ -12,10 +16,6 @@ const folder = words[checking ? 1 : 0] ?? join(root, 'kafka');
 const json = (path) => JSON.parse(readFileSync(path, 'utf8'));
 const schemas = join(folder, 'schemas');
 
-await ensureBuild();
-const { kafkaDocuments } = await import('./lib/kafka-documents.mjs');
-const { breaksOf } = await import('./lib/schema-breaks.mjs');
-const prettier = await import('prettier');
 const { topics } = json(join(folder, 'topics.json'));
 const made = await kafkaDocuments(topics, json(join(root, 'package.json')).version);
 

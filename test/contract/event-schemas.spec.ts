@@ -30,7 +30,7 @@ interface Fields {
   required: string[];
 }
 
-/** `npm run schemas` on a folder like kafka/. */
+/** What `npm run schemas` does after the build, on a folder like kafka/. */
 function schemas(...args: string[]): Promise<{ code: number | null; said: string[] }> {
   const child = spawn(process.execPath, [join(ROOT, 'scripts/schemas.mjs'), ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
