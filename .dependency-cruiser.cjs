@@ -95,6 +95,16 @@ module.exports = {
       to: { path: '(^libs/mongodb/|node_modules/(mongodb|bson)/)' },
     },
     {
+      name: 'eventstoredb-in-its-adapter',
+      severity: 'error',
+      comment: 'its client puts protobuf into globals that its successor shares: one room loads it',
+      from: {
+        path: '^(apps|libs|projections|demo)/',
+        pathNot: [spec, '^libs/ledger/eventstoredb/'],
+      },
+      to: { path: '(^libs/ledger/eventstoredb/|node_modules/@(eventstore|grpc)/)' },
+    },
+    {
       name: 'edge-is-a-kmip-client',
       severity: 'error',
       comment: 'the data plane carries no server that it could be attacked through',

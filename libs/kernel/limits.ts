@@ -114,6 +114,9 @@ export const LIMITS = {
   processItemMsMax: 60_000,
   /** How long a jump of a clock, or a silence of the ticker, is told. */
   clockSuspicionMs: 60_000,
+  /** A ledger over a network: one call, or the silence of one; how often an append is repeated. */
+  ledgerCallMsMax: 5_000,
+  ledgerTriesMax: 3,
   journalQueueMax: 10_000,
   /** Refused leases recorded for one Edge: at once, and per second after that. */
   leaseRefusalsAtOnceMax: 20,
