@@ -92,7 +92,7 @@ describe('the ledger over EventStoreDB, at the wire double', () => {
     const reader = seen(60);
     for (let n = 0; n < 30; n += 1) {
       if (n % 5 === 1) await store.fault('halfway', 1);
-      if (n % 5 === 2) await store.fault('twice', 3);
+      if (n % 5 === 2) await store.fault('twice', 40);
       if (n % 5 === 3) await store.cut();
       if (n === 14) await store.fault('mute', 1);
       const events = some(2);
