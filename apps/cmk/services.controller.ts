@@ -106,6 +106,7 @@ export class ServicesController {
     roles: ['tenant-admin'],
     status: 204,
     command: true,
+    refuses: ['tenant_blocked'],
   })
   async unmap(
     @Param('tenant') tenant: string,

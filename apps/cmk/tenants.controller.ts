@@ -131,7 +131,7 @@ export class TenantsController {
     answers: tenantView,
     command: true,
     ifMatch: true,
-    refuses: ['wrong_state', 'tenant_killed'],
+    refuses: ['wrong_state', 'tenant_killed', 'tenant_blocked'],
   })
   activate(
     @Param('tenant') tenant: string,
