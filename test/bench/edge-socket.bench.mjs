@@ -26,7 +26,7 @@ async function edge(folder) {
   const child = fork(new URL('./lib/edge-server.mjs', import.meta.url), [path]);
   await new Promise((resolve, reject) => child.once('message', resolve).once('exit', reject));
   const request = postOf('/v1/tenants/acme/encrypt', ['Host: edge'], PLAINTEXT);
-  return { to: path, request, pid: child.pid, stop: async () => void child.disconnect() };
+  return { to: path, request, pid: child.pid, stop: async () => child.disconnect() };
 }
 
 async function openbao(folder) {

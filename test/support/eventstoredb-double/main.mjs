@@ -39,11 +39,12 @@ const commands = {
   cut: ({ port }) => servers.get(port).service.cut(),
 };
 
-process.on('message', async ({ n, command, ...rest }) => {
+async function obey({ n, command, ...rest }) {
   try {
     process.send({ n, answer: (await commands[command](rest)) ?? null });
   } catch (error) {
     process.send({ n, error: String(error) });
   }
-});
+}
+process.on('message', (message) => void obey(message));
 process.on('disconnect', () => process.exit(0));

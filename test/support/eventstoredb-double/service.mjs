@@ -62,7 +62,7 @@ export class Service {
   #append(options, events, done) {
     const stream = wire.nameOf(options.getStreamIdentifier());
     const answer = (error, response) =>
-      this.#takes('slow') ? setTimeout(done, 300, error, response) : done(error, response);
+      this.#takes('slow') ? setTimeout(() => done(error, response), 300) : done(error, response);
     if (this.#takes('refused')) return answer(wire.failure(status.UNAVAILABLE));
     try {
       const { last, again } = this.log.append(stream, wire.expectedOf(options), events);
@@ -114,7 +114,10 @@ export class Service {
     const pump = async () => {
       for (const [at, record] of records.entries()) {
         if (call.cancelled || call.destroyed) return;
-        if (at >= halfway) return void call.emit('error', wire.failure(status.UNAVAILABLE));
+        if (at >= halfway) {
+          call.emit('error', wire.failure(status.UNAVAILABLE));
+          return;
+        }
         const response = wire.eventResponse(record);
         if (this.#takes('twice')) call.write(response);
         if (!call.write(response)) await new Promise((drained) => call.once('drain', drained));
