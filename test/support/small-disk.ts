@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 
 const CHUNK = Buffer.alloc(64 * 1024, 0x42);
-const REFILL_MS = 5;
+const REFILL_MS = 1;
 const MOUNT =
   'mount -t tmpfs -o "size=$1,mode=700" tmpfs "$2" && echo mounted && exec sleep infinity';
 
