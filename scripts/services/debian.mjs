@@ -3,10 +3,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from '../lib/say.mjs';
+import { cachePath } from '../lib/server-process.mjs';
 
 const ATTEMPTS = 3;
 
@@ -33,7 +33,7 @@ export async function ensureFaketime() {
 
 /** The folder into which the packages' files were unpacked; apt checks what it brings. */
 async function unpacked(packages, wanted) {
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'openkcm');
+  const cache = cachePath();
   const folder = join(cache, `debian-${packages[0]}-${process.arch}`);
   if (existsSync(join(folder, wanted))) return folder;
   say(`bringing ${packages.join(', ')} from Debian (once)`);

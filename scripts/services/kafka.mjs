@@ -1,14 +1,14 @@
 // Brings a real Kafka broker (its jars and a logger's) from Maven Central into the user's cache and
 // runs it on loopback: one node, KRaft. Needs Java 17 and Maven. Plain JavaScript for Node 20.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
-import { homedir } from 'node:os';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from '../lib/say.mjs';
+import { cachePath, freePort, startLogged, tail } from '../lib/server-process.mjs';
 
 const VERSION = '4.4.0';
 /** SHA-256 of every jar, by file name. */
@@ -22,8 +22,7 @@ const ATTEMPTS = 3;
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 5_000;
 
-export const cacheFolder = () =>
-  join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'openkcm', `kafka-${VERSION}`);
+export const cacheFolder = () => cachePath(`kafka-${VERSION}`);
 
 /**
  * The folder of the verified jars; downloads them when the cache lacks one or holds another file.
@@ -120,31 +119,17 @@ async function startOnce(jars, dir, port) {
     format(jars, config);
   }
   const logFile = join(dir, 'server.log');
-  const log = await open(logFile, 'w');
   const lean = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
-  const stdio = ['ignore', log.fd, log.fd];
   const args = [...lean, '-cp', `${jars}/*`, 'kafka.Kafka', config];
-  const child = spawn('java', args, { stdio, cwd: dir });
-  await log.close();
-  const ended = new Promise((resolve) => {
-    child.on('exit', resolve);
-    child.on('error', resolve);
-  });
-  const endWithUs = () => child.kill('SIGKILL');
-  process.once('exit', endWithUs);
-  const stop = async () => {
-    process.off('exit', endWithUs);
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGTERM');
-    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
-    await ended;
-    clearTimeout(late);
-  };
+  const started = { logFile, graceMs: STOP_MS_MAX, cwd: dir };
+  const { child, stop } = await startLogged('java', args, started);
   try {
     await ready(port, logFile, child);
   } catch (error) {
     await stop();
-    throw new Error(`Kafka did not start: ${error.message}\n${await tail(logFile)}`);
+    throw new Error(`Kafka did not start: ${error.message}\n${await tail(logFile)}`, {
+      cause: error,
+    });
   }
   return { brokers: `127.0.0.1:${port}`, port, pid: child.pid, stop };
 }
@@ -201,16 +186,3 @@ function listens(port) {
     socket.once('connect', () => socket.destroy());
   });
 }
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
-const tail = async (path) => (await readFile(path, 'utf8').catch(() => '')).slice(-2_000);

@@ -5,11 +5,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from '../lib/say.mjs';
+import { cachePath } from '../lib/server-process.mjs';
 
 const VERSION = '1.47.0';
 /** SHA-256 of each library that it is made of. */
@@ -53,7 +53,7 @@ const START_MS_MAX = 30_000;
  */
 export async function ensureMongoStandin() {
   const source = await readFile(SOURCE);
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'openkcm');
+  const cache = cachePath();
   // Another main is another program.
   const folder = join(cache, `mongo-standin-${VERSION}-${sha256(source).slice(0, 12)}`);
   if ((await problemOf(join(folder, 'lib'))) === null && existsSync(mainOf(folder))) return folder;

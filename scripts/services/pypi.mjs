@@ -2,10 +2,10 @@
 // own packages. Plain JavaScript for Node 20, as set-up scripts are.
 import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from '../lib/say.mjs';
+import { cachePath } from '../lib/server-process.mjs';
 
 const PYTHON = 'python3';
 const ATTEMPTS = 3;
@@ -19,7 +19,7 @@ const ATTEMPTS = 3;
  * @throws Error naming the package when it cannot be had
  */
 export async function ensurePython({ name, version, module, needs }) {
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'openkcm');
+  const cache = cachePath();
   const folder = join(cache, `${name}-${version}-${pythonTag()}`);
   if (imports(folder, module)) return folder;
   say(`bringing ${name} ${version} from PyPI (once)`);
