@@ -13,6 +13,7 @@ const only = (room, allowed, comment, more = {}) => ({
 });
 const engines = '(ledger|read-models|vault|origin-log)/sqlite';
 const servers = '(read-models|vault)/mongodb';
+const remote = `(${servers}|ledger/eventstoredb)`;
 const drivers = 'keystores/(software|vault)';
 
 module.exports = {
@@ -102,7 +103,7 @@ module.exports = {
         path: '^(apps|libs|projections|demo)/',
         pathNot: [spec, '^libs/ledger/eventstoredb/'],
       },
-      to: { path: '(^libs/ledger/eventstoredb/|node_modules/@(eventstore|grpc)/)' },
+      to: { path: 'node_modules/@(eventstore|grpc)/' },
     },
     {
       name: 'edge-is-a-kmip-client',
@@ -236,9 +237,9 @@ module.exports = {
       comment: 'an engine is chosen by configuration',
       from: {
         path: '^(apps|libs|projections)/',
-        pathNot: [spec, `^libs/(platform|sqlite|testing|${engines}|${servers})/`],
+        pathNot: [spec, `^libs/(platform|sqlite|testing|${engines}|${remote})/`],
       },
-      to: { path: `^libs/(${engines}|${servers})/` },
+      to: { path: `^libs/(${engines}|${remote})/` },
     },
     {
       name: 'adapters-by-import',
@@ -246,7 +247,7 @@ module.exports = {
       comment: "a vendor's client is loaded where it is configured, and nowhere else",
       from: { path: '^(apps|libs|projections)/([^/]+/[^/]+)', pathNot: spec },
       to: {
-        path: `^libs/(${engines}|${servers}|${drivers})/`,
+        path: `^libs/(${engines}|${remote}|${drivers})/`,
         pathNot: '^libs/$2/',
         dynamic: false,
       },

@@ -215,7 +215,7 @@ export async function startStandalone(
   });
   const metrics = new Metrics();
   const { onAppend, onCommit } = ledgerMetrics(metrics);
-  const opened = await openEngines(config, random, onCommit, endAtOnce);
+  const opened = await openEngines(config, random, { onCommit, onLost: endAtOnce });
   const traced = tracing.tracer.on
     ? new TracedLedger(opened.ledger, tracing.tracer)
     : opened.ledger;

@@ -40,7 +40,7 @@ describe('The configuration', () => {
       KCM_HTTP_PORT: '70000',
       KCM_EDGE_SERVICES: 'ok,Not Ok',
       KCM_SEAL: 'keystore:aws',
-      KCM_LEDGER: 'esdb://localhost',
+      KCM_LEDGER: 'mysql://localhost',
       KCM_OIDC_ISSUERS: '[{"issuer":"http://idp.example"}]',
       KCM_NO_SUCH: '1',
     }).map((error) => error.split(' ')[0]);
@@ -57,6 +57,27 @@ describe('The configuration', () => {
         'KCM_SEAL',
       ]),
     );
+  });
+
+  it('takes a server by its URL where there is an adapter for it, and only there', () => {
+    const urls = {
+      KCM_LEDGER: 'esdb+discover://admin:secret@db-1:2113',
+      KCM_READ_MODELS: 'mongodb://db-1,db-2/models',
+      KCM_VAULT: 'mongodb+srv://db.example/vault',
+    };
+    expect(readConfig(urls)).toMatchObject(urls);
+    const errors = refused({
+      KCM_LEDGER: 'mongodb://db-1/x',
+      KCM_DIRECTORY: 'esdb://db-1',
+      KCM_ERASURE: 'mongodb://db-1/erasure',
+      KCM_VAULT: 'mongodb://',
+    });
+    expect(errors.map((error) => error.split(' ')[0])).toEqual([
+      'KCM_LEDGER',
+      'KCM_VAULT',
+      'KCM_ERASURE',
+      'KCM_DIRECTORY',
+    ]);
   });
 
   it('reads X from the file X_FILE, and refuses to choose where both are given', () => {

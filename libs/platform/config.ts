@@ -25,11 +25,17 @@ const cidrs = z
       .filter(Boolean),
   );
 const narrow = cidr.refine((text) => !text.endsWith('/0'), 'is everybody: name the proxies');
-const engine = (only: string) =>
+/** Where a store is: `embedded` in the data folder, or a URL, which may hold credentials. */
+const engine = (embedded: string, url?: { readonly is: RegExp; readonly like: string }) =>
   z
-    .literal(only, `only ${only} is built in this release`)
-    .default(only as never)
-    .transform(String);
+    .string()
+    .refine(
+      (text) => text === embedded || url?.is.test(text) === true,
+      url === undefined ? `only ${embedded} is built` : `must be ${embedded} or ${url.like}`,
+    )
+    .default(embedded);
+const EVENTSTORE = { is: /^esdb(\+discover)?:\/\/[^/]/, like: 'esdb://host:port' };
+const MONGODB = { is: /^mongodb(\+srv)?:\/\/[^/]/, like: 'mongodb://host:port/database' };
 /** JSON, or `@` and the file that holds it. */
 const json = z.string().transform((text, context): unknown => {
   const wrong = (message: string) => {
@@ -84,11 +90,12 @@ const schema = z.object({
   KCM_TRUSTED_PROXIES: cidrs.pipe(z.array(narrow)),
   KCM_EGRESS_ALLOW: cidrs.pipe(z.array(cidr)),
   KCM_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
-  KCM_LEDGER: engine('sqlite:'),
-  KCM_READ_MODELS: engine('sqlite:'),
-  KCM_VAULT: engine('sqlite:'),
+  KCM_LEDGER: engine('sqlite:', EVENTSTORE),
+  KCM_READ_MODELS: engine('sqlite:', MONGODB),
+  KCM_VAULT: engine('sqlite:', MONGODB),
+  // An erase at a server overwrites nothing on its disk: a shred would promise too much.
   KCM_ERASURE: engine('sqlite:'),
-  KCM_DIRECTORY: engine('sqlite:'),
+  KCM_DIRECTORY: engine('sqlite:', MONGODB),
   KCM_MESSAGING: engine('memory:'),
 });
 

@@ -190,7 +190,7 @@ describe('Readiness and figures of a running region', () => {
     expect(after.size).toBeLessThan(500);
     expect(after.get('kcm_ledger_commit_appends_count')).toBeGreaterThan(0);
     await until('a fold that has caught up', 20_000, async () => {
-      const lag = (await series()).get('kcm_fold_lag_positions{fold="audit"}');
+      const lag = (await series()).get('kcm_fold_lag_seconds{fold="audit"}');
       return lag === 0 || null;
     });
     await until('a proof that is in use', 20_000, async () => {

@@ -19,13 +19,6 @@ export function allFolds({ states, log, runner, host }: Parts): readonly Fold[] 
   return [...own, ...runner.health(), ...host.health()];
 }
 
-export interface Lag {
-  /** Positions of the embedded ledger are counted. */
-  readonly positions: number;
-  /** Age of the first event that is not folded yet; 0 when there is none. */
-  readonly seconds: number;
-}
-
 /** What is said of lags is so old at most: `/readyz` and `/metrics` are open to anybody. */
 const FRESH_MS = 1_000;
 
@@ -33,15 +26,18 @@ const FRESH_MS = 1_000;
 export class Lags {
   #head: Promise<Position | null> | null = null;
   #takenAt = Number.NEGATIVE_INFINITY;
-  #known = new Map<Position | null, Promise<Lag>>();
+  #known = new Map<Position | null, Promise<number>>();
 
   constructor(
     private readonly ledger: Ledger,
     private readonly clock: Clock,
   ) {}
 
-  /** @throws the ledger's trouble */
-  of({ position }: Fold): Promise<Lag> {
+  /**
+   * Age of the first event that is not folded yet, in seconds; 0 when there is none.
+   * @throws the ledger's trouble
+   */
+  of({ position }: Fold): Promise<number> {
     const now = this.clock.monotonicMs();
     if (this.#head === null || now - this.#takenAt >= FRESH_MS) {
       this.#takenAt = now;
@@ -53,13 +49,11 @@ export class Lags {
     return known;
   }
 
-  async #lag(position: Position | null, taken: Promise<Position | null>): Promise<Lag> {
+  async #lag(position: Position | null, taken: Promise<Position | null>): Promise<number> {
     const head = await taken;
-    if (head === null || (position !== null && position >= head))
-      return { positions: 0, seconds: 0 };
+    if (head === null || (position !== null && position >= head)) return 0;
     const since = await this.#occurredAfter(position);
-    const seconds = Math.max(0, this.clock.wallMs() - since) / 1000;
-    return { positions: Number(head) - Number(position ?? 0), seconds };
+    return Math.max(0, this.clock.wallMs() - since) / 1000;
   }
 
   async #occurredAfter(position: Position | null): Promise<number> {
@@ -99,13 +93,13 @@ export async function lagReasons(parts: Parts, lags: Lags): Promise<Reason[]> {
   const reasons: Reason[] = [];
   for (const fold of allFolds(parts)) {
     if (stateReason(fold) !== null) continue;
-    const { positions, seconds } = await lags.of(fold);
+    const seconds = await lags.of(fold);
     if (seconds * 1000 <= LIMITS.foldLagMsMax) continue;
     reasons.push({
       ...namesOf(fold),
       level: 'degraded',
       code: 'behind',
-      detail: `${positions} events behind the ledger, ${Math.floor(seconds)} s`,
+      detail: `${Math.floor(seconds)} s behind the ledger`,
       next: 'wait; if it grows look at the load of the machine and of its disk',
     });
   }
@@ -127,7 +121,7 @@ function stateReason(fold: Fold): Reason | null {
       level: 'degraded',
       code: 'waiting',
       detail: 'the ledger or its store cannot be reached; it is tried again',
-      next: 'look at the disk of the data folder',
+      next: 'look at the disk of the data folder, or at the server that holds it',
     };
   return null;
 }

@@ -105,16 +105,14 @@ describe('What is told of readiness', () => {
     occurredMsAgo = 4_000;
     expect(await reasons()).toEqual([]);
     occurredMsAgo = 61_000;
-    expect(await reasons()).toMatchObject(
-      [
-        {
-          dependency: 'read-model audit',
-          level: 'degraded',
-          code: 'behind',
-          detail: /^5 .* 61 s$/,
-        },
-      ].map((one) => ({ ...one, detail: expect.stringMatching(one.detail) })),
-    );
+    expect(await reasons()).toMatchObject([
+      {
+        dependency: 'read-model audit',
+        level: 'degraded',
+        code: 'behind',
+        detail: '61 s behind the ledger',
+      },
+    ]);
     fold = { ...fold, position: null };
     expect(await reasons()).toMatchObject([{ code: 'behind' }]);
   });

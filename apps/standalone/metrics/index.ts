@@ -46,18 +46,11 @@ export function watchMetrics(metrics: Metrics, about: About): void {
 }
 
 function watchFolds(metrics: Metrics, { parts, lags }: About): void {
-  const each = async (of: 'positions' | 'seconds'): Promise<Figures> => {
-    const folds = allFolds(parts);
-    return Promise.all(
-      folds.map(async (fold) => [(await lags.of(fold))[of], { fold: fold.name }] as const),
+  const each = async (): Promise<Figures> =>
+    Promise.all(
+      allFolds(parts).map(async (fold) => [await lags.of(fold), { fold: fold.name }] as const),
     );
-  };
-  metrics.gauge('kcm_fold_lag_positions', 'Events that are not folded yet, by fold.', () =>
-    each('positions'),
-  );
-  metrics.gauge('kcm_fold_lag_seconds', 'Age of the first event that is not folded yet.', () =>
-    each('seconds'),
-  );
+  metrics.gauge('kcm_fold_lag_seconds', 'Age of the first event that is not folded yet.', each);
   metrics.gauge('kcm_fold_up', '0: it stopped, or its store cannot be reached.', () =>
     allFolds(parts).map(({ name, state }) => [
       Number(state !== 'failed' && state !== 'waiting'),

@@ -20,65 +20,47 @@ export interface Engines {
   close(): Promise<void>;
 }
 
+export interface OpeningHooks {
+  /** Told of each transaction of the embedded ledger. */
+  readonly onCommit: (appends: number, ms: number) => void;
+  /** A sync of a file failed: the process must end, and not close the engines. */
+  readonly onLost: (error: KcmError) => void;
+}
+const SILENT: OpeningHooks = { onCommit: () => {}, onLost: () => {} };
+
 /**
- * Opens the embedded engines in KCM_DATA_DIR; what was opened is closed again when a later one
- * fails. @throws FolderLocked (another process has the data folder) · KcmError invalid_request (others
- * may write in it) · the engines' own errors
- * @param onCommit told of each transaction of the ledger
- * @param onLost a sync of a file failed: the process must end, and not close the engines
+ * Opens the engines that the configuration names: files in KCM_DATA_DIR, or servers. What was
+ * opened is closed again when a later one fails.
+ * @throws FolderLocked (another process has the data folder) · KcmError invalid_request (others may
+ * write in it; a wrong address) · ledger_unavailable (a server) · the engines' own errors
  */
 export async function openEngines(
   config: Config,
   random: Random,
-  onCommit: (appends: number, ms: number) => void = () => {},
-  onLost: (error: KcmError) => void = () => {},
+  given: Partial<OpeningHooks> = {},
 ): Promise<Engines> {
+  const hooks: OpeningHooks = { ...SILENT, ...given };
   const dir = resolve(config.KCM_DATA_DIR);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   assertPrivateFolder(dir);
-  const [
-    { openSqliteLedger },
-    { openSqliteReadModels },
-    { openSqliteBlobStore },
-    { openSqliteLogStore },
-  ] = await Promise.all([
-    import('@kcm/ledger/sqlite'),
-    import('@kcm/read-models/sqlite'),
-    import('@kcm/vault/sqlite'),
-    import('@kcm/origin-log/sqlite'),
-  ]);
-  const opened: { close(): Promise<void> }[] = [];
-  const keep = <T extends { close(): Promise<void> }>(engine: T): T => {
+  const opened: Closing[] = [];
+  const keep = async <T extends Closing>(opening: Promise<T>): Promise<T> => {
+    const engine = await opening;
     opened.unshift(engine);
     return engine;
   };
   const close = async () => {
     for (const engine of opened.splice(0)) await engine.close();
   };
-  const blobs = async (role: 'vault' | 'erasure' | 'directory') =>
-    keep(
-      await advised(openSqliteBlobStore({ file: join(dir, `${role}.db`), role, onLost }), BACKUP),
-    );
+  const { onLost } = hooks;
   try {
     return {
-      ledger: keep(
-        await advised(
-          openSqliteLedger({ file: join(dir, 'ledger.db'), random, onCommit, onLost }),
-          BACKUP,
-        ),
-      ),
-      readModels: keep(
-        await advised(
-          openSqliteReadModels({ file: join(dir, 'read-models.db'), onLost }),
-          rebuild('read-models.db'),
-        ),
-      ),
-      vault: await blobs('vault'),
-      erasure: await blobs('erasure'),
-      directory: await blobs('directory'),
-      log: keep(
-        await advised(openSqliteLogStore({ file: join(dir, 'log.db'), onLost }), rebuild('log.db')),
-      ),
+      ledger: await keep(openLedger(config, dir, random, hooks)),
+      readModels: await keep(openReadModels(config, dir, onLost)),
+      vault: await keep(openBlobs(config, dir, 'vault', onLost)),
+      erasure: await keep(openBlobs(config, dir, 'erasure', onLost)),
+      directory: await keep(openBlobs(config, dir, 'directory', onLost)),
+      log: await keep(openLog(dir, onLost)),
       close,
     };
   } catch (error) {
@@ -87,9 +69,81 @@ export async function openEngines(
   }
 }
 
+interface Closing {
+  close(): Promise<void>;
+}
+type OnLost = OpeningHooks['onLost'];
+
+async function openLedger(
+  { KCM_LEDGER: url }: Config,
+  dir: string,
+  random: Random,
+  { onCommit, onLost }: OpeningHooks,
+): Promise<Engines['ledger']> {
+  if (url !== EMBEDDED) {
+    const { openEventStoreLedger } = await import('@kcm/ledger/eventstoredb');
+    return told('KCM_LEDGER', url, openEventStoreLedger({ url, random }));
+  }
+  const { openSqliteLedger } = await import('@kcm/ledger/sqlite');
+  const file = join(dir, 'ledger.db');
+  return advised(openSqliteLedger({ file, random, onCommit, onLost }), BACKUP);
+}
+
+async function openReadModels(
+  { KCM_READ_MODELS: url }: Config,
+  dir: string,
+  onLost: OnLost,
+): Promise<Engines['readModels'] & Closing> {
+  if (url !== EMBEDDED) {
+    const { openMongoReadModels } = await import('@kcm/read-models/mongodb');
+    return told('KCM_READ_MODELS', url, openMongoReadModels({ url }));
+  }
+  const { openSqliteReadModels } = await import('@kcm/read-models/sqlite');
+  const file = join(dir, 'read-models.db');
+  return advised(openSqliteReadModels({ file, onLost }), rebuild('read-models.db'));
+}
+
+const BLOB_SETTING = {
+  vault: 'KCM_VAULT',
+  erasure: 'KCM_ERASURE',
+  directory: 'KCM_DIRECTORY',
+} as const;
+
+async function openBlobs(
+  config: Config,
+  dir: string,
+  role: keyof typeof BLOB_SETTING,
+  onLost: OnLost,
+): Promise<BlobStore> {
+  const url = config[BLOB_SETTING[role]];
+  if (url !== EMBEDDED) {
+    const { openMongoBlobStore } = await import('@kcm/vault/mongodb');
+    return told(BLOB_SETTING[role], url, openMongoBlobStore({ url, role }));
+  }
+  const { openSqliteBlobStore } = await import('@kcm/vault/sqlite');
+  return advised(openSqliteBlobStore({ file: join(dir, `${role}.db`), role, onLost }), BACKUP);
+}
+
+async function openLog(dir: string, onLost: OnLost): Promise<LogStore> {
+  const { openSqliteLogStore } = await import('@kcm/origin-log/sqlite');
+  return advised(openSqliteLogStore({ file: join(dir, 'log.db'), onLost }), rebuild('log.db'));
+}
+
+const EMBEDDED = 'sqlite:';
 const BACKUP = 'Put the last backup of it back, with what belongs to it (docs/running.md, Backup).';
 const rebuild = (file: string) =>
   `Delete ${file} with its -wal and -shm and start again: it is built from the ledger.`;
+
+/** Of a server it is said which setting named it, and where it is; never who we are there. */
+async function told<T>(setting: string, url: string, opening: Promise<T>): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (!(error instanceof KcmError)) throw error;
+    const where = /^[^:]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(url)?.[1] ?? '';
+    throw new KcmError(error.code, `${setting} (${where}): ${error.message}`, { cause: error });
+  }
+}
 
 /** What is damaged is said with what to do about it. */
 async function advised<T>(opening: Promise<T>, advice: string): Promise<T> {
