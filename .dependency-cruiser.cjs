@@ -61,8 +61,11 @@ module.exports = {
     ),
     only(
       'platform',
-      ['kernel', 'crypto', 'ledger', 'read-models', 'vault', 'origin-log', 'application'],
-      'what every Nest application needs; of crypto it reads certificates',
+      [
+        ...['kernel', 'crypto', 'domain', 'tracing', 'application'],
+        ...['ledger', 'read-models', 'vault', 'origin-log'],
+      ],
+      'what every Nest application needs; of domain it knows the states that principals rest on',
     ),
     {
       name: 'sqlite-under-adapters-alone',

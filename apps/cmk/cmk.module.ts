@@ -11,16 +11,7 @@ import { KeysController } from './keys.controller.js';
 import { KeystoresController } from './keystores.controller.js';
 import { LeasesController } from './leases.controller.js';
 import { OperationsController } from './operations.controller.js';
-import { LogController } from './log.controller.js';
-import {
-  CHECKPOINT_SIGNER,
-  type CheckpointSigner,
-  DRIVERS,
-  FORESIGHT,
-  RECORDING,
-  REGION_KEYS,
-  type RegionKeysSource,
-} from './ports.js';
+import { DRIVERS, FORESIGHT, RECORDING, REGION_KEYS, type RegionKeysSource } from './ports.js';
 import { RevocationsController } from './revocations.controller.js';
 import { RootKeysController } from './root-keys.controller.js';
 import { ServicesController } from './services.controller.js';
@@ -35,9 +26,8 @@ export class CmkModule {
   static register(deps: {
     readonly drivers: DriverRegistry;
     readonly regionKeys: RegionKeysSource;
-    readonly checkpointSigner: CheckpointSigner;
     readonly foresight: Pick<StreamStates, 'foresee' | 'reached'>;
-    readonly recording: Recording;
+    readonly recording: Recording | null;
   }): DynamicModule {
     return {
       module: CmkModule,
@@ -53,7 +43,6 @@ export class CmkModule {
         AuditController,
         EventsController,
         LeasesController,
-        LogController,
         OperationsController,
       ],
       providers: [
@@ -64,7 +53,6 @@ export class CmkModule {
         { provide: DRIVERS, useValue: deps.drivers },
         { provide: FORESIGHT, useValue: deps.foresight },
         { provide: RECORDING, useValue: deps.recording },
-        { provide: CHECKPOINT_SIGNER, useValue: deps.checkpointSigner },
         { provide: REGION_KEYS, useValue: deps.regionKeys },
       ],
     };

@@ -14,13 +14,23 @@ const LOCKED_UNRECORDED =
   'The ledger takes nothing now. The lock acts already and is recorded as soon as the ledger can; ' +
   'until then it ends with this process. Send the same request again to know.';
 
-/** How people lock: while the ledger takes nothing a lock acts first and is recorded later. */
+interface Early {
+  readonly tenant: string;
+  readonly lock: TakeLock;
+  readonly context: CommandContext;
+  readonly record: () => Promise<Handled>;
+}
+
+/**
+ * How people lock: while the ledger takes nothing a lock acts first and is recorded later, where
+ * Core is in this process.
+ */
 @Injectable()
 export class EarlyLocks {
   constructor(
     @Inject(Commands) private readonly commands: Commands,
     @Inject(FORESIGHT) private readonly view: Pick<StreamStates, 'foresee' | 'reached'>,
-    @Inject(RECORDING) private readonly recording: Pick<Recording, 'add' | 'has' | 'now'>,
+    @Inject(RECORDING) private readonly recording: Pick<Recording, 'add' | 'has' | 'now'> | null,
   ) {}
 
   /**
@@ -42,28 +52,29 @@ export class EarlyLocks {
     try {
       const handled = await record();
       // One that waits finds this one held, before anybody can have lifted it.
-      this.recording.now(key);
+      this.recording?.now(key);
       return handled;
     } catch (error) {
-      if (!(error instanceof KcmError) || error.code !== 'ledger_unavailable') throw error;
+      const { recording } = this;
+      const early = error instanceof KcmError && error.code === 'ledger_unavailable';
+      if (!early || recording === null) throw error;
       await this.#assertThere(tenant, lock);
-      this.#early(key, tenant, lock, context, record);
+      this.#early(recording, key, { tenant, lock, context, record });
       throw new KcmError(error.code, LOCKED_UNRECORDED);
     }
   }
 
   /** Acts when it returns. The same lock asked for again joins the one that waits. */
   #early(
+    recording: Pick<Recording, 'add' | 'has'>,
     key: string,
-    tenant: string,
-    lock: TakeLock,
-    { actor, commandId }: CommandContext,
-    record: () => Promise<Handled>,
+    { tenant, lock, context, record }: Early,
   ): void {
-    if (this.recording.has(key)) return;
+    if (recording.has(key)) return;
+    const { actor, commandId } = context;
     const takeBack = this.view.foresee(tenant, lock);
     const act = { act: `lock ${lock.lockKind}`, tenant, actor, commandId };
-    this.recording.add(key, act, async () => {
+    recording.add(key, act, async () => {
       try {
         const { position } = await record();
         if (position !== null) await this.view.reached(position);

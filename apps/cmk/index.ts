@@ -1,3 +1,2 @@
-export * from './cmk.module.js';
+export { CmkPart } from './cmk-part.js';
 export { EventStreams } from './event-streams.js';
-export type { RegionKeysSource } from './ports.js';

@@ -1,4 +1,3 @@
-import type { LogHead } from '@kcm/application';
 import type { RegionKeys } from '@kcm/domain';
 
 /** Keystore drivers by name. */
@@ -16,10 +15,3 @@ export const FORESIGHT = Symbol('Foresight');
 
 /** Of acts that took effect before their record. */
 export const RECORDING = Symbol('Recording');
-
-/** The region's word for what its transparency log holds. */
-export interface CheckpointSigner {
-  /** A C2SP note. @throws KcmError sealed */
-  signCheckpoint(head: LogHead): string;
-}
-export const CHECKPOINT_SIGNER = Symbol('CheckpointSigner');

@@ -2,7 +2,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Commands } from '@kcm/application';
 import { type CoreView, SealService } from '@kcm/custody';
 import type { Recording } from '@kcm/kernel';
-import { Authenticator, SealStatus } from '@kcm/platform';
+import { LogController } from './log.controller.js';
 import { CredentialsController } from './sys/credentials.controller.js';
 import { EdgesController } from './sys/edges.controller.js';
 import { type RegionHooks, RegionService } from './sys/region-service.js';
@@ -13,25 +13,21 @@ export interface CoreModuleDeps {
   readonly boot: string;
   readonly seals: SealService;
   readonly view: CoreView;
-  readonly authenticator: Authenticator;
   readonly hooks: RegionHooks;
   readonly recording: Recording;
 }
 
-/** Core's own routes: seal, tokens and certificates, Edges. Its data door is KMIP. */
+/** Core's own routes: seal, tokens and certificates, Edges, the log. Its data door is KMIP. */
 @Global()
 @Module({})
 export class CoreModule {
   static register(deps: CoreModuleDeps): DynamicModule {
     const { region, boot, seals, view, hooks, recording } = deps;
-    const sealStatus: SealStatus = { sealed: () => seals.sealed };
     return {
       module: CoreModule,
-      controllers: [SealController, CredentialsController, EdgesController],
+      controllers: [SealController, CredentialsController, EdgesController, LogController],
       providers: [
         { provide: SealService, useValue: seals },
-        { provide: Authenticator, useValue: deps.authenticator },
-        { provide: SealStatus, useValue: sealStatus },
         {
           provide: RegionService,
           inject: [Commands],
@@ -39,7 +35,7 @@ export class CoreModule {
             new RegionService(region, boot, seals, commands, view, hooks, recording),
         },
       ],
-      exports: [Authenticator, SealStatus, RegionService],
+      exports: [RegionService],
     };
   }
 }

@@ -62,6 +62,7 @@ const issuers = z
   .refine((list) => new Set(list.map(({ issuer }) => issuerKey(issuer))).size === list.length, {
     message: 'names an issuer twice',
   });
+const server = z.url({ protocol: /^https?$/, error: 'must be http://… or https://…' });
 const notBuilt = z.never('is not built in this release; remove it').optional();
 
 const schema = z.object({
@@ -71,9 +72,12 @@ const schema = z.object({
   KCM_HTTP_PORT: port.default(8080),
   KCM_KMIP_PORT: port.default(5696),
   KCM_PUBLIC_URL: z.url().optional(),
+  KCM_CORE_URL: server.optional(),
+  KCM_PROJECTOR_URL: server.optional(),
+  KCM_OPERATOR_TOKEN: z.string().min(32, 'must have 32 characters or more').optional(),
   KCM_TLS_CERT: z.string().optional(),
   KCM_TLS_KEY: z.string().optional(),
-  KCM_TLS_CA: notBuilt,
+  KCM_TLS_CA: z.string().optional(),
   KCM_EDGE_SERVICES: z
     .string()
     .default('default')
@@ -102,10 +106,40 @@ const schema = z.object({
 export type Config = z.infer<typeof schema>;
 export const Config = Symbol('Config');
 
+/** Which program reads the settings: all in one process, or one of those that run apart. */
+export type ProgramName = 'standalone' | 'cmk' | 'core' | 'projector';
+type Wrong = (path: keyof Config, detail: string) => void;
+
+/** Stores that processes apart have in common. */
+const SHARED = {
+  cmk: ['KCM_LEDGER', 'KCM_READ_MODELS', 'KCM_VAULT', 'KCM_DIRECTORY'],
+  core: ['KCM_LEDGER', 'KCM_READ_MODELS', 'KCM_VAULT', 'KCM_DIRECTORY'],
+  projector: ['KCM_LEDGER', 'KCM_READ_MODELS', 'KCM_DIRECTORY'],
+} as const;
+const NEIGHBOURS = ['KCM_CORE_URL', 'KCM_PROJECTOR_URL', 'KCM_TLS_CA'] as const;
+
+function apart(program: ProgramName, config: Partial<Config>, wrong: Wrong): void {
+  const { KCM_OPERATOR_TOKEN: token } = config;
+  if (program === 'standalone') {
+    for (const name of ['KCM_OPERATOR_TOKEN', ...NEIGHBOURS] as const)
+      if (config[name] !== undefined) wrong(name, 'is for processes that run apart; remove it');
+    return;
+  }
+  for (const name of SHARED[program])
+    if (config[name] === 'sqlite:')
+      wrong(name, 'sqlite: is for one process alone; processes apart share a server: give its URL');
+  if (token === undefined)
+    wrong('KCM_OPERATOR_TOKEN', 'is needed, the same for cmk, core and projector');
+  if (program !== 'cmk') return;
+  for (const name of ['KCM_CORE_URL', 'KCM_PROJECTOR_URL'] as const)
+    if (config[name] === undefined) wrong(name, 'is needed: where that process answers');
+}
+
 /** What no setting shows alone; asked of those that are right by themselves. */
-function together(config: Partial<Config>): FieldError[] {
+function together(config: Partial<Config>, program: ProgramName): FieldError[] {
   const errors: FieldError[] = [];
   const wrong = (path: string, detail: string) => errors.push({ path, code: 'custom', detail });
+  apart(program, config, wrong);
   const { KCM_BIND: bind, KCM_DATA_DIR: folder } = config;
   if ((config.KCM_TLS_CERT === undefined) !== (config.KCM_TLS_KEY === undefined)) {
     wrong('KCM_TLS_CERT', 'and KCM_TLS_KEY go together');
@@ -155,7 +189,7 @@ function withFiles(env: NodeJS.ProcessEnv, errors: FieldError[]): Record<string,
 }
 
 /** @throws KcmError invalid_request naming every wrong variable at once */
-export function readConfig(env: NodeJS.ProcessEnv): Config {
+export function readConfig(env: NodeJS.ProcessEnv, program: ProgramName = 'standalone'): Config {
   const errors: FieldError[] = [];
   const values = withFiles(env, errors);
   const parsed = schema.safeParse(values);
@@ -169,7 +203,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const right = Object.entries(schema.shape)
     .filter(([name]) => !wrong.has(name))
     .map(([name, setting]) => [name, setting.parse(values[name])]);
-  errors.push(...together(Object.fromEntries(right) as Partial<Config>));
+  errors.push(...together(Object.fromEntries(right) as Partial<Config>, program));
   if (errors.length > 0 || !parsed.success) {
     const list = errors.map((error) => `  ${error.path}: ${error.detail}`).join('\n');
     throw new KcmError('invalid_request', `These settings are wrong:\n${list}`, { errors });

@@ -16,9 +16,10 @@ import {
 import type { Clock, Random, Tracer } from '@kcm/kernel';
 import { Answers } from './http/answer.js';
 import { AuthGuard } from './auth/auth.guard.js';
+import { Authenticator, SealStatus } from './auth/principal.js';
 import { CommandInterceptor } from './http/command.interceptor.js';
 import { Config } from './config.js';
-import { Health } from './health.js';
+import { Health } from './health/index.js';
 import { Metrics } from './metrics/index.js';
 import { PublicController } from './http/public.controller.js';
 import { RateLimiter } from './auth/rate-limiter.js';
@@ -36,6 +37,8 @@ export interface PlatformDeps {
   readonly subjects: Subjects;
   readonly reservations: Reservations;
   readonly refusals: Refusals;
+  readonly authenticator: Authenticator;
+  readonly sealStatus: SealStatus;
   readonly health: Health;
   readonly metrics: Metrics;
 }
@@ -58,6 +61,8 @@ export class PlatformModule {
       { provide: Subjects, useValue: deps.subjects },
       { provide: Reservations, useValue: deps.reservations },
       { provide: Refusals, useValue: deps.refusals },
+      { provide: Authenticator, useValue: deps.authenticator },
+      { provide: SealStatus, useValue: deps.sealStatus },
       { provide: Health, useValue: deps.health },
       { provide: Metrics, useValue: deps.metrics },
       { provide: RateLimiter, useValue: limiter },

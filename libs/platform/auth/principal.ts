@@ -25,14 +25,13 @@ export interface Principal {
 
 /**
  * Who a bearer token speaks for; null when nobody. Never throws for a bad token.
- * Implemented by Core, which knows the region's issuer and the operator token.
  */
 export interface Authenticator {
   authenticate(bearer: string): Promise<Principal | null>;
 }
 export const Authenticator = Symbol('Authenticator');
 
-/** Whether the region can work. Implemented by Core. */
+/** Whether the region can work. */
 export interface SealStatus {
   sealed(): boolean;
 }

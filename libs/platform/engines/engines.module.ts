@@ -9,17 +9,18 @@ import type { Engines } from './engines.js';
 @Global()
 @Module({})
 export class EnginesModule {
-  static register(engines: Engines): DynamicModule {
+  static register(engines: Partial<Engines>): DynamicModule {
+    const { ledger, vault, erasure, directory, log, readModels } = engines;
     const providers = [
-      { provide: Ledger, useValue: engines.ledger },
-      { provide: Vault, useValue: engines.vault },
-      { provide: ErasureStore, useValue: engines.erasure },
-      { provide: Directory, useValue: engines.directory },
-      { provide: LogStore, useValue: engines.log },
-      { provide: ReadModelReader, useValue: engines.readModels },
-      { provide: ReadModelWriter, useValue: engines.readModels },
-      { provide: ReadModelWatcher, useValue: engines.readModels },
-    ];
+      { provide: Ledger, useValue: ledger },
+      { provide: Vault, useValue: vault },
+      { provide: ErasureStore, useValue: erasure },
+      { provide: Directory, useValue: directory },
+      { provide: LogStore, useValue: log },
+      { provide: ReadModelReader, useValue: readModels },
+      { provide: ReadModelWriter, useValue: readModels },
+      { provide: ReadModelWatcher, useValue: readModels },
+    ].filter(({ useValue }) => useValue !== undefined);
     return { module: EnginesModule, providers, exports: providers };
   }
 }

@@ -16,9 +16,13 @@ export interface Engines {
   readonly erasure: BlobStore;
   readonly directory: BlobStore;
   readonly log: LogStore;
+}
+export type EngineName = keyof Engines;
+/** Some of the engines, as one process needs them. */
+export type Opened<N extends EngineName = EngineName> = Pick<Engines, N> & {
   /** All of them, in the reverse order of their opening. */
   close(): Promise<void>;
-}
+};
 
 export interface OpeningHooks {
   /** Told of each transaction of the embedded ledger. */
@@ -29,57 +33,64 @@ export interface OpeningHooks {
 const SILENT: OpeningHooks = { onCommit: () => {}, onLost: () => {} };
 
 /**
- * Opens the engines that the configuration names: files in KCM_DATA_DIR, or servers. What was
- * opened is closed again when a later one fails.
+ * Opens the engines that a process needs where the configuration says: files in KCM_DATA_DIR, or
+ * servers. What was opened is closed again when a later one fails.
  * @throws FolderLocked (another process has the data folder) · KcmError invalid_request (others may
  * write in it; a wrong address) · ledger_unavailable (a server) · the engines' own errors
  */
-export async function openEngines(
+export async function openEngines<N extends EngineName>(
   config: Config,
   random: Random,
+  needed: readonly N[],
   given: Partial<OpeningHooks> = {},
-): Promise<Engines> {
+): Promise<Opened<N>> {
   const hooks: OpeningHooks = { ...SILENT, ...given };
   const dir = resolve(config.KCM_DATA_DIR);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   assertPrivateFolder(dir);
   const opened: Closing[] = [];
-  const keep = async <T extends Closing>(opening: Promise<T>): Promise<T> => {
-    const engine = await opening;
-    opened.unshift(engine);
-    return engine;
-  };
   const close = async () => {
     for (const engine of opened.splice(0)) await engine.close();
   };
-  const { onLost } = hooks;
+  const engines: Partial<Record<EngineName, unknown>> = {};
   try {
-    return {
-      ledger: await keep(openLedger(config, dir, random, hooks)),
-      readModels: await keep(openReadModels(config, dir, onLost)),
-      vault: await keep(openBlobs(config, dir, 'vault', onLost)),
-      erasure: await keep(openBlobs(config, dir, 'erasure', onLost)),
-      directory: await keep(openBlobs(config, dir, 'directory', onLost)),
-      log: await keep(openLog(dir, onLost)),
-      close,
-    };
+    for (const name of needed) {
+      const engine = await OPENERS[name]({ config, dir, random, hooks });
+      opened.unshift(engine);
+      engines[name] = engine;
+    }
   } catch (error) {
     await close();
     throw error;
   }
+  return { ...(engines as Pick<Engines, N>), close };
 }
 
 interface Closing {
   close(): Promise<void>;
 }
 type OnLost = OpeningHooks['onLost'];
+interface Opening {
+  readonly config: Config;
+  readonly dir: string;
+  readonly random: Random;
+  readonly hooks: OpeningHooks;
+}
+const OPENERS: { readonly [N in EngineName]: (of: Opening) => Promise<Engines[N] & Closing> } = {
+  ledger: ({ config, dir, random, hooks }) => openLedger(config, dir, random, hooks),
+  readModels: ({ config, dir, hooks: { onLost } }) => openReadModels(config, dir, onLost),
+  vault: ({ config, dir, hooks: { onLost } }) => openBlobs(config, dir, 'vault', onLost),
+  erasure: ({ config, dir, hooks: { onLost } }) => openBlobs(config, dir, 'erasure', onLost),
+  directory: ({ config, dir, hooks: { onLost } }) => openBlobs(config, dir, 'directory', onLost),
+  log: ({ dir, hooks: { onLost } }) => openLog(dir, onLost),
+};
 
 async function openLedger(
   { KCM_LEDGER: url }: Config,
   dir: string,
   random: Random,
   { onCommit, onLost }: OpeningHooks,
-): Promise<Engines['ledger']> {
+): Promise<Engines['ledger'] & Closing> {
   if (url !== EMBEDDED) {
     const { openEventStoreLedger } = await import('@kcm/ledger/eventstoredb');
     return told('KCM_LEDGER', url, openEventStoreLedger({ url, random }));
@@ -114,7 +125,7 @@ async function openBlobs(
   dir: string,
   role: keyof typeof BLOB_SETTING,
   onLost: OnLost,
-): Promise<BlobStore> {
+): Promise<BlobStore & Closing> {
   const url = config[BLOB_SETTING[role]];
   if (url !== EMBEDDED) {
     const { openMongoBlobStore } = await import('@kcm/vault/mongodb');
@@ -124,7 +135,7 @@ async function openBlobs(
   return advised(openSqliteBlobStore({ file: join(dir, `${role}.db`), role, onLost }), BACKUP);
 }
 
-async function openLog(dir: string, onLost: OnLost): Promise<LogStore> {
+async function openLog(dir: string, onLost: OnLost): Promise<LogStore & Closing> {
   const { openSqliteLogStore } = await import('@kcm/origin-log/sqlite');
   return advised(openSqliteLogStore({ file: join(dir, 'log.db'), onLost }), rebuild('log.db'));
 }

@@ -12,7 +12,7 @@ describe('The data folder', () => {
     folder = mkdtempSync(join(tmpdir(), 'kcm-private-'));
   });
   afterEach(() => rmSync(folder, { recursive: true }));
-  const open = () => openEngines(readConfig({ KCM_DATA_DIR: folder }), systemRandom);
+  const open = () => openEngines(readConfig({ KCM_DATA_DIR: folder }), systemRandom, ['ledger']);
 
   it.each([0o777, 0o770, 0o702, 0o1777])(
     'of mode %o is refused, with what to type',

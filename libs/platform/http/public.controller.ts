@@ -3,7 +3,7 @@ import { type HealthReport, METRICS_TYPE } from '@kcm/kernel';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { Endpoint } from './access.js';
-import { Health } from '../health.js';
+import { Health } from '../health/index.js';
 import { Metrics } from '../metrics/index.js';
 import { openApiOf } from '../openapi/openapi.js';
 import { Reply } from './request.js';

@@ -1,7 +1,8 @@
 import type { CommandContext, Commands, ExecuteStep } from '@kcm/application';
 import { commandIdOf, inSpan, type Tracer } from '@kcm/kernel';
 import type { Effect, Step } from '@kcm/processes';
-import type { CoreRuntime, Dispatch } from '../core/index.js';
+import type { CoreRuntime } from './core-runtime.js';
+import type { Dispatch } from './effects/index.js';
 
 /** Of each kind of effect: the compiler finds the one that is forgotten here. */
 const EFFECTS: { readonly [K in Effect['kind']]: true } = {

@@ -1,5 +1,5 @@
 import type { OnAppend } from '@kcm/ledger';
-import type { Metrics } from '@kcm/platform';
+import type { Metrics } from './metrics.js';
 
 /** How many appends one transaction may hold. */
 const APPENDS = [1, 2, 4, 8, 16, 32, 64, 128, 256];

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { constantTimeEqual, sha256Hex } from '@kcm/crypto';
 import type { Random } from '@kcm/kernel';
-import { writePrivately } from '@kcm/platform';
+import { writePrivately } from '../engines/private-file.js';
 
 /** Whether a bearer is the operator's token; valid while sealed too. */
 export type OperatorTokenCheck = (bearer: string) => boolean;
@@ -19,6 +19,14 @@ export function operatorToken(dataDir: string, random: Random): OperatorTokenChe
     writePrivately(join(dataDir, 'operator-token'), `${token}\n`);
     writePrivately(digestFile, `${sha256Hex(Buffer.from(token))}\n`);
   }
-  const digest = Buffer.from(readFileSync(digestFile, 'utf8').trim());
-  return (bearer) => constantTimeEqual(Buffer.from(sha256Hex(Buffer.from(bearer))), digest);
+  return isOf(readFileSync(digestFile, 'utf8').trim());
 }
+
+/** Processes apart have no folder in common: the operator gives all of them the same token. */
+export const givenOperatorToken = (token: string): OperatorTokenCheck =>
+  isOf(sha256Hex(Buffer.from(token)));
+
+const isOf =
+  (digest: string): OperatorTokenCheck =>
+  (bearer) =>
+    constantTimeEqual(Buffer.from(sha256Hex(Buffer.from(bearer))), Buffer.from(digest));

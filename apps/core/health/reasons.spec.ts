@@ -2,9 +2,9 @@ import type { ProjectionHealth, StandingItem } from '@kcm/application';
 import type { LeaseStanding } from '@kcm/custody';
 import type { Code, Position, Reason } from '@kcm/kernel';
 import type { AppendTrouble, Ledger } from '@kcm/ledger';
-import { Health } from '@kcm/platform';
+import { Health, Lags, watchDoor } from '@kcm/platform';
 import { SimClock } from '@kcm/testing/edge';
-import { Lags, watchHealth } from './index.js';
+import { watchCore } from './index.js';
 import { keystoreReasons } from './keystores.js';
 
 const at = (row: number) => String(row).padStart(16, '0') as Position;
@@ -53,11 +53,8 @@ describe('What is told of readiness', () => {
     } as unknown as Ledger;
     const parts = {
       seals: { sealed: false },
-      states: { health: () => core, edges: () => new Map(Object.entries(enrolled)) },
-      log: { health: () => log },
-      runner: { health: () => [fold] },
-      host: { health: () => [], standing: () => standing },
-      oidc: null,
+      states: { edges: () => new Map(Object.entries(enrolled)) },
+      host: { standing: () => standing },
       recording: { pending },
       core: {
         edgesConnected: 0,
@@ -65,7 +62,9 @@ describe('What is told of readiness', () => {
       },
     };
     const lags = new Lags(ledger, clock);
-    watchHealth(health, parts as never, { ledger: ledger as never, clock, lags });
+    watchCore(health, parts as never, clock);
+    const folds = () => [core, log, fold];
+    watchDoor(health, { ledger: ledger as never, clock, lags, folds, oidc: null });
     const report = await health.report();
     return report.reasons.filter(({ code }) => code !== 'one_copy');
   };

@@ -1,65 +1,24 @@
 import { closedBy, tenantClosedBy } from '@kcm/custody';
 import type { Clock } from '@kcm/kernel';
-import type { WatchedLedger } from '@kcm/ledger';
-import { type Figures, type Metrics, watchProcess } from '@kcm/platform';
-import type { Composition } from '../composition.js';
-import { allFolds, enrolledEdges, ERASURE_COPIES, type Lags } from '../health/index.js';
-
-export * from './ledger.js';
-
-interface About {
-  readonly parts: Composition;
-  readonly ledger: WatchedLedger;
-  readonly clock: Clock;
-  readonly lags: Lags;
-}
+import type { Metrics } from '@kcm/platform';
+import type { CoreParts } from '../composition.js';
+import { enrolledEdges, ERASURE_COPIES } from '../health/index.js';
 
 /** What is read when somebody asks. Figures of all tenants together: no tenant has a label. */
-export function watchMetrics(metrics: Metrics, about: About): void {
-  const { parts, ledger } = about;
-  watchProcess(metrics, parts.region);
+export function watchCoreFigures(metrics: Metrics, parts: CoreParts, clock: Clock): void {
   metrics.gauge('kcm_sealed', '1 while the region is sealed.', () => Number(parts.seals.sealed));
-  metrics.gauge('kcm_ledger_writable', '1 while the ledger takes events.', () =>
-    Number(ledger.trouble() === null),
-  );
-  metrics.gauge(
-    'kcm_ledger_append_oldest_seconds',
-    'Age of the oldest write to the ledger that is under way; 0: none is.',
-    () => ledger.oldestMs() / 1000,
-  );
   metrics.gauge(
     'kcm_acts_unrecorded',
     'Locks, seals and words of keystores that act and are not recorded.',
     () => parts.recording.pending,
   );
   metrics.gauge('kcm_erasure_copies', 'Copies of the erasure store.', () => ERASURE_COPIES);
-  const { refusals } = parts;
-  metrics.total(
-    'kcm_refusal_records_total',
-    'Refused commands in the audit trail: recorded one by one, merged into a count, or lost.',
-    () => Object.entries(refusals.counts).map(([outcome, count]) => [count, { outcome }]),
-  );
-  watchFolds(metrics, about);
   watchProcesses(metrics, parts);
   watchLeases(metrics, parts);
-  watchEdges(metrics, about);
+  watchEdges(metrics, parts, clock);
 }
 
-function watchFolds(metrics: Metrics, { parts, lags }: About): void {
-  const each = async (): Promise<Figures> =>
-    Promise.all(
-      allFolds(parts).map(async (fold) => [await lags.of(fold), { fold: fold.name }] as const),
-    );
-  metrics.gauge('kcm_fold_lag_seconds', 'Age of the first event that is not folded yet.', each);
-  metrics.gauge('kcm_fold_up', '0: it stopped, or its store cannot be reached.', () =>
-    allFolds(parts).map(({ name, state }) => [
-      Number(state !== 'failed' && state !== 'waiting'),
-      { fold: name },
-    ]),
-  );
-}
-
-function watchProcesses(metrics: Metrics, { host }: Composition): void {
+function watchProcesses(metrics: Metrics, { host }: CoreParts): void {
   const oldest = () => {
     const seconds = new Map(host.names().map((process) => [process, 0]));
     for (const { process, dueMs } of host.standing())
@@ -75,7 +34,7 @@ function watchProcesses(metrics: Metrics, { host }: Composition): void {
   metrics.gauge('kcm_process_item_age_seconds', 'How long the oldest step has been due.', oldest);
 }
 
-function watchLeases(metrics: Metrics, { states, core }: Composition): void {
+function watchLeases(metrics: Metrics, { states, core }: CoreParts): void {
   metrics.gauge('kcm_tenants', 'Tenants by what closes their access (open: nothing).', () => {
     const counts = new Map<string, number>([['open', 0]]);
     for (const tenant of states.tenants()) {
@@ -107,13 +66,13 @@ function watchLeases(metrics: Metrics, { states, core }: Composition): void {
   );
 }
 
-function watchEdges(metrics: Metrics, { parts, clock }: About): void {
+function watchEdges(metrics: Metrics, { states, core }: CoreParts, clock: Clock): void {
   metrics.gauge('kcm_edges_enrolled', 'Enrolled Edges whose certificate has not run out.', () =>
-    enrolledEdges(parts.states, clock),
+    enrolledEdges(states, clock),
   );
   metrics.gauge(
     'kcm_edges_connected',
     'Edges that can be told of a lock at once.',
-    () => parts.core.edgesConnected,
+    () => core.edgesConnected,
   );
 }

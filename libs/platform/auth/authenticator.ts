@@ -1,15 +1,15 @@
 import type { Subjects } from '@kcm/application';
 import { issuerOf, TOKEN_AUDIENCE, verifyToken } from '@kcm/crypto';
-import type { CoreView } from '@kcm/custody';
+import type { RegionState } from '@kcm/domain';
 import { type Clock, KcmError } from '@kcm/kernel';
+import type { OperatorTokenCheck } from './operator-token.js';
 import {
   type Authenticator,
   isPlatformRole,
   type Principal,
   type Role,
   ROLES,
-} from '@kcm/platform';
-import type { OperatorTokenCheck } from './operator-token.js';
+} from './principal.js';
 
 const OPERATOR: Principal = {
   tenant: null,
@@ -36,7 +36,7 @@ export class RegionAuthenticator implements Authenticator {
 export class LocalAuthenticator implements Authenticator {
   constructor(
     private readonly region: string,
-    private readonly view: Pick<CoreView, 'region'>,
+    private readonly view: { region(): RegionState },
     private readonly subjects: Subjects,
     private readonly clock: Clock,
   ) {}

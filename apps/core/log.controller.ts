@@ -1,5 +1,6 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type LogHead, OriginLogReader } from '@kcm/application';
+import { SealService } from '@kcm/custody';
 import { type EventId, KcmError } from '@kcm/kernel';
 import { LogStore } from '@kcm/origin-log';
 import {
@@ -16,7 +17,6 @@ import type { ReadToken } from '@kcm/read-models';
 import { originOf } from '@kcm/transparency';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { CHECKPOINT_SIGNER, type CheckpointSigner } from './ports.js';
 
 const NOTE = 'text/plain';
 const size = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
@@ -48,7 +48,7 @@ export class LogController {
 
   constructor(
     @Inject(LogStore) store: LogStore,
-    @Inject(CHECKPOINT_SIGNER) private readonly signer: CheckpointSigner,
+    @Inject(SealService) private readonly seals: SealService,
     @Inject(REGION) private readonly region: string,
   ) {
     this.log = new OriginLogReader(store);
@@ -128,7 +128,7 @@ export class LogController {
   }
 
   private signed(head: LogHead): string {
-    return this.signer.signCheckpoint(head);
+    return this.seals.custody().signCheckpoint(head);
   }
   private assertOurs(region: string): void {
     if (region !== this.region) throw notFound();

@@ -1,11 +1,7 @@
-import { connectionBudget, type Clock, LIMITS, type Reason } from '@kcm/kernel';
-import type { WatchedLedger } from '@kcm/ledger';
-import type { Health, Silence } from '@kcm/platform';
-import type { Composition } from '../composition.js';
-import { foldReasons, lagReasons, type Lags } from './folds.js';
+import { type Clock, LIMITS, type Reason } from '@kcm/kernel';
+import type { Health } from '@kcm/platform';
+import type { CoreParts } from '../composition.js';
 import { keystoreReasons } from './keystores.js';
-
-export { allFolds, Lags } from './folds.js';
 
 /** One copy of erasure.db on this machine. */
 export const ERASURE_COPIES = 1;
@@ -13,10 +9,7 @@ export const ERASURE_COPIES = 1;
 /** A step that is done this often, and stands, does not bring about what takes it off. */
 const RUNS_MAX = 2;
 
-type Parts = Pick<
-  Composition,
-  'seals' | 'states' | 'log' | 'runner' | 'host' | 'oidc' | 'core' | 'recording'
->;
+type Parts = Pick<CoreParts, 'seals' | 'states' | 'host' | 'core' | 'recording'>;
 const degraded = (dependency: string, code: string, detail: string, next: string): Reason => ({
   dependency,
   level: 'degraded',
@@ -25,34 +18,16 @@ const degraded = (dependency: string, code: string, detail: string, next: string
   next,
 });
 
-/** While it cannot be read nothing can be found out, and no command decided. */
-const UNREADABLE: Silence = {
-  level: 'unavailable',
-  code: 'ledger_unreadable',
-  detail: 'its events cannot be read; the log says why',
-  next: 'look at the disk of the data folder; a damaged file: docs/running.md',
-};
-
-/** What can be wrong with this set-up, each part asked when somebody looks. */
-export function watchHealth(
-  health: Health,
-  parts: Parts,
-  about: { readonly ledger: WatchedLedger; readonly clock: Clock; readonly lags: Lags },
-): void {
-  const { ledger, clock, lags } = about;
+/** What can be wrong with Core, each part asked when somebody looks. */
+export function watchCore(health: Health, parts: Parts, clock: Clock): void {
   const unsealed = (name: string, check: () => Reason[]): void =>
     health.add(name, () => (parts.seals.sealed ? [] : check()));
   health.add('seal', () => sealReasons(parts));
-  health.add('ledger', () => ledgerReasons(ledger));
   health.add('acts', () => unrecordedReasons(parts));
-  health.add('open-files', () => connectionBudget().reasons());
-  health.add('read-models', () => foldReasons(parts));
-  health.add('ledger', () => lagReasons(parts, lags), UNREADABLE);
   unsealed('processes', () => stuckReasons(parts));
   unsealed('keystores', () => keystoreReasons(parts.core.keys.authority.standing()));
   unsealed('clock', () => clockReasons(parts));
   unsealed('edges', () => edgeReasons(parts, clock));
-  health.add('oidc', () => parts.oidc?.health() ?? []);
   health.add('erasure-store', () => [
     degraded(
       'erasure-store',
@@ -89,33 +64,6 @@ function sealReasons({ seals, states }: Parts): Reason[] {
       },
     ];
   return [{ ...of, code: 'sealed', detail: 'the region is sealed', next: 'kcm unseal --share -' }];
-}
-
-const LEDGER_SAYS = {
-  full: [
-    'the disk has no room left: nothing is granted, changed or recorded',
-    'make room on the disk of the data folder; it goes on by itself',
-  ],
-  moved: [
-    'ledger.db or its -wal was moved or deleted: nothing is granted, changed or recorded',
-    'put the same files back: it goes on by itself. If they were deleted do not stop this process: it holds the only copy (docs/running.md)',
-  ],
-  stalled: [
-    'the disk does not answer: what is asked for waits, and nothing is granted or recorded',
-    'look at the disk of the data folder (the mount, the network to it); it goes on by itself',
-  ],
-  broken: [
-    'the ledger takes no event: nothing is granted, changed or recorded',
-    'look at the disk of the data folder and at what the server logs',
-  ],
-} as const;
-
-function ledgerReasons(ledger: WatchedLedger): Reason[] {
-  const trouble = ledger.trouble();
-  if (trouble === null) return [];
-  const says = trouble === 'unknown' || trouble === 'unavailable' ? 'broken' : trouble;
-  const [detail, next] = LEDGER_SAYS[says];
-  return [{ dependency: 'ledger', level: 'unavailable', code: `ledger_${trouble}`, detail, next }];
 }
 
 /** Items that were begun and stand all the same. Those that wait for their time are none. */
@@ -167,7 +115,7 @@ function edgeReasons({ states, core }: Parts, clock: Clock): Reason[] {
 }
 
 /** Those whose certificate has not run out. */
-export function enrolledEdges(states: Composition['states'], clock: Clock): number {
+export function enrolledEdges(states: CoreParts['states'], clock: Clock): number {
   let enrolled = 0;
   for (const state of states.edges().values())
     if (state.status === 'enrolled' && Date.parse(state.notAfter) > clock.wallMs()) enrolled += 1;

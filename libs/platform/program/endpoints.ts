@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { writePrivately } from '@kcm/platform';
+import { writePrivately } from '../engines/private-file.js';
 
 export interface Endpoints {
   readonly http: string;

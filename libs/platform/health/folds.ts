@@ -1,23 +1,14 @@
 import type { ProjectionHealth } from '@kcm/application';
 import { type Clock, LIMITS, type Position, type Reason } from '@kcm/kernel';
 import type { Ledger } from '@kcm/ledger';
-import type { Composition } from '../composition.js';
 
-/** Core's own fold: what it grants rests on it. */
+/** The live states of all streams: what is granted and refused rests on them. */
 export const CORE_VIEW = 'core-view';
 /** Its keeper: the log of the region. */
-const LOG = 'transparency-log';
-type Fold = Pick<ProjectionHealth, 'name' | 'position' | 'state'>;
-type Parts = Pick<Composition, 'states' | 'log' | 'runner' | 'host'>;
-
-/** Everything that is folded from the ledger. */
-export function allFolds({ states, log, runner, host }: Parts): readonly Fold[] {
-  const own = [
-    { name: CORE_VIEW, ...states.health() },
-    { name: LOG, ...log.health() },
-  ];
-  return [...own, ...runner.health(), ...host.health()];
-}
+export const LOG_FOLD = 'transparency-log';
+/** Something that is folded from the ledger. */
+export type Fold = Pick<ProjectionHealth, 'name' | 'position' | 'state'>;
+type Folds = () => readonly Fold[];
 
 /** What is said of lags is so old at most: `/readyz` and `/metrics` are open to anybody. */
 const FRESH_MS = 1_000;
@@ -71,11 +62,11 @@ export class Lags {
 const namesOf = ({ name }: Fold) =>
   name === CORE_VIEW
     ? ({ dependency: name, level: 'unavailable' } as const)
-    : ({ dependency: name === LOG ? name : `read-model ${name}`, level: 'degraded' } as const);
+    : ({ dependency: name === LOG_FOLD ? name : `read-model ${name}`, level: 'degraded' } as const);
 /** What to do about one that stopped. */
 const remedyOf = ({ name }: Fold): string => {
   if (name === CORE_VIEW) return 'start the release that wrote that event';
-  return name === LOG
+  return name === LOG_FOLD
     ? 'stop, delete log.db with its -wal and -shm, start: it is built from the ledger'
     : `with the release that knows that event: kcm projection rebuild ${name}`;
 };
@@ -84,14 +75,14 @@ const remedyOf = ({ name }: Fold): string => {
  * A read model that stands still is old, not wrong: commands and grants go on, so it is degraded. The
  * view that Core grants by answers nothing any more once it stands still.
  */
-export function foldReasons(parts: Parts): Reason[] {
-  return allFolds(parts).flatMap((fold) => stateReason(fold) ?? []);
+export function foldReasons(folds: Folds): Reason[] {
+  return folds().flatMap((fold) => stateReason(fold) ?? []);
 }
 
 /** Those that go on and are late. @throws the ledger's trouble */
-export async function lagReasons(parts: Parts, lags: Lags): Promise<Reason[]> {
+export async function lagReasons(folds: Folds, lags: Lags): Promise<Reason[]> {
   const reasons: Reason[] = [];
-  for (const fold of allFolds(parts)) {
+  for (const fold of folds()) {
     if (stateReason(fold) !== null) continue;
     const seconds = await lags.of(fold);
     if (seconds * 1000 <= LIMITS.foldLagMsMax) continue;

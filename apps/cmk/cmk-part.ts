@@ -1,0 +1,42 @@
+import type { DynamicModule } from '@nestjs/common';
+import type { RegionKeys } from '@kcm/domain';
+import { KcmError, type Recording } from '@kcm/kernel';
+import type { DriverRegistry } from '@kcm/keystores';
+import { type Door, type ProgramPart, recordedSeal, type SealStatus } from '@kcm/platform';
+import { CmkModule } from './cmk.module.js';
+
+/** The customers' door, in a process of its own or within another. */
+export class CmkPart implements ProgramPart {
+  readonly modules: readonly DynamicModule[];
+  readonly sealStatus: SealStatus;
+  readonly ending: ProgramPart['ending'] = { doors: [], work: [], folds: [], last: [] };
+
+  /** `recording`: for locks that act before their record; null: Core is another process. */
+  constructor(
+    { states }: Pick<Door, 'states'>,
+    drivers: DriverRegistry,
+    recording: Recording | null,
+  ) {
+    this.sealStatus = recordedSeal({ states });
+    const regionKeys = { keys: () => keysOf(states) };
+    this.modules = [CmkModule.register({ drivers, regionKeys, foresight: states, recording })];
+  }
+
+  folds(): readonly [] {
+    return [];
+  }
+  async begin(): Promise<void> {}
+  watch(): void {}
+  run(): void {}
+  serve(): Promise<object> {
+    return Promise.resolve({});
+  }
+}
+
+/** @throws KcmError sealed while the region is not initialized */
+function keysOf(states: Door['states']): RegionKeys {
+  const state = states.region();
+  if (state.status === 'uninitialized')
+    throw new KcmError('sealed', 'This region is not initialized yet.');
+  return state.config.keys;
+}

@@ -1,0 +1,162 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DynamicModule } from '@nestjs/common';
+import { assertLedgerWhole, assertLogIsOf, processProjection } from '@kcm/application';
+import type { OpenCustody } from '@kcm/custody';
+import type { SealStatus } from '@kcm/platform';
+import {
+  type Door,
+  type Endpoints,
+  type Fold,
+  type Ground,
+  type Health,
+  type Late,
+  LOG_FOLD,
+  type ProgramPart,
+  type WatchedDoor,
+} from '@kcm/platform';
+import { processes } from '@kcm/processes';
+import type { Projection } from '@kcm/read-models';
+import { composeCore, type CoreParts } from './composition.js';
+import { CoreModule } from './core.module.js';
+import { watchCore } from './health/index.js';
+import { watchCoreFigures } from './metrics/index.js';
+import { assertLedgerIsTheirs, findLosses } from './stores.js';
+import { RegionService } from './sys/region-service.js';
+import { keepUnsealKey, readUnsealKey } from './unseal-key.js';
+
+/** For the last try to record what acts already. */
+const LAST_RECORDS_MS = 2_000;
+
+/** What lives in Core's process and has to do with the seal. */
+export interface Beside {
+  /** Core's KMIP door is open. */
+  unsealed(kmipPort: number): Promise<void>;
+  /** At once. */
+  sealed(): void;
+  /** What else stands in endpoints.json. */
+  endpoints(): Omit<Endpoints, 'http' | 'kmip'>;
+}
+const NOTHING: Beside = {
+  unsealed: () => Promise.resolve(),
+  sealed: () => {},
+  endpoints: () => ({}),
+};
+
+/** Core in its process: its start, its unseal and its end. */
+export class CorePart implements ProgramPart {
+  readonly parts: CoreParts;
+  readonly modules: readonly DynamicModule[];
+  readonly sealStatus: SealStatus;
+  readonly ending: ProgramPart['ending'];
+  #http = '';
+
+  constructor(
+    private readonly ground: Ground,
+    door: Door,
+    private readonly late: Late,
+    private readonly beside: Beside = NOTHING,
+    /** What else is folded in this process: each must have come no further than the ledger. */
+    private readonly projections: readonly Projection<unknown>[] = [],
+  ) {
+    this.parts = composeCore(ground, door, {
+      commands: late.commands,
+      replaced: () => late.end('another process writes the journal of this one: stopping'),
+    });
+    const { region, boot, seals, states, recording, core, host, log } = this.parts;
+    this.sealStatus = { sealed: () => seals.sealed };
+    const hooks = {
+      onUnsealed: (custody: OpenCustody) => this.#unsealed(custody),
+      onSealed: () => this.#sealed(),
+    };
+    this.modules = [CoreModule.register({ region, boot, seals, view: states, hooks, recording })];
+    this.ending = {
+      doors: [],
+      work: [
+        () => core.sealed(),
+        () => host.stop(),
+        () => recording.end(LAST_RECORDS_MS),
+        () => core.stop(),
+      ],
+      folds: [() => log.stop()],
+      last: [() => seals.seal()],
+    };
+  }
+
+  get initialized(): boolean {
+    return this.parts.states.region().status !== 'uninitialized';
+  }
+
+  folds(): readonly Fold[] {
+    const { log, host } = this.parts;
+    return [{ name: LOG_FOLD, ...log.health() }, ...host.health()];
+  }
+
+  async begin(): Promise<void> {
+    const { core, log } = this.parts;
+    await this.#assertWhole();
+    log.start();
+    await core.begin();
+  }
+
+  async #assertWhole(): Promise<void> {
+    const { engines } = this.ground;
+    const { ledger, readModels } = engines;
+    if (!this.initialized) await assertLedgerIsTheirs(engines);
+    const folds = [...this.projections, ...processes.map(processProjection)];
+    await assertLedgerWhole(ledger, readModels, folds);
+    const { region } = this.parts;
+    await assertLogIsOf({ region, ledger, state: await engines.log.state() });
+  }
+
+  async watch(health: Health, { clock }: WatchedDoor): Promise<void> {
+    watchCore(health, this.parts, clock);
+    watchCoreFigures(this.ground.metrics, this.parts, clock);
+    const losses = await findLosses(this.ground.engines);
+    health.add('stores', () => losses);
+  }
+
+  run(): void {
+    this.parts.host.start();
+  }
+
+  async serve(http: string): Promise<Omit<Endpoints, 'http'> | null> {
+    this.#http = http;
+    if (this.ground.config.KCM_SEAL !== 'auto') return {};
+    await this.#unsealItself();
+    return null;
+  }
+
+  async #unsealItself(): Promise<void> {
+    const { boot, own, dataDir } = this.parts;
+    const region = this.late.app().get(RegionService);
+    if (!this.initialized) {
+      await region.init({ seal: 'auto' }, own('init'), ([share]) => keepUnsealKey(dataDir, share!));
+    }
+    await region.unseal(readUnsealKey(dataDir), own(`unseal ${boot}`));
+  }
+
+  async #unsealed(custody: OpenCustody): Promise<void> {
+    const { core, host, dataDir } = this.parts;
+    writeFileSync(join(dataDir, 'ca.pem'), custody.keys.ca);
+    await core.unsealed(custody);
+    await this.beside.unsealed(core.kmipPort!);
+    host.retryNow();
+    const kmip = `${this.ground.config.KCM_BIND}:${core.kmipPort}`;
+    this.late.endpoints.write({ http: this.#http, kmip, ...this.beside.endpoints() });
+  }
+
+  /** Core's door closes; Edges go on to the end of their leases. */
+  #sealed(): void {
+    const { endpoints } = this.late;
+    this.parts.core.sealed();
+    this.beside.sealed();
+    try {
+      endpoints.write({ http: this.#http, ...this.beside.endpoints() });
+    } catch (error) {
+      // A full disk does not keep the region open; a door that is closed must not be named.
+      endpoints.remove();
+      this.ground.logger.warn({ err: error }, 'endpoints.json was not written');
+    }
+  }
+}

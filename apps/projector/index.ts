@@ -1,0 +1,1 @@
+export { ProjectorPart } from './projector-part.js';

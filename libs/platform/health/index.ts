@@ -1,0 +1,3 @@
+export * from './door.js';
+export * from './folds.js';
+export * from './health.js';
