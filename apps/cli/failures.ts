@@ -65,6 +65,7 @@ const NEXT: { readonly [code: string]: string } = {
   sealed: 'Unseal the region first: `kcm unseal --share -`.',
   ledger_unavailable: 'Look at `kcm doctor` and at the disk of the server.',
   messaging_unavailable: 'Look at the broker and at the line to it; what was refused is repeated.',
+  core_unavailable: 'Is that process up, and its address right? Then send it again.',
   read_model_behind: 'Ask again in a moment; `kcm doctor` names a read model that stands still.',
   root_key_disabled: 'The customer enables the key in its keystore; then `kcm rootkey probe`.',
   root_key_not_found: 'The customer checks that the key is there; then `kcm rootkey probe`.',

@@ -2,7 +2,14 @@ import type { DynamicModule } from '@nestjs/common';
 import type { RegionKeys } from '@kcm/domain';
 import { KcmError, type Recording } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
-import { type Door, type ProgramPart, recordedSeal, type SealStatus } from '@kcm/platform';
+import {
+  type Door,
+  type Health,
+  type ProgramPart,
+  recordedSeal,
+  type SealStatus,
+  type WatchedDoor,
+} from '@kcm/platform';
 import { CmkModule } from './cmk.module.js';
 
 /** The customers' door, in a process of its own or within another. */
@@ -26,7 +33,7 @@ export class CmkPart implements ProgramPart {
     return [];
   }
   async begin(): Promise<void> {}
-  watch(): void {}
+  watch(_health: Health, _door: WatchedDoor): void {}
   run(): void {}
   serve(): Promise<object> {
     return Promise.resolve({});

@@ -2,7 +2,7 @@ import { type CommandContext, type Commands, LogBuilder, ProcessHost } from '@kc
 import { SealService } from '@kcm/custody';
 import { eventCatalog } from '@kcm/domain';
 import { commandIdOf, type Fate, Recording, systemScheduler } from '@kcm/kernel';
-import { DriverRegistry, EgressGuard, LOOPBACK_CIDRS } from '@kcm/keystores';
+import { driversWithin, LOOPBACK_CIDRS } from '@kcm/keystores';
 import {
   correlated,
   type Door,
@@ -79,11 +79,9 @@ export function composeCore(ground: Ground, door: Door, late: CoreLate) {
   return { region, boot, dataDir, states, seals, drivers, own, recording, core, log, host };
 }
 
-/** Keystore drivers by name; none of them calls where the configuration does not allow it. */
-export const driversOf = ({ config }: Pick<Ground, 'config'>): DriverRegistry =>
-  new DriverRegistry({
-    egress: new EgressGuard({ allow: [...LOOPBACK_CIDRS, ...config.KCM_EGRESS_ALLOW] }),
-  });
+/** On one machine the customers of a trial have their keystores beside us. */
+const driversOf = ({ program, config }: Ground) =>
+  driversWithin([...(program === 'standalone' ? LOOPBACK_CIDRS : []), ...config.KCM_EGRESS_ALLOW]);
 
 const FATES: { readonly [fate in Fate]: string } = {
   waits: 'an act is not recorded yet: it acts, and ends with this process',

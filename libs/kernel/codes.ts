@@ -23,6 +23,7 @@ export const CODES = [
   'sealed',
   'ledger_unavailable',
   'messaging_unavailable',
+  'core_unavailable',
   'read_model_behind',
   'root_key_disabled',
   'root_key_not_found',

@@ -22,6 +22,7 @@ const STATUS: { readonly [code in Code]: number } = {
   sealed: 503,
   ledger_unavailable: 503,
   messaging_unavailable: 503,
+  core_unavailable: 503,
   read_model_behind: 503,
   root_key_disabled: 403,
   root_key_not_found: 403,

@@ -56,6 +56,8 @@ export const LIMITS = {
   leaseSecondsDefault: 60,
   boundSlackSeconds: 1,
   operationWaitMsMax: 10_000,
+  /** So long another process of ours may take to answer a request that is forwarded to it. */
+  httpForwardMsMax: 30_000,
   tokenWaitMsMax: 2_000,
   tokenSecondsDefault: 3_600,
   tokenSecondsMax: 86_400,

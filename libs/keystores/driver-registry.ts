@@ -1,5 +1,6 @@
 import { KcmError } from '@kcm/kernel';
 import type { DriverDeps } from './driver-deps.js';
+import { EgressGuard } from './egress.js';
 import type { KeystoreDriver } from './keystore.js';
 
 type DriverModule = { readonly createDriver: (deps: DriverDeps) => KeystoreDriver };
@@ -44,3 +45,7 @@ export class DriverRegistry {
     return Promise.all(this.names().map((name) => this.get(name)));
   }
 }
+
+/** Drivers that call public addresses and these (CIDRs), and nothing else. */
+export const driversWithin = (allow: readonly string[]): DriverRegistry =>
+  new DriverRegistry({ egress: new EgressGuard({ allow }) });

@@ -5,6 +5,7 @@ export * from './auth/authenticator.js';
 export * from './auth/operator-token.js';
 export * from './config.js';
 export * from './http/correlation.js';
+export * from './http/forward.js';
 export * from './engines/engines.js';
 export * from './engines/engines.module.js';
 export * from './health/index.js';

@@ -23,7 +23,7 @@ export class EdgeProcess {
   /** Enrols it as the operator does and starts it; `env` is added to its environment. */
   static async start(
     stage: Stage,
-    region: Region,
+    region: Pick<Region, 'kmip' | 'kcm'>,
     id: string,
     services: readonly string[],
     env: Env = {},
@@ -37,7 +37,7 @@ export class EdgeProcess {
   }
 
   /** Also again: a new certificate in the same files. */
-  async enrol(region: Region): Promise<void> {
+  async enrol(region: Pick<Region, 'kcm'>): Promise<void> {
     const words = ['--services', this.services.join(','), '--out', this.identity];
     const enrolled = await region.kcm('edge', 'enrol', this.id, ...words);
     if (enrolled.code !== 0) throw new Error(`kcm edge enrol failed: ${enrolled.stderr}`);

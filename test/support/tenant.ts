@@ -31,7 +31,7 @@ export interface Onboarding {
 
 /** From nothing to keys that serve. */
 export async function onboard(
-  region: Region,
+  region: Pick<Region, 'operator' | 'person'>,
   keystore: Keystore,
   id: string,
   options: Onboarding = {},

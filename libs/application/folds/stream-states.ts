@@ -101,6 +101,7 @@ export class StreamStates {
   readonly #foreseen = new Map<string, Set<TakeLock>>();
   readonly #onAccess = new Set<AccessListener>();
   readonly #onEdge = new Set<() => void>();
+  readonly #onRegion = new Set<() => void>();
   #reaching: Reaching[] = [];
   #at: Position | null = null;
   #ready = false;
@@ -210,6 +211,11 @@ export class StreamStates {
     this.#onEdge.add(listener);
     return () => void this.#onEdge.delete(listener);
   }
+  /** Called after the region was initialized, unsealed or sealed. */
+  onRegion(listener: () => void): () => void {
+    this.#onRegion.add(listener);
+    return () => void this.#onRegion.delete(listener);
+  }
 
   /** @throws KcmError ledger_unavailable before the first catch-up · what stopped the fold */
   #sound<T>(states: T): T {
@@ -238,6 +244,7 @@ export class StreamStates {
       if (!this.#ready) continue;
       if (category === 'access') this.#tellAccess(owner, event.meta.traceparent);
       if (category === 'edge') this.#tell(this.#onEdge);
+      if (category === 'region') this.#tell(this.#onRegion);
     }
   }
 

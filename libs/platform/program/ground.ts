@@ -18,6 +18,7 @@ import { ledgerMetrics, Metrics } from '../metrics/index.js';
 
 /** What everything of a process stands on, with the engines that it needs. */
 export interface Ground<N extends EngineName = EngineName> {
+  readonly program: ProgramName;
   readonly config: Config;
   readonly engines: Opened<N> & { readonly ledger: WatchedLedger };
   readonly clock: Clock;
@@ -61,7 +62,7 @@ export async function openGround<N extends EngineName>(
       ? new TracedLedger(opened.ledger, tracing.tracer)
       : opened.ledger;
     const engines = { ...opened, ledger: new WatchedLedger(ledger, clock, onAppend) };
-    return { config, engines, clock, random, tracing, logger, metrics };
+    return { program, config, engines, clock, random, tracing, logger, metrics };
   } catch (error) {
     await tracing.stop();
     throw error;

@@ -4,6 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Commands, type Refusals } from '@kcm/application';
 import { eventCatalog } from '@kcm/domain';
 import { inTurn } from '@kcm/kernel';
+import type { FastifyInstance } from 'fastify';
 import type { SealStatus } from '../auth/principal.js';
 import { EnginesModule } from '../engines/engines.module.js';
 import { type Fold, Health, watchDoor, type WatchedDoor } from '../health/index.js';
@@ -27,6 +28,8 @@ export interface ProgramPart {
   begin(): Promise<void>;
   /** What can be wrong with it, and its figures. */
   watch(health: Health, door: WatchedDoor): void | Promise<void>;
+  /** Routes besides those of its modules. */
+  attach?(server: FastifyInstance): void;
   /** Commands can be run; nobody is answered yet. */
   run(): void;
   /** People are answered. @returns what stands in endpoints.json besides; null: it writes it itself */
@@ -120,6 +123,7 @@ export class Program<P extends ProgramPart = ProgramPart> {
     const onAnswered = httpMetrics(metrics);
     const http = { config, logger, random, clock, tracer, onAnswered };
     this.#app = await createHttpApp(this.#module(health), http);
+    this.part.attach?.(this.#app.getHttpAdapter().getInstance());
     await this.part.watch(health, watched);
     watchDoor(health, watched);
     // Steps of processes are commands too: the bus must be there before the first one runs.

@@ -1,0 +1,2 @@
+/** A port on loopback that is free now. */
+export function freePort(): Promise<number>;

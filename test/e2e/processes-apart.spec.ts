@@ -1,0 +1,133 @@
+import { jest } from '@jest/globals';
+import { Apart, APPS } from '../support/apart.js';
+import { type DoubleStore, EventStoreDouble } from '../support/eventstoredb-double.js';
+import {
+  EdgeProcess,
+  Keystore,
+  onboard,
+  runToEnd,
+  Stage,
+  type Tenant,
+  until,
+  Workload,
+} from '../support/index.js';
+import { MongoDatabase, mongoServers } from '../support/mongo.js';
+
+jest.setTimeout(120_000);
+
+interface Ready {
+  readonly status: string;
+  readonly reasons: readonly { readonly dependency: string; readonly code: string }[];
+}
+const AWAY_MS = 3_000;
+
+describe('The applications as processes apart, over a double of EventStoreDB and a stand-in for MongoDB', () => {
+  const stage = new Stage();
+  const double = EventStoreDouble.begin();
+  const [mongo] = mongoServers();
+  let store: DoubleStore;
+  let apart: Apart;
+  let keystore: Keystore;
+  let acme: Tenant;
+  let edge: EdgeProcess;
+  let workload: Workload;
+
+  beforeAll(async () => {
+    const [opened, keys, models, blobs] = await Promise.all([
+      double.store(),
+      Keystore.start(stage),
+      MongoDatabase.at(mongo!),
+      MongoDatabase.at(mongo!),
+    ]);
+    [store, keystore] = [opened, keys];
+    apart = await Apart.of(stage, {
+      KCM_LEDGER: store.url,
+      KCM_READ_MODELS: models.url,
+      KCM_VAULT: blobs.url,
+      KCM_DIRECTORY: blobs.url,
+    });
+  });
+  afterAll(async () => {
+    await stage.close();
+    await Promise.all([mongo!.stop(), double.end()]);
+  });
+
+  it('wait for a server that is not there yet, say so, and start in any order', async () => {
+    const back = store.restart(AWAY_MS);
+    await apart.start();
+    await back;
+    for (const app of APPS)
+      expect(apart.log(app)).toMatch(/"detail":"KCM_LEDGER .*"msg":"waiting for a server"/);
+  });
+
+  it('serve one API behind one address, and an Edge on another machine', async () => {
+    acme = await onboard(apart, keystore, 'acme');
+    edge = await EdgeProcess.start(stage, apart, 'edge-1', ['billing']);
+    const client = edge.client('billing');
+    workload = new Workload(stage, client, await client.sample('acme', 'a record'));
+    await workload.untilServed(20_000);
+    const projections = await apart.operator.read<{ items: readonly { name: string }[] }>(
+      '/v1/sys/projections',
+    );
+    expect(projections.items.map(({ name }) => name)).toContain('tenants');
+    const { body } = await apart.operator.get<string>('/v1/log/local/checkpoint');
+    expect(body).toMatch(/^kcm\/local\n|^[^\n]*local[^\n]*\n\d+\n/);
+    const nobody = await apart.as(null).get('/v1/sys/projections');
+    expect([nobody.status, nobody.code]).toEqual([401, 'unauthenticated']);
+  });
+
+  it.each(APPS)('%s killed: what was acknowledged is there, and all goes on', async (app) => {
+    await apart.processes[app].kill();
+    const during = await apart
+      .as(null)
+      .get<Ready>('/livez')
+      .catch(() => null);
+    expect(during === null).toBe(app === 'cmk');
+    await apart.processes[app].start();
+    const id = `after-${app}`;
+    await until('a command', 20_000, async () => {
+      const answer = await apart.operator.post('/v1/tenants', { id, name: id });
+      return answer.status === 201 || answer.status === 409 ? true : null;
+    });
+    const known = await acme.auditor.read<{ items: readonly unknown[] }>(`${acme.path}/audit`);
+    expect(known.items.length).toBeGreaterThan(5);
+    await workload.untilServed(30_000);
+  });
+
+  it('without Core: what it decides is refused by name, and a lock is recorded all the same', async () => {
+    await apart.processes.core.stop();
+    const refused = await apart.operator.post('/v1/sys/seal');
+    expect([refused.status, refused.code]).toEqual([503, 'core_unavailable']);
+    const { body } = await apart.as(null).get<Ready>('/readyz');
+    expect(body.reasons).toContainEqual(
+      expect.objectContaining({ dependency: 'Core', code: 'no_answer' }),
+    );
+    const locked = await acme.anna.call(
+      'POST',
+      `${acme.path}/revocations`,
+      { kind: 'suspend', scope: { all: true }, reason: { code: 'incident' } },
+      { prefer: 'wait=0' },
+    );
+    expect(locked.status).toBeLessThan(300);
+    // Nobody renews it: the lease ends it.
+    await workload.untilRefused(20_000);
+    await apart.processes.core.start();
+    await until('the holder that refuses by its lock', 30_000, () =>
+      workload.codes.includes('tenant_suspended') ? true : null,
+    );
+  });
+});
+
+describe('A process apart', () => {
+  const stage = new Stage();
+  afterAll(() => stage.close());
+
+  it.each(APPS)('%s names every setting that it lacks, and does not start', async (app) => {
+    const { code, stderr } = await runToEnd(app, [], { KCM_DATA_DIR: stage.path(app) });
+    expect(code).toBe(2);
+    for (const name of ['KCM_LEDGER', 'KCM_READ_MODELS', 'KCM_DIRECTORY', 'KCM_OPERATOR_TOKEN'])
+      expect(stderr).toMatch(new RegExp(`^ *${name}: `, 'm'));
+    expect(/KCM_CORE_URL: /.test(stderr)).toBe(app === 'cmk');
+    expect(/KCM_VAULT: /.test(stderr)).toBe(app !== 'projector');
+  });
+});
