@@ -18,7 +18,7 @@ function hasSource(dir) {
 }
 const DEEP_TEST_MS_MAX = 1_800_000;
 const ALONE = '\\.alone\\.spec\\.ts$';
-const rooms = ['apps', 'libs', 'projections', 'demo', 'test'];
+const rooms = ['apps', 'libs', 'projections', 'demo', 'test', 'examples'];
 
 function exec(args, env = {}) {
   return new Promise((resolve) => {
