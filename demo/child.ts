@@ -38,6 +38,10 @@ export class Child {
     });
   }
 
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
   get running(): boolean {
     const { exitCode, signalCode, pid } = this.#process;
     return pid !== undefined && exitCode === null && signalCode === null;

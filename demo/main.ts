@@ -10,7 +10,8 @@ import { rotate } from './steps/rotate.js';
 import { seal } from './steps/seal.js';
 import { suspend } from './steps/suspend.js';
 import { use } from './steps/use.js';
-import { type KeystoreName, World } from './world.js';
+import { killEach } from './steps/processes.js';
+import { type EnginesName, type KeystoreName, World } from './world.js';
 
 /** The main job, end to end, through the public doors only. */
 async function play(world: World, out: Printer): Promise<void> {
@@ -26,6 +27,11 @@ async function play(world: World, out: Printer): Promise<void> {
   out.begin('rotate', 'Rotate: new versions of both keys under load');
   await rotate(world, out, tenants, record);
 
+  if (world.apart !== null) {
+    out.begin('processes', 'Kill -9: each process once, in the middle of its work');
+    await killEach(world, world.apart, out, tenants, shares, record);
+  }
+
   out.begin('customerDisables', 'The customer takes its key away, at its own KMS');
   await customerDisables(world, out, tenants, record);
 
@@ -34,8 +40,12 @@ async function play(world: World, out: Printer): Promise<void> {
 
   out.begin('kill', 'Kill: lock by one person, shred by another');
   const globex = await world.edge.sample('globex', Buffer.from('a record of the other customer'));
-  await backUp(world);
-  out.say("Last night's backup of ledger and vault is taken first; it will be played back below.");
+  if (world.apart === null) {
+    await backUp(world);
+    out.say(
+      "Last night's backup of ledger and vault is taken first; it will be played back below.",
+    );
+  }
   const revocation = await kill(world, out, tenants, record);
 
   out.begin('attack', 'Attack: restart, replay, and yesterday’s backup');
@@ -56,7 +66,14 @@ function closing(world: World, out: Printer, ms: number): void {
     'a shred on separate disks: everything of this demo shares one',
     'four eyes against the operator: the local issuer could mint both people’s tokens',
     'anything about plaintext that callers already had, memory images, or modified software',
-    'inclusion of the receipt in a transparency log, several regions, Kafka, EventStoreDB, MongoDB',
+    ...(world.apart === null
+      ? [
+          'inclusion of the receipt in a transparency log, several regions, Kafka, EventStoreDB, MongoDB',
+        ]
+      : [
+          'EventStoreDB and MongoDB: these were a double of the wire and a stand-in, in memory',
+          'yesterday’s backup played back: that is the demo on the embedded engines',
+        ]),
   ])
     out.line(`  - ${text}`);
   out.line('\nType next:');
@@ -65,20 +82,32 @@ function closing(world: World, out: Printer, ms: number): void {
   out.line('  npm test           every promise, against real servers');
 }
 
-function keystoreOf(args: readonly string[]): KeystoreName {
+interface Chosen {
+  readonly keystore: KeystoreName;
+  readonly engines: EnginesName;
+}
+
+function chosen(args: readonly string[]): Chosen {
   const { values } = parseArgs({
     args: [...args],
-    options: { keystore: { type: 'string', default: 'software' } },
+    options: {
+      keystore: { type: 'string', default: 'software' },
+      engines: { type: 'string', default: 'embedded' },
+    },
   });
-  const { keystore } = values;
-  if (keystore === 'software' || keystore === 'vault') return keystore;
-  throw new TypeError(`--keystore ${keystore}: software or vault`);
+  const { keystore, engines } = values;
+  if (keystore !== 'software' && keystore !== 'vault')
+    throw new TypeError(`--keystore ${keystore}: software or vault`);
+  if (engines !== 'embedded' && engines !== 'distributed')
+    throw new TypeError(`--engines ${engines}: embedded or distributed`);
+  return { keystore, engines };
 }
 
 async function main(): Promise<number> {
   const out = new Printer();
   const start = performance.now();
-  const world = new World(keystoreOf(process.argv.slice(2)));
+  const { keystore, engines } = chosen(process.argv.slice(2));
+  const world = new World(keystore);
   process.once('exit', () => world.children.killNow());
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
@@ -87,6 +116,7 @@ async function main(): Promise<number> {
     });
   out.line(`OpenKCM, the main job end to end; throw-away folder ${world.folder}`);
   try {
+    await world.prepare(engines);
     await play(world, out);
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

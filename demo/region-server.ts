@@ -18,8 +18,24 @@ export interface RegionOptions {
   readonly log: string;
 }
 
+/** OpenKCM as people speak to it, in one process or several. */
+export interface OurServer {
+  /** host:port of Core's KMIP door; null while it is stopped or sealed. */
+  readonly kmip: string | null;
+  /** Resolves when HTTP answers; the region is sealed then. */
+  start(): Promise<void>;
+  /** After the unseal: resolves when Core answers. */
+  serving(): Promise<void>;
+  unseal(shares: readonly string[]): Promise<void>;
+  as(token: string): Api;
+  operator(): Api;
+  /** `kcm` as the operator types it. */
+  kcm(...args: string[]): Promise<Ended>;
+  stop(): Promise<void>;
+}
+
 /** OpenKCM as one server (`npm start`) on its own data folder, sealed by shares. */
-export class RegionServer {
+export class RegionServer implements OurServer {
   #child: Child | null = null;
 
   constructor(

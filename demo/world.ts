@@ -7,9 +7,12 @@ import type { CustomerKms } from './keystores/customer-kms.js';
 import { softwareKms } from './keystores/software.js';
 import { vaultKms } from './keystores/vault.js';
 import { Proxy } from './proxy.js';
-import { RegionServer } from './region-server.js';
+import { type Engines, startEngines } from './engines.js';
+import { RegionApart } from './region-apart.js';
+import { type OurServer, RegionServer } from './region-server.js';
 
 export type KeystoreName = 'software' | 'vault';
+export type EnginesName = 'embedded' | 'distributed';
 
 export const LEASE_SECONDS = 10;
 /** What we promise after the customer's no: the lease's end and one second. */
@@ -25,14 +28,35 @@ export class World {
   /** Short, so that socket paths fit (107 bytes). */
   readonly folder = mkdtempSync(join(tmpdir(), 'kcm-'));
   readonly children = new Children(join(this.folder, 'logs'));
-  readonly server: RegionServer;
+  #server: OurServer | null = null;
+  #engines: Engines | null = null;
+  #startEdge: () => Promise<void> = () => Promise.resolve();
+  #stopEdge: () => Promise<void> = () => Promise.resolve();
   readonly #customers: CustomerKms[] = [];
   #proxy: Proxy | null = null;
   #edge: EdgeClient | null = null;
 
+  /** The processes of the region, where they run apart. */
+  apart: RegionApart | null = null;
+
   constructor(readonly keystore: KeystoreName) {
     for (const part of ['logs', 'customers', 'output']) mkdirSync(join(this.folder, part));
-    this.server = this.region('local', 'region', 'default');
+  }
+
+  /** What the region stands on; nothing of it runs yet. */
+  async prepare(engines: EnginesName): Promise<void> {
+    if (engines === 'embedded') {
+      this.#server = this.region('local', 'region', 'default');
+      return;
+    }
+    this.#engines = await startEngines();
+    this.apart = await RegionApart.of(join(this.folder, 'apart'), this.children, this.#engines.env);
+    this.#server = this.apart;
+  }
+
+  get server(): OurServer {
+    if (this.#server === null) throw new Error('the region was never prepared');
+    return this.#server;
   }
 
   /** A server of ours on a folder of its own; not started yet. */
@@ -55,20 +79,32 @@ export class World {
   async startEdge(identity: string): Promise<EdgeClient> {
     this.#proxy = await Proxy.listen(() => this.server.kmip);
     const data = join(this.folder, 'edge');
-    const child = this.children.start('the Edge', 'edge', 'edge', {
-      env: {
-        KCM_DATA_DIR: data,
-        KCM_EDGE_SERVICES: SERVICE,
-        KCM_CORE: this.#proxy.address,
-        KCM_TLS_CERT: join(identity, 'client.pem'),
-        KCM_TLS_KEY: join(identity, 'client-key.pem'),
-        KCM_TLS_CA: join(identity, 'ca.pem'),
-      },
-    });
+    const env = {
+      KCM_DATA_DIR: data,
+      KCM_EDGE_SERVICES: SERVICE,
+      KCM_CORE: this.#proxy.address,
+      KCM_TLS_CERT: join(identity, 'client.pem'),
+      KCM_TLS_KEY: join(identity, 'client-key.pem'),
+      KCM_TLS_CA: join(identity, 'ca.pem'),
+    };
     const client = new EdgeClient(join(data, 'edge', `${SERVICE}.sock`));
     this.#edge = client;
-    await child.until('its way to Core', async () => (await client.reachesCore()) || null);
+    this.#startEdge = async () => {
+      const child = this.children.start('the Edge', 'edge', 'edge', { env });
+      this.#stopEdge = async () => {
+        child.killNow();
+        await child.ended;
+      };
+      await child.until('its way to Core', async () => (await client.reachesCore()) || null);
+    };
+    await this.#startEdge();
     return client;
+  }
+
+  /** By kill -9; resolves when the next one has its way to Core. */
+  async restartEdge(): Promise<void> {
+    await this.#stopEdge();
+    await this.#startEdge();
   }
 
   get edge(): EdgeClient {
@@ -107,6 +143,7 @@ export class World {
     await this.children.stop();
     this.#proxy?.close();
     await Promise.all(this.#customers.map((kms) => kms.stop()));
+    await this.#engines?.stop();
   }
 
   remove(): void {

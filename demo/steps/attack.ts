@@ -79,7 +79,7 @@ export async function attack(
   );
   const afterReplay = await world.edge.opens(records.acme);
   out.check(afterReplay === 'tenant_killed', `After the replay acme is refused: ${afterReplay}.`);
-  await restoreYesterday(world, out, shares, records);
+  if (world.apart === null) await restoreYesterday(world, out, shares, records);
 }
 
 /** Ledger and vault of yesterday on a fresh machine, beside today's erasure store; the control last. */

@@ -55,8 +55,7 @@ export async function receipt(
       `${spoke} of ${holders.length} holders signed that they refuse.`,
   );
   out.say(
-    `Its word for this set-up is “${shred.word}”. Ledger, vault and erasure store share one disk ` +
-      'here, so an image of that disk from before the shred opens, as shown above. No backup that ' +
+    `Its word for this set-up is “${shred.word}”. ${imageOf(world)} No backup that ` +
       'leaves the erasure store out and no replay does. That is all it claims, and it lists what it ' +
       'does not.',
   );
@@ -92,3 +91,10 @@ function verifies(jws: string, trust: Parameters<typeof verifyReceipt>[1]): bool
     return false;
   }
 }
+
+const imageOf = ({ apart }: World): string =>
+  apart === null
+    ? 'Ledger, vault and erasure store share one disk here, so an image of that disk from before ' +
+      'the shred opens, as shown above.'
+    : 'An image of Core’s disk, which has the erasure store, and of the vault’s server, both from ' +
+      'before the shred, would open.';
