@@ -1,8 +1,17 @@
 import { readdirSync } from 'node:fs';
 import { jest } from '@jest/globals';
 import { type DoubleStore, EventStoreDouble } from '../support/eventstoredb-double.js';
-import { Keystore, onboard, Region, runToEnd, Stage, until, Workload } from '../support/index.js';
-import { MongoDatabase, mongoServers } from '../support/mongo.js';
+import {
+  Keystore,
+  onboard,
+  Proxy,
+  Region,
+  runToEnd,
+  Stage,
+  until,
+  Workload,
+} from '../support/index.js';
+import { hostOf, MongoDatabase, mongoServers } from '../support/mongo.js';
 
 jest.setTimeout(120_000);
 
@@ -22,6 +31,8 @@ describe('The same product on servers: a double of EventStoreDB, a stand-in for 
   let store: DoubleStore;
   let region: Region;
   let keystore: Keystore;
+  /** The wire to MongoDB. */
+  let wire: Proxy;
 
   beforeAll(async () => {
     const [opened, keys, readModels, vault] = await Promise.all([
@@ -32,13 +43,15 @@ describe('The same product on servers: a double of EventStoreDB, a stand-in for 
     ]);
     store = opened;
     keystore = keys;
+    wire = await Proxy.listen(stage, () => hostOf(vault.url));
+    const behind = ({ url }: MongoDatabase) => url.replace(hostOf(url), wire.address);
     region = new Region(stage, {
       services: 'billing',
       env: {
         KCM_LEDGER: store.url,
-        KCM_READ_MODELS: readModels.url,
-        KCM_VAULT: vault.url,
-        KCM_DIRECTORY: vault.url,
+        KCM_READ_MODELS: behind(readModels),
+        KCM_VAULT: behind(vault),
+        KCM_DIRECTORY: behind(vault),
       },
     });
     await region.start();
@@ -90,30 +103,66 @@ describe('The same product on servers: a double of EventStoreDB, a stand-in for 
       return body.reasons.some(({ dependency }) => dependency === 'ledger') ? null : true;
     });
   });
+
+  it('while MongoDB is away refuses by code what it cannot store, goes on serving leases, and resumes', async () => {
+    const globex = await onboard(region, keystore, 'globex', { leaseSeconds: 60 });
+    const edge = region.edge('billing');
+    const workload = new Workload(stage, edge, await edge.sample(globex.id, 'a record'));
+    await workload.untilServed(20_000);
+    const at = Date.now();
+    wire.cut();
+    const { status, code } = await region.operator.post('/v1/tenants', { id: 'lost', name: 'x' });
+    expect([status, code]).toEqual([503, 'ledger_unavailable']);
+    const read = await globex.auditor.get(`${globex.path}/audit`);
+    expect([read.status, read.code]).toEqual([503, 'ledger_unavailable']);
+    await workload.untilServed(5_000);
+    const waiting = await until('readiness that says so', 20_000, async () => {
+      const { body } = await region.as(null).get<Ready>('/readyz');
+      return body.reasons.find(({ code: said }) => said === 'waiting') ?? null;
+    });
+    expect(waiting.dependency).toMatch(/^read-model /);
+    wire.heal();
+    await until('the same again', 30_000, async () => {
+      const answer = await region.operator.post('/v1/tenants', { id: 'lost', name: 'x' });
+      return answer.status === 201 || answer.status === 409 ? true : null;
+    });
+    const known = await until('the audit trail', 30_000, async () => {
+      const answer = await globex.auditor.get<{ items: readonly { at: string }[] }>(
+        `${globex.path}/audit`,
+      );
+      return answer.status === 200 ? answer.body.items : null;
+    });
+    expect(known.some((item) => Date.parse(item.at) < at)).toBe(true);
+    await workload.stop();
+    expect(workload.decrypts.refused).toBe(0);
+  });
 });
 
 describe('A server that is not there', () => {
   const stage = new Stage();
   afterAll(() => stage.close());
 
-  it.each([
-    ['KCM_LEDGER', `esdb://admin:${PASSWORD}@${NOBODY}?tls=false`],
-    ['KCM_READ_MODELS', `mongodb://admin:${PASSWORD}@${NOBODY}/kcm`],
-    ['KCM_VAULT', `mongodb://admin:${PASSWORD}@${NOBODY}/kcm`],
-    ['KCM_DIRECTORY', `mongodb://admin:${PASSWORD}@${NOBODY}/kcm`],
-  ])('%s: one line says so, with the address and without the password', async (name, url) => {
-    const ended = await runToEnd('standalone', [], {
-      KCM_DATA_DIR: stage.path(name),
-      KCM_HTTP_PORT: '0',
-      KCM_KMIP_PORT: '0',
-      [name]: url,
-    });
-    expect(ended.code).toBe(1);
-    expect(ended.stdout).toBe('');
-    expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1);
-    expect(ended.stderr).toContain('OpenKCM did not start.');
-    expect(ended.stderr).toContain(name);
-    expect(ended.stderr).toContain(NOBODY);
-    expect(ended.stderr).not.toContain(PASSWORD);
+  it('is one line with its setting and its address, and never the password', async () => {
+    const mongo = `mongodb://admin:${PASSWORD}@${NOBODY}/kcm`;
+    const settings = {
+      KCM_LEDGER: `esdb://admin:${PASSWORD}@${NOBODY}?tls=false`,
+      KCM_READ_MODELS: mongo,
+      KCM_VAULT: mongo,
+      KCM_DIRECTORY: mongo,
+    };
+    await Promise.all(
+      Object.entries(settings).map(async ([name, url]) => {
+        const ended = await runToEnd('standalone', [], {
+          KCM_DATA_DIR: stage.path(name),
+          KCM_HTTP_PORT: '0',
+          KCM_KMIP_PORT: '0',
+          [name]: url,
+        });
+        expect([ended.code, ended.stdout]).toEqual([1, '']);
+        expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1);
+        expect(ended.stderr).toContain(`OpenKCM did not start. ${name} (${NOBODY})`);
+        expect(ended.stderr).not.toContain(PASSWORD);
+      }),
+    );
   });
 });
