@@ -1,1 +1,2 @@
 export * from './kafka-messaging.js';
+export * from './kafka-url.js';

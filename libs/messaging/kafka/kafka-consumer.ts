@@ -33,7 +33,7 @@ export class KafkaConsumer implements Consumer {
     const name = as.kind === 'group' ? as.group : as.kind;
     // A client that failed may still stand in its group for a while, and nothing is shared with it.
     const group = () => (as.kind === 'group' ? as.group : `kcm-${as.kind}-${this.#unique()}`);
-    const session = new Session(parts, topic, group, places, end, {
+    const session = new Session(parts, subscription, group, places, end, {
       handle,
       attempts: new Attempts(),
       park: (delivery, code) => this.park(delivery, name, code),
@@ -90,7 +90,7 @@ class Session {
 
   constructor(
     private readonly parts: KafkaParts,
-    private readonly topic: string,
+    private readonly subscription: Subscription,
     private readonly group: () => string,
     private readonly places: Places,
     private readonly end: AbortSignal,
@@ -99,7 +99,8 @@ class Session {
 
   /** Resolves after an abort. @throws what ended the client */
   async life(): Promise<void> {
-    const { topic, parts, places, end, work } = this;
+    const { parts, places, end, work } = this;
+    const { topic, onGiven } = this.subscription;
     const heartbeatMs = Math.floor(parts.groupSessionMs / 5);
     const consumer = parts.kafka.consumer({
       groupId: this.group(),
@@ -121,6 +122,7 @@ class Session {
       this.joined = true;
       for (const [partition, next] of places ?? [])
         consumer.seek({ topic, partition, offset: String(next) });
+      onGiven?.();
     });
     try {
       await consumer.connect();

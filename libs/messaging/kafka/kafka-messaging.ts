@@ -13,9 +13,11 @@ import { kafkaError } from './kafka-errors.js';
 import { KafkaParked } from './kafka-parked.js';
 import type { KafkaParts } from './kafka-parts.js';
 import { KafkaPublisher } from './kafka-publisher.js';
+import type { KafkaServer } from './kafka-url.js';
 import { parkedRecord } from './records.js';
+import { securityOf } from './security.js';
 
-export interface KafkaOptions {
+export interface KafkaOptions extends Partial<KafkaServer> {
   /** `host:port` of some brokers; the others are learnt from them. */
   readonly brokers: OneOrMore<string>;
   readonly clientId: string;
@@ -27,7 +29,7 @@ export interface KafkaOptions {
   readonly told: (error: unknown) => void;
 }
 
-/** Connects when it is first used. Topics and their dead-letter topics are made by who runs Kafka. */
+/** Connects when it is first used, or by `connect`. Topics and their dead-letter topics are made by who runs Kafka. */
 export class KafkaMessaging implements Messaging {
   readonly #closing = new AbortController();
   readonly #runs = new Set<Promise<void>>();
@@ -46,6 +48,7 @@ export class KafkaMessaging implements Messaging {
       brokers: [...brokers],
       clientId,
       retry,
+      ...securityOf(options),
       connectionTimeout: LIMITS.brokerConnectMsMax,
       requestTimeout: LIMITS.brokerAnswerMsMax,
       // Its own log has addresses and stacks of what is only tried again; we are told the rest.
@@ -70,6 +73,15 @@ export class KafkaMessaging implements Messaging {
       this.#publisher.send([parkedRecord(delivery, group, code)]),
     );
     this.#parked = new KafkaParked(parts, this.#publisher, this.#consumer);
+  }
+
+  /**
+   * Fails by name where nobody answers, or nobody who is known; who we are is refused; the broker is
+   * too old. `publishes: false` asks for no right to publish.
+   * @throws MessagingUnavailable · MessagingRefused
+   */
+  connect({ publishes }: { readonly publishes: boolean }): Promise<void> {
+    return this.#publisher.connect(publishes);
   }
 
   publish(batch: OneOrMore<Message>): Promise<void> {

@@ -1,6 +1,7 @@
 import { LIMITS, type OneOrMore, Turns } from '@kcm/kernel';
 import type { Producer } from 'kafkajs';
 import { assertPublishable, type Message, type Publisher } from '../index.js';
+import { isForbidden } from './kafka-errors.js';
 import type { KafkaParts } from './kafka-parts.js';
 import { type KafkaRecord, recordOf } from './records.js';
 
@@ -14,6 +15,23 @@ export class KafkaPublisher implements Publisher {
   async publish(batch: OneOrMore<Message>): Promise<void> {
     assertPublishable(batch);
     await this.send(batch.map(recordOf));
+  }
+
+  /**
+   * Finds out whether it is let in, by a broker that is new enough; `publishes`: with the rights to.
+   * @throws MessagingUnavailable · MessagingRefused
+   */
+  connect(publishes: boolean): Promise<void> {
+    return this.#turns.take(async () => {
+      this.parts.assertOpen();
+      try {
+        await this.#connected();
+        if (!publishes) await this.#drop();
+      } catch (error) {
+        await this.#drop();
+        if (publishes || !isForbidden(error)) throw this.parts.error(error, 'it as a publisher');
+      }
+    });
   }
 
   send(records: readonly KafkaRecord[]): Promise<void> {
