@@ -36,6 +36,11 @@ export interface Publisher {
 export interface Subscription {
   readonly topic: string;
   readonly as: GroupSubscription | OwnSubscription | { readonly kind: 'broadcast' };
+  /**
+   * Called each time it begins to be given messages: at its start, after members of its group came
+   * or went, after a broker that was away came back. Must not throw.
+   */
+  readonly onGiven?: () => void;
 }
 /** Members share the topic; the broker keeps how far they are. A new group begins at the start. */
 export interface GroupSubscription {

@@ -257,12 +257,10 @@ export function messagingContract(name: string, make: () => Promise<MessagingFix
       const topic = await fixture.topic(3);
       await one.publish(several(topic, 'old', 3));
       const subscription: Subscription = { topic, as: { kind: 'broadcast' } };
-      const both = [one, fixture.another].map((by) => read(subscription, undefined, by));
-      let probes = 0;
-      await eventually(async () => {
-        await one.publish([message(topic, 'probe', String(probes++))]);
-        return both.every(({ seen }) => seen.length > 0);
-      });
+      let given = 0;
+      const announced = { ...subscription, onGiven: () => (given += 1) };
+      const both = [one, fixture.another].map((by) => read(announced, undefined, by));
+      await eventually(() => given === 2);
       await one.publish(several(topic, 'new', 20));
       const got = (key: string) => both.map(({ seen }) => seen.filter((it) => it.key === key));
       await eventually(() => got('new').every(({ length }) => length >= 20));

@@ -71,6 +71,7 @@ export class InProcessMessaging implements Messaging {
       topic.parked.add(delivery, name, code);
     const end = AbortSignal.any([signal, this.#closing.signal]);
     const run = this.#read(readers, handle, park, end);
+    subscription.onGiven?.();
     this.#runs.add(run);
     try {
       await run;
