@@ -15,7 +15,7 @@ export interface Console {
   readonly err: (line: string) => void;
 }
 
-export interface EdgeProgram extends RunningEdge {
+export interface EdgeProgram extends Omit<RunningEdge, 'heard'> {
   /** As `CertificateFiles.reload`. */
   reload(): void;
 }

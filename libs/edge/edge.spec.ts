@@ -268,6 +268,17 @@ describe('When access is taken away', () => {
     });
   });
 
+  it('an Edge that was told before Core’s notice answers for the keys that it dropped then', async () => {
+    await sealed();
+    edge.heard({ tenant: 'acme', term: 1, epoch: 2 });
+    expect(edge.status().leases).toEqual([]);
+    await suspend();
+    await until(() => peer.statements.some(({ kind }) => kind === KCM.ack));
+    const { payload } = peer.statements.find(({ kind }) => kind === KCM.ack)!;
+    expect((payload as { handles: number }).handles).toBeGreaterThan(0);
+    expect(payload).toMatchObject({ epoch: 2, erasedAt: expect.stringMatching(/Z$/) });
+  });
+
   it('a revoked Edge drops all that it holds when it hears of it', async () => {
     const records = [await sealed(), await sealed('globex')];
     const [kwk] = [...peer.kwks.keys()].slice(-1);

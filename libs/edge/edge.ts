@@ -23,12 +23,14 @@ import { KmipCore } from './core/kmip-core.js';
 import { LeaseKeeper } from './leases/lease-keeper.js';
 import { leaseShown } from './leases/lease-shown.js';
 import { metricsText } from './server/metrics.js';
+import type { L3Handle } from './records/l3-handle.js';
 import { PooledRandom } from './records/pooled-random.js';
 import { RefusalCounts } from './refusal-counts.js';
 import type {
   EdgeLogEntry,
   EdgeOptions,
   EdgeStatus,
+  Heard,
   RenewedCertificate,
   RunningEdge,
 } from './running-edge.js';
@@ -64,6 +66,8 @@ class Edge implements RunningEdge {
   readonly #servers: readonly EdgeServer[];
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #log: (entry: EdgeLogEntry) => void;
+  /** Dropped for what was heard, and not yet seen to be erased. */
+  readonly #early = new Map<string, readonly L3Handle[]>();
   #alarms = 0;
 
   constructor(private readonly options: EdgeOptions) {
@@ -85,6 +89,7 @@ class Edge implements RunningEdge {
       witness: this.#witness,
       now,
       onAlarm: (alarm, tenant) => this.#alarm(alarm, tenant),
+      onHearsay: (tenant, dropped) => void this.#dropped(tenant, dropped),
     });
     this.#usage = new UsageLedger(this.#boot, wallMs, this.#refusals);
     this.#reporter = new UsageReporter(this.#core, this.#usage);
@@ -156,6 +161,10 @@ class Edge implements RunningEdge {
     this.#core.reconnectAs(credentialsOf(this.options, next));
   }
 
+  heard({ tenant, term, epoch }: Heard): void {
+    this.#keeper.heard(tenant, { term, epoch });
+  }
+
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all(this.#servers.map((server) => server.close()));
@@ -175,8 +184,9 @@ class Edge implements RunningEdge {
       wallMs,
       now: this.#now,
       onNotice: (notice) => {
-        const dropped = this.#keeper.notice(notice);
+        const noticed = this.#keeper.notice(notice);
         if (!notice.revoked) return;
+        const dropped = [...noticed, ...(this.#early.get(notice.tenant) ?? [])];
         this.#log({ level: 'warn', event: 'revoked', tenant: notice.tenant });
         void this.#acknowledger.acknowledge(notice, dropped).then((recorded) => {
           if (recorded) this.#log({ level: 'info', event: 'acknowledged', tenant: notice.tenant });
@@ -191,6 +201,16 @@ class Edge implements RunningEdge {
         ),
       onWrongAnswer: (detail) => this.#alarm(detail, null),
     });
+  }
+
+  /** Before Core's own notice, whose acknowledgement has to answer for these keys too. */
+  async #dropped(tenant: string, handles: readonly L3Handle[]): Promise<void> {
+    this.#log({ level: 'info', event: 'heard', tenant, detail: 'dropped; Core will be asked' });
+    if (!this.#witness.canConfirm) return;
+    const all = [...(this.#early.get(tenant) ?? []), ...handles];
+    this.#early.set(tenant, all);
+    const gone = await this.#witness.confirm(all.map((handle) => handle.witnessed));
+    if (gone && this.#early.get(tenant) === all) this.#early.delete(tenant);
   }
 
   /** Nobody asks for a word on it: the Edge whose word it would be is not let in any more. */
@@ -219,7 +239,7 @@ class Edge implements RunningEdge {
       confirmsErasure: this.#witness.canConfirm,
       staleTenants: this.#keeper.staleTenants,
       disturbed: disturbedAt !== null && this.#now() - disturbedAt < LIMITS.clockSuspicionMs,
-      machine: connectionBudget().reasons(),
+      others: [...connectionBudget().reasons(), ...(this.options.hearing?.reasons ?? [])],
     });
   }
 
@@ -239,6 +259,7 @@ class Edge implements RunningEdge {
       })),
       reportsWaiting: this.#usage.waiting,
       wordsWaiting: this.#acknowledger.waiting,
+      hearing: this.options.hearing ?? null,
     });
   }
 }

@@ -17,6 +17,8 @@ export type {
   EdgeLogEntry,
   EdgeOptions,
   EdgeStatus,
+  Heard,
+  Hearing,
   RunningEdge,
 } from './running-edge.js';
 export { EdgeServer, SERVER_LIMITS, type ServerLimits } from './server/edge-server.js';

@@ -1,5 +1,5 @@
 import type { LeaseShown } from './leases/lease-shown.js';
-import type { Clock, Random, Tracer } from '@kcm/kernel';
+import type { Clock, Random, Reason, Tracer } from '@kcm/kernel';
 import type { ServerLimits } from './server/edge-server.js';
 
 /** PEM of the Edge's certificate and its private key. */
@@ -28,11 +28,28 @@ export interface EdgeOptions extends EdgeCertificate {
   readonly log?: (entry: EdgeLogEntry) => void;
   readonly serverLimits?: Partial<ServerLimits>;
   readonly usageWindowMs?: number;
+  /** Whoever calls `heard`: shown with the health and the figures. */
+  readonly hearing?: Hearing;
+}
+/** Another way than Core's own on which this Edge is told of revocations. */
+export interface Hearing {
+  readonly reasons: readonly Reason[];
+  readonly connected: boolean;
+  /** Messages so far. */
+  readonly read: number;
+  readonly unreadable: number;
+}
+/** What somebody tells of a tenant's access: the pair after its last change. */
+export interface Heard {
+  readonly tenant: string;
+  readonly term: number;
+  readonly epoch: number;
 }
 /** Holds no secret and no plaintext. */
 export interface EdgeLogEntry {
   readonly level: 'info' | 'warn' | 'error';
-  readonly event: 'core-connected' | 'core-unreachable' | 'alarm' | 'revoked' | 'acknowledged';
+  readonly event:
+    'core-connected' | 'core-unreachable' | 'alarm' | 'revoked' | 'acknowledged' | 'heard';
   readonly detail?: string;
   readonly tenant?: string;
 }
@@ -58,5 +75,10 @@ export interface RunningEdge {
   status(service?: string): EdgeStatus;
   /** Goes on with a certificate that Core enrolled in place of the first; no lease is lost. */
   renew(next: RenewedCertificate): void;
+  /**
+   * Proves nothing: of a pair that is higher than Core's own last word, what is held of the tenant
+   * is dropped and Core asked anew when somebody needs it, at most once a second.
+   */
+  heard(told: Heard): void;
   stop(): Promise<void>;
 }

@@ -14,6 +14,7 @@ class World {
   readonly clock = new SimClock();
   readonly core = new FakeCore(() => this.clock.trueMs);
   readonly alarms: string[] = [];
+  readonly dropped: string[] = [];
   readonly keeper: LeaseKeeper;
 
   constructor(random: Random = systemRandom, allocation = 1_000_000) {
@@ -27,6 +28,7 @@ class World {
       now: this.clock.monotonicMs,
       allocation,
       onAlarm: (alarm, tenant) => this.alarms.push(`${alarm} ${tenant}`),
+      onHearsay: (tenant, dropped) => this.dropped.push(`${tenant} ${dropped.length}`),
     });
   }
 
@@ -433,5 +435,77 @@ describe('Simulated worlds', () => {
     expect(await world.outcome(() => world.open(record))).toBe('ok');
     expect(served).toBeGreaterThan(0);
     expect(wrong).toEqual([]);
+  });
+});
+
+describe('What is only told of a tenant', () => {
+  const HIGHER = { term: 1, epoch: 999 };
+  let world: World;
+  beforeEach(async () => {
+    world = new World();
+    await world.seal();
+    await world.seal('globex');
+  });
+
+  it('drops what is held, of that tenant alone, and Core is asked when somebody needs it', async () => {
+    world.keeper.heard('acme', HIGHER);
+    expect(world.dropped).toEqual(['acme 1']);
+    expect(world.keeper.handles().map(({ tenant }) => tenant)).toEqual(['globex']);
+    expect(world.core.asked.lease).toBe(2);
+    world.core.tenants.get('acme')!.denied = 'tenant_killed';
+    expect(await world.outcome(() => world.seal())).toBe('tenant_killed');
+  });
+
+  it('is nothing where Core said as much, and raises nothing by itself', async () => {
+    const { term, epoch } = world.keeper.highest('acme')!;
+    world.keeper.heard('acme', { term, epoch });
+    world.keeper.heard('acme', { term: term - 1, epoch: 999 });
+    world.keeper.heard('nobody', HIGHER);
+    expect(world.dropped).toEqual([]);
+    world.keeper.heard('acme', HIGHER);
+    expect(await world.outcome(() => world.seal())).toBe('ok');
+    expect(world.alarms).toEqual([]);
+    expect(world.keeper.highest('acme')).toEqual({ term, epoch });
+  });
+
+  it('is dropped for once a second, however much is told, and keeps nobody out', async () => {
+    const asked = world.core.asked.lease;
+    let epoch = 1_000;
+    const outcomes = new Set<string>();
+    for (let at = 0; at < 100; at += 1) {
+      for (let lie = 0; lie < 100; lie += 1)
+        world.keeper.heard('acme', { term: 9, epoch: (epoch += 1) });
+      outcomes.add(await world.outcome(() => world.seal()));
+      await world.pass(100);
+    }
+    expect([...outcomes]).toEqual(['ok']);
+    expect(world.dropped.length).toBeLessThanOrEqual(11);
+    expect(world.core.asked.lease - asked).toBeLessThanOrEqual(11);
+    expect(world.dropped.length).toBeGreaterThan(8);
+  });
+
+  it('is acted upon at its turn where it came too soon after the last', async () => {
+    world.keeper.heard('acme', HIGHER);
+    await world.seal();
+    world.core.tenants.get('acme')!.denied = 'tenant_killed';
+    world.keeper.heard('acme', { term: 1, epoch: 1_000 });
+    expect(await world.outcome(() => world.seal())).toBe('ok');
+    await world.pass(1_100);
+    expect(await world.outcome(() => world.seal())).toBe('tenant_killed');
+  });
+
+  it('disturbs no ask that is under way, and drops what that brings', async () => {
+    world.keeper.heard('acme', HIGHER);
+    world.core.holding = true;
+    const asking = world.seal();
+    await world.pass(1_200);
+    world.keeper.heard('acme', { term: 1, epoch: 1_000 });
+    await world.pass(1_200);
+    world.core.release();
+    await asking;
+    expect(world.core.asked.lease).toBe(3);
+    expect(world.keeper.handles().length).toBe(2);
+    await world.pass(1_100);
+    expect(world.keeper.handles().map(({ tenant }) => tenant)).toEqual(['globex']);
   });
 });

@@ -2,6 +2,7 @@ import { Deadline, DecryptionFailed, KcmError, type LeaseClock, type Reading } f
 import type { CorePort, Lease, Notice } from '../core/core-port.js';
 import { compareStanding, Fence, type Standing } from './fence.js';
 import { L3Handle, leaseOver, type HandleParts } from '../records/l3-handle.js';
+import { Hearsay } from './hearsay.js';
 import { LeaseBook } from './lease-book.js';
 import { lockedOut, readOnly, refusalOf, RefusalMemo, tooMany } from './lease-refusals.js';
 import { LeaseRenewals } from './lease-renewals.js';
@@ -19,6 +20,12 @@ export interface KeeperParts extends HandleParts {
   readonly clock: LeaseClock;
   readonly allocation?: number;
   readonly onAlarm: (alarm: Alarm, tenant: string) => void;
+  /** Dropped for what was only told, by no answer of Core. */
+  readonly onHearsay: (tenant: string, dropped: readonly L3Handle[]) => void;
+}
+interface Flight {
+  readonly tenant: string;
+  readonly handle: Promise<L3Handle>;
 }
 interface Ask {
   readonly tenant: string;
@@ -36,7 +43,8 @@ interface Ask {
 export class LeaseKeeper {
   readonly #book = new LeaseBook();
   readonly #fence = new Fence();
-  readonly #flights = new Map<string, Promise<L3Handle>>();
+  readonly #flights = new Map<string, Flight>();
+  readonly #hearsay: Hearsay;
   readonly #refusals: RefusalMemo;
   readonly #renewals: LeaseRenewals;
   /** Notices per tenant: an answer to a request sent before one of them is not used. */
@@ -49,6 +57,17 @@ export class LeaseKeeper {
   constructor(private readonly parts: KeeperParts) {
     this.#refusals = new RefusalMemo(parts.now);
     this.#allocation = parts.allocation ?? ALLOCATION;
+    this.#hearsay = new Hearsay({
+      now: parts.now,
+      highest: (tenant) => this.#fence.highest(tenant),
+      holds: (tenant) => this.#book.ofTenant(tenant).length > 0,
+      asks: (tenant) => [...this.#flights.values()].some((flight) => flight.tenant === tenant),
+      drop: (tenant) => {
+        const dropped = this.#book.ofTenant(tenant);
+        this.#book.drop(dropped);
+        if (dropped.length > 0) parts.onHearsay(tenant, dropped);
+      },
+    });
     this.#renewals = new LeaseRenewals({
       ...parts,
       book: this.#book,
@@ -123,9 +142,15 @@ export class LeaseKeeper {
     return concerned;
   }
 
+  /** Of a tenant's standing, by nobody that must be believed: as `Hearsay`. */
+  heard(tenant: string, told: Standing): void {
+    this.#hearsay.hear(tenant, told);
+  }
+
   /** To be called every 100 ms: renews what is due, drops what is over. */
   tick(): void {
     this.parts.clock.tick();
+    this.#hearsay.tick();
     const held = this.#book.all();
     this.#book.drop(held.filter((handle) => !handle.live));
     this.#renewals.renewDue();
@@ -185,15 +210,15 @@ export class LeaseKeeper {
     const refused = this.#refusals.of(name);
     if (refused !== null) return Promise.reject(refused);
     const under = this.#flights.get(name);
-    if (under !== undefined) return under;
+    if (under !== undefined) return under.handle;
     if (this.#flights.size >= FLIGHTS_MAX) return Promise.reject(tooMany());
-    const flight = this.#acquire(ask)
+    const handle = this.#acquire(ask)
       .catch((error: unknown) => {
         throw error instanceof KcmError ? this.#refusals.remember(name, error) : error;
       })
       .finally(() => this.#flights.delete(name));
-    this.#flights.set(name, flight);
-    return flight;
+    this.#flights.set(name, { tenant: ask.tenant, handle });
+    return handle;
   }
 
   async #acquire(ask: Ask): Promise<L3Handle> {

@@ -41,6 +41,7 @@ describe('The span of a request', () => {
       witness: new GcWitness(null),
       now: () => clock.monotonicMs(),
       onAlarm: () => undefined,
+      onHearsay: () => undefined,
     });
     const refusals = new RefusalCounts();
     const usage = new UsageLedger('boot', () => clock.wallMs(), refusals);

@@ -33,6 +33,7 @@ async function serve(limits: Partial<ServerLimits> = {}, held = new HeldBytes())
     witness: new GcWitness(null),
     now,
     onAlarm: () => undefined,
+    onHearsay: () => undefined,
   });
   const refusals = new RefusalCounts();
   const usage = new UsageLedger('boot', () => systemClock.wallMs(), refusals);

@@ -8,14 +8,14 @@ export interface EdgeStanding {
   readonly staleTenants: number;
   /** A clock jumped, or the process stood still, not long ago. */
   readonly disturbed: boolean;
-  /** Of the process and its machine. */
-  readonly machine: readonly Reason[];
+  /** Of the process and its machine, and of other ways to hear of revocations. */
+  readonly others: readonly Reason[];
 }
 
 /** Whether this Edge serves: with leases it does, until they end, whatever Core does. */
 export function healthOf(standing: EdgeStanding): HealthReport {
-  const { connected, leases, confirmsErasure, staleTenants, disturbed, machine } = standing;
-  const reasons: Reason[] = [...machine];
+  const { connected, leases, confirmsErasure, staleTenants, disturbed, others } = standing;
+  const reasons: Reason[] = [...others];
   if (!connected)
     reasons.push({
       dependency: 'core',

@@ -1,4 +1,5 @@
 import type { RefusalCounts } from '../refusal-counts.js';
+import type { Hearing } from '../running-edge.js';
 
 /** What a scrape reads; nothing of it is kept for a scrape's sake. */
 export interface EdgeFigures {
@@ -15,6 +16,7 @@ export interface EdgeFigures {
   readonly reportsWaiting: number;
   /** Words on revocations that Core has not recorded yet. */
   readonly wordsWaiting: number;
+  readonly hearing: Hearing | null;
 }
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [number, Labels];
@@ -59,9 +61,22 @@ export function metricsText(figures: EdgeFigures): string {
       'Words on revocations that Core has not recorded yet.',
       figures.wordsWaiting,
     ),
+    ...heardText(figures.hearing),
     gauge('process_resident_memory_bytes', 'Memory of the process.', process.memoryUsage.rss()),
     counter('process_cpu_seconds_total', 'CPU time, user and system.', (user + system) / 1e6),
   ].join('');
+}
+
+function heardText(hearing: Hearing | null): readonly string[] {
+  if (hearing === null) return [];
+  const { connected, read, unreadable } = hearing;
+  return [
+    gauge('kcm_edge_messaging_connected', '1 while messages are followed.', Number(connected)),
+    counter('kcm_edge_messages_total', 'Messages about revocations.', [
+      [read, { outcome: 'read' }],
+      [unreadable, { outcome: 'unreadable' }],
+    ]),
+  ];
 }
 
 const extreme = (values: readonly number[], of: (...all: number[]) => number): Sample[] =>

@@ -45,6 +45,7 @@ export function edgePlane({ off = false } = {}) {
     now,
     allocation: 2 ** 40,
     onAlarm: () => undefined,
+    onHearsay: () => undefined,
   });
   setInterval(() => clock.tick(), 100).unref();
   const usage = new UsageLedger('bench', () => systemClock.wallMs());
