@@ -95,15 +95,16 @@ async function wrongJar(folder) {
 
 /**
  * Starts a broker on 127.0.0.1; `dir` keeps its data, configuration and log. With the `port` of one
- * that was ended, and its `dir`, it is the same broker again.
+ * that was ended, and its `dir`, it is the same broker again. `secured` gives it more doors, with
+ * TLS, certificates of its clients, and log-ins by SCRAM.
  * @throws Error with the end of the broker's log when it does not come up
  */
-export async function startKafka({ dir, port }) {
+export async function startKafka({ dir, port, secured = null }) {
   const jars = await ensureKafka();
   await mkdir(dir, { recursive: true });
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOnce(jars, dir, port ?? (await freePort()));
+      return await startOnce(jars, dir, port ?? (await freePort()), secured);
     } catch (error) {
       // Between finding a free port and taking it another process may have taken it.
       if (attempt === ATTEMPTS || port !== undefined) throw error;
@@ -112,11 +113,14 @@ export async function startKafka({ dir, port }) {
   }
 }
 
-async function startOnce(jars, dir, port) {
+async function startOnce(jars, dir, port, secured) {
   const config = join(dir, 'server.properties');
+  const doors = secured === null ? [] : await doorsOf();
   if (!existsSync(join(dir, 'data', 'meta.properties'))) {
-    await writeFile(config, properties(dir, port, await freePort()));
-    format(jars, config);
+    const { text, users } = await security(dir, doors, secured);
+    // It may hold keys: nobody else on the machine reads them.
+    await writeFile(config, properties(dir, port, await freePort(), doors) + text, { mode: 0o600 });
+    format(jars, config, users);
   }
   const logFile = join(dir, 'server.log');
   const lean = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
@@ -131,18 +135,22 @@ async function startOnce(jars, dir, port) {
       cause: error,
     });
   }
-  return { brokers: `127.0.0.1:${port}`, port, pid: child.pid, stop };
+  const of = Object.fromEntries(doors.map(({ name, at }) => [name, `127.0.0.1:${at}`]));
+  return { brokers: `127.0.0.1:${port}`, doors: of, port, pid: child.pid, stop };
 }
 
 /** One node is broker and controller; nothing waits for a second one. No topic makes itself. */
-const properties = (dir, port, controller) => `process.roles=broker,controller
+const properties = (dir, port, controller, doors) => `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controller}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+listeners=${listeners(port, doors)},CONTROLLER://127.0.0.1:${controller}
+advertised.listeners=${listeners(port, doors)}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=${[
+  'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+  ...doors.map(({ name, protocol }) => `${name}:${protocol}`),
+].join(',')}
 log.dirs=${join(dir, 'data')}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -157,10 +165,54 @@ share.coordinator.state.topic.min.isr=1
 min.insync.replicas=1
 `;
 
-function format(jars, config) {
+const listeners = (port, doors) =>
+  [
+    `PLAINTEXT://127.0.0.1:${port}`,
+    ...doors.map(({ name, at }) => `${name}://127.0.0.1:${at}`),
+  ].join(',');
+
+/** MTLS wants a certificate of its clients, SCRAM a log-in over TLS, BARE one in plain text. */
+const DOORS = { MTLS: 'SSL', SCRAM: 'SASL_SSL', BARE: 'SASL_PLAINTEXT' };
+const MECHANISMS = ['SCRAM-SHA-512', 'SCRAM-SHA-256'];
+
+async function doorsOf() {
+  const doors = [];
+  for (const [name, protocol] of Object.entries(DOORS))
+    doors.push({ name, protocol, at: await freePort() });
+  return doors;
+}
+
+/** PEM stores of the broker, and its users for the format of its storage. */
+async function security(dir, doors, secured) {
+  if (secured === null) return { text: '', users: [] };
+  const { ca, certificate, privateKey, users } = secured;
+  const store = join(dir, 'broker.pem');
+  const trust = join(dir, 'ca.pem');
+  await writeFile(store, privateKey + certificate, { mode: 0o600 });
+  await writeFile(trust, ca);
+  const lines = [
+    ...['keystore', 'truststore'].map((name) => `ssl.${name}.type=PEM`),
+    `ssl.keystore.location=${store}`,
+    `ssl.truststore.location=${trust}`,
+    `sasl.enabled.mechanisms=${MECHANISMS.join(',')}`,
+    'listener.name.mtls.ssl.client.auth=required',
+  ];
+  for (const { name, protocol } of doors)
+    if (protocol.startsWith('SASL'))
+      for (const mechanism of MECHANISMS)
+        lines.push(`listener.name.${name.toLowerCase()}.${mechanism.toLowerCase()}.${JAAS}`);
+  const added = users.map(({ mechanism, user, password }) => [
+    '--add-scram',
+    `${mechanism.toUpperCase()}=[name=${user},password=${password}]`,
+  ]);
+  return { text: `${lines.join('\n')}\n`, users: added.flat() };
+}
+const JAAS = 'sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;';
+
+function format(jars, config, users) {
   const id = randomBytes(16).toString('base64url');
   const tool = ['-cp', `${jars}/*`, 'kafka.tools.StorageTool'];
-  const done = spawnSync('java', [...tool, 'format', '-t', id, '-c', config]);
+  const done = spawnSync('java', [...tool, 'format', '-t', id, '-c', config, ...users]);
   if (done.error !== undefined)
     throw new Error(`Kafka needs Java 17 or newer: ${done.error.message}`);
   if (done.status !== 0)
