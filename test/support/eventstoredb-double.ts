@@ -21,9 +21,21 @@ export type Fault =
   /** Delivers a record twice. */
   | 'twice';
 
+export interface DoubleOptions {
+  /** Calls by TLS only; PEM. */
+  readonly tls?: { readonly certificate: string; readonly privateKey: string };
+  /** name:password of the only one who may call. */
+  readonly user?: string;
+  /** What it says that it is; null: it has no such call. */
+  readonly version?: string | null;
+  /** Calls that it does not know. */
+  readonly lacks?: readonly ('append' | 'read')[];
+}
 /** One store of the double. */
 export interface DoubleStore {
   readonly url: string;
+  /** host:port */
+  readonly address: string;
   fault(fault: Fault, times: number): Promise<void>;
   /** Cuts the reads and subscriptions under way. */
   cut(): Promise<void>;
@@ -53,13 +65,14 @@ export class EventStoreDouble {
     return new EventStoreDouble(fork(main, { execArgv: [] }));
   }
 
-  async store(): Promise<DoubleStore> {
-    const port = (await this.#tell('start', {})) as number;
+  async store(options: DoubleOptions = {}): Promise<DoubleStore> {
+    const port = (await this.#tell('start', { options })) as number;
     const tell = async (command: string, more: object = {}): Promise<void> => {
       await this.#tell(command, { port, ...more });
     };
     return {
       url: `esdb://127.0.0.1:${port}?tls=false`,
+      address: `127.0.0.1:${port}`,
       fault: (fault, times) => tell('fault', { fault, times }),
       cut: () => tell('cut'),
       restart: (ms) => tell('restart', { ms }),

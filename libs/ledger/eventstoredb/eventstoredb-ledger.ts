@@ -29,12 +29,13 @@ import type {
 import { Appender } from './appender.js';
 import { assertKept, audit } from './audit.js';
 import { Bell } from './bell.js';
+import { Connection } from './connection.js';
 import { passes, translated } from './failures.js';
 import { feedOf } from './feed.js';
 import { ledgerId, writeLedgerId } from './ledger-id.js';
 import { persevere } from './persevere.js';
 import { logPositionOf, positionOf } from './position.js';
-import { connect, type Link, Server } from './server.js';
+import { type Link, Server } from './server.js';
 import { charsOf, fromWire, isLink, Names } from './wire.js';
 
 export interface EventStoreLedgerOptions {
@@ -63,15 +64,16 @@ export async function openEventStoreLedger(
     callMsMax: options.callMsMax ?? LIMITS.ledgerCallMsMax,
     closed: closing.signal,
   };
-  const client = connect(url);
-  const server = new Server(client, link);
+  const connection = new Connection(url);
+  const server = new Server(connection.client, link);
   try {
+    await connection.assertRecent(link);
     const streams = await audit(server, names);
     const id = await ledgerId(server, names, random, streams);
-    return new EventStoreLedger(id, server, names, random, link, closing);
+    return new EventStoreLedger(id, connection, server, names, random, link, closing);
   } catch (error) {
     closing.abort();
-    await client.dispose();
+    await connection.close();
     throw translated(error);
   }
 }
@@ -82,6 +84,7 @@ class EventStoreLedger implements Ledger, FilteredFeed, ProvableLedger {
 
   constructor(
     readonly id: LedgerId,
+    private readonly connection: Connection,
     private readonly server: Server,
     private readonly names: Names,
     random: Random,
@@ -215,7 +218,7 @@ class EventStoreLedger implements Ledger, FilteredFeed, ProvableLedger {
     if (this.closing.signal.aborted) return;
     this.closing.abort();
     this.#bell.close();
-    await this.server.client.dispose();
+    await this.connection.close();
   }
 
   async #asPort<T>(work: () => Promise<T>, stream: StreamId | null = null): Promise<T> {

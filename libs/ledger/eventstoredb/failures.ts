@@ -8,11 +8,23 @@ export class Silence extends Error {
   }
 }
 
+/** gRPC's numbers, where the client has no better name for them. */
+const OF_GRPC: Readonly<Record<number, string>> = {
+  1: 'cancelled',
+  4: 'deadline-exceeded',
+  7: 'access-denied',
+  12: 'unimplemented',
+  14: 'unavailable',
+  16: 'access-denied',
+};
+
 /** The client's own name of a failure, or Node's code of one: classes differ between realms. */
 export function failureOf(error: unknown): string {
   const { type, code } = (error ?? {}) as { type?: unknown; code?: unknown };
-  if (typeof type === 'string') return type;
-  return typeof code === 'string' ? code : '';
+  if (typeof type === 'string' && type !== 'unknown') return type;
+  const named = typeof code === 'number' ? OF_GRPC[code] : code;
+  if (typeof named === 'string') return named;
+  return typeof type === 'string' ? type : '';
 }
 
 /** Perhaps another time; what was asked for may have been done all the same. */
@@ -25,8 +37,16 @@ const PASSING: ReadonlySet<string> = new Set([
   'unknown',
   'ERR_STREAM_PREMATURE_CLOSE',
 ]);
+/** The channel was closed under a call, or no member of a cluster was found. */
+const NAMELESS = /^(Channel has been shut down|Failed to discover )/;
 export const passes = (error: unknown): boolean =>
-  error instanceof Silence || PASSING.has(failureOf(error));
+  error instanceof Silence || PASSING.has(failureOf(error)) || NAMELESS.test(saidOf(error));
+
+const saidOf = (error: unknown): string => {
+  const { message } = (error ?? {}) as { message?: unknown };
+  return typeof message === 'string' ? message : '';
+};
+const CERTIFICATE = /certificate|altnames/i;
 
 /** As the port says it; what is no failure of the server stays what it is. */
 export function translated(error: unknown, stream: StreamId | null = null): unknown {
@@ -42,7 +62,15 @@ export function translated(error: unknown, stream: StreamId | null = null): unkn
       );
     case 'access-denied':
       return new LedgerUnavailable('EventStoreDB refuses our credentials.', error);
+    case 'unimplemented':
+      return new LedgerUnavailable('EventStoreDB lacks a call: 22.10 or newer is needed.', error);
     default:
-      return passes(error) ? new LedgerUnavailable(undefined, error) : error;
+      if (!passes(error)) return error;
+      return new LedgerUnavailable(
+        CERTIFICATE.test(saidOf(error))
+          ? 'EventStoreDB shows a certificate that is not trusted: name its authority by tlsCAFile.'
+          : undefined,
+        error,
+      );
   }
 }

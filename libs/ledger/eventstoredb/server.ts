@@ -1,9 +1,9 @@
-import {
+import type {
+  AllStreamResolvedEvent,
   EventStoreDBClient,
-  type AllStreamResolvedEvent,
-  type ReadPosition,
+  ReadPosition,
 } from '@eventstore/db-client';
-import { KcmError, type Revision, type Scheduler } from '@kcm/kernel';
+import type { Revision, Scheduler } from '@kcm/kernel';
 import { failureOf } from './failures.js';
 import { records } from './records.js';
 import type { Kept } from './wire.js';
@@ -14,20 +14,6 @@ export interface Link {
   readonly callMsMax: number;
   /** Aborted: the ledger is closed. */
   readonly closed: AbortSignal;
-}
-
-/** @throws KcmError invalid_request */
-export function connect(url: string): EventStoreDBClient {
-  try {
-    const client = EventStoreDBClient.connectionString(url);
-    // One call an append: batches of all clients share one table of promises in this process, an
-    // answer that never comes has no deadline there, and an error amid a write is nobody's to catch.
-    Object.defineProperty(client, 'supports', { value: async () => false });
-    return client;
-  } catch {
-    // What the client says of it may quote a password.
-    throw new KcmError('invalid_request', 'Not a connection string of EventStoreDB.');
-  }
 }
 
 /** What the ledger asks EventStoreDB for, always of its leader: followers are behind. */

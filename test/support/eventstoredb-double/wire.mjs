@@ -116,9 +116,9 @@ export const deletion = () => new streams.DeleteResp().setNoPosition(new shared.
 export const tombstoned = () => new streams.TombstoneResp().setNoPosition(new shared.Empty());
 
 const METHODS = ['Read', 'Append', 'Delete', 'Tombstone', 'BatchAppend'];
-export const supported = () =>
+export const supported = (version = 'double') =>
   new features.SupportedMethods()
-    .setEventStoreServerVersion('double')
+    .setEventStoreServerVersion(version)
     .setMethodsList(
       METHODS.map((method) =>
         new features.SupportedMethod()
