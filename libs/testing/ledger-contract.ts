@@ -326,15 +326,15 @@ export function ledgerContract(name: string, make: () => Promise<LedgerFixture>)
         const live = several(2);
         await ledger.append(tenant('a'), 'noStream', history);
         const items: FeedItem[] = [];
+        let appended: Promise<unknown> | null = null;
         for await (const item of feed()) {
           items.push(item);
-          if (item.kind === 'caughtUp') {
-            if (items.filter(({ kind }) => kind === 'caughtUp').length > 1) break;
-            void ledger.append(tenant('a'), 2, live);
-          }
+          // Others' events at the same server may let it catch up more than once.
+          if (item.kind === 'caughtUp') appended ??= ledger.append(tenant('a'), 2, live);
           const events = items.flatMap((one) => (one.kind === 'events' ? one.events : []));
           if (events.length === 5) break;
         }
+        await appended;
         const events = items.flatMap((item) => (item.kind === 'events' ? item.events : []));
         expect(ids(events)).toEqual(ids([...history, ...live]));
         const caught = items.findIndex(({ kind }) => kind === 'caughtUp');
@@ -411,7 +411,8 @@ export function ledgerContract(name: string, make: () => Promise<LedgerFixture>)
         let events = 0;
         let flooded = false;
         for await (const item of feed()) {
-          kinds.push(item.kind);
+          // Others' events at the same server.
+          if (item.kind !== 'passed') kinds.push(item.kind);
           if (item.kind === 'events') events += item.events.length;
           if (item.kind === 'caughtUp' && !flooded) {
             flooded = true;

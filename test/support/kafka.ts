@@ -1,0 +1,27 @@
+import type { OneOrMore } from '@kcm/kernel';
+import { type Admin, Kafka, logLevel } from 'kafkajs';
+
+/** `host:port` of each. */
+export type Brokers = OneOrMore<string>;
+
+/** Of `kafka://host:port,…`. @throws Error: another address, or one with a user, who has no door */
+export function brokersOf(url: string): Brokers {
+  const [, hosts] = /^kafka:\/\/([^/?@]+)$/.exec(url) ?? [];
+  const [first, ...others] = hosts?.split(',') ?? [];
+  if (first === undefined) throw new Error('KAFKA_URL must be kafka://host:port,… without a user');
+  return [first, ...others];
+}
+
+/** What only who runs the brokers does. */
+export async function administer(
+  brokers: Brokers,
+  work: (admin: Admin) => Promise<unknown>,
+): Promise<void> {
+  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    await work(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
