@@ -68,7 +68,7 @@ function closing(world: World, out: Printer, ms: number): void {
     'anything about plaintext that callers already had, memory images, or modified software',
     ...(world.apart === null
       ? [
-          'inclusion of the receipt in a transparency log, several regions, Kafka, EventStoreDB, MongoDB',
+          'that everyone sees one transparency log (no witness signs it), several regions, Kafka, EventStoreDB, MongoDB',
         ]
       : [
           'EventStoreDB and MongoDB: these were a double of the wire and a stand-in, in memory',

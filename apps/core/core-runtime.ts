@@ -182,6 +182,7 @@ export class CoreRuntime {
           custody: () => seals.custody(),
           driver: (name) => drivers.get(name),
           directory: engines.directory,
+          log: engines.log,
           seal,
           people,
         },

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { systemRandom, type Random } from '@kcm/kernel';
 import { sha256Hex } from './digest.js';
 import { Secret } from './secret.js';
@@ -38,6 +38,10 @@ export function ed25519PublicFromRaw(raw: Uint8Array): KeyObject {
   const der = Buffer.concat([SPKI_ED25519, raw]);
   return createPublicKey({ key: der, format: 'der', type: 'spki' });
 }
+
+/** RFC 8032 by a raw public key. @throws RangeError unless the key has 32 bytes */
+export const verifyEd25519 = (raw: Uint8Array, message: Uint8Array, signature: Uint8Array) =>
+  verify(null, message, ed25519PublicFromRaw(raw), signature);
 
 /** The 32 raw bytes of an Ed25519 key's public half. */
 export function ed25519RawOf(key: KeyObject): Buffer {

@@ -5,10 +5,18 @@ import {
   type RevocationEvent,
   type Scope,
 } from '@kcm/domain';
-import type { Receipt, ReceiptHolder } from './verify/index.js';
+import type { EventId } from '@kcm/kernel';
+import type { LoggedEvent } from '@kcm/transparency';
+import type { ProvenEvent, Receipt, ReceiptHolder } from './verify/index.js';
 
 type Said<T extends RevocationEvent['type']> = Recorded<Extract<RevocationEvent, { type: T }>>;
 
+/** Where an event is in the log, and how it was stored. */
+export interface ProvenLeaf {
+  readonly stored: LoggedEvent;
+  readonly index: number;
+  readonly path: readonly Uint8Array[];
+}
 /** What the events of the revocation do not say. */
 export interface ReceiptSurroundings {
   readonly region: string;
@@ -23,6 +31,10 @@ export interface ReceiptSurroundings {
   readonly exportedKeys: number;
   readonly fourEyes: string | null;
   readonly trialGrade: readonly string[];
+  /** Of the events of `restsOn`. */
+  readonly leaves: ReadonlyMap<EventId, ProvenLeaf>;
+  /** Signed; all paths lead to it. */
+  readonly checkpoint: string;
 }
 
 const DOES_NOT_CLAIM = [
@@ -30,7 +42,7 @@ const DOES_NOT_CLAIM = [
   'that keys exported in plaintext are gone',
   'anything about memory images, core dumps or swap of machines outside our processes',
   'anything about software that was modified',
-  'inclusion in a transparency log: this format has no proof yet',
+  'that everyone is shown the same transparency log: no witness signs its checkpoints',
 ] as const;
 
 const scopeText = (scope: Scope): string => ('all' in scope ? 'all' : scope.service);
@@ -74,30 +86,59 @@ function holdersOf(
   ];
 }
 
+const said = <T extends RevocationEvent['type']>(
+  stream: readonly Recorded<RevocationEvent>[],
+  type: T,
+) => stream.filter((event) => event.type === type) as unknown as Said<T>[];
+
+function endingOf(stream: readonly Recorded<RevocationEvent>[], kind: ReceiptKind) {
+  const locked = said(stream, 'RevocationLocked')[0];
+  if (locked === undefined) throw new Error('not the stream of a revocation');
+  const requested = said(stream, 'RevocationShredRequested')[0];
+  const material = said(stream, 'MaterialShredded')[0];
+  const done = said(stream, 'RevocationShredded')[0];
+  if (kind === 'shredded' && requested && material && done)
+    return { locked, shred: { requested, material, done } };
+  if (LOCK_RECEIPTS[locked.data.kind] !== kind) throw new Error(`no ending ${kind}`);
+  return { locked, shred: null };
+}
+
+/**
+ * The events that the receipt of this ending rests on, in the order of the stream.
+ * @throws Error unless the stream shows that ending
+ */
+export function restsOn(
+  stream: readonly Recorded<RevocationEvent>[],
+  kind: ReceiptKind,
+): readonly Recorded<RevocationEvent>[] {
+  const { locked, shred } = endingOf(stream, kind);
+  return shred === null ? [locked] : [locked, shred.requested, shred.material, shred.done];
+}
+
+function proven(leaf: ProvenLeaf | undefined): ProvenEvent {
+  if (leaf === undefined) throw new Error('an event without its leaf');
+  const { type, id, stream, revision, schemaVersion, data, meta } = leaf.stored;
+  const { traceparent: _, ...logged } = meta;
+  const at = meta.occurredAt;
+  const path = leaf.path.map((hash) => Buffer.from(hash).toString('base64'));
+  const { index } = leaf;
+  return { type, id, stream, revision, at, schemaVersion, data, meta: logged, index, path };
+}
+
 /**
  * The receipt of one ending of a revocation, from its stream.
- * @throws Error unless the stream shows that ending
+ * @throws Error unless the stream shows that ending, and for an event without its leaf
  */
 export function buildReceipt(
   stream: readonly Recorded<RevocationEvent>[],
   kind: ReceiptKind,
   around: ReceiptSurroundings,
 ): Receipt {
-  const of = <T extends RevocationEvent['type']>(type: T) =>
-    stream.filter((event) => event.type === type) as unknown as Said<T>[];
-  const locked = of('RevocationLocked')[0];
-  if (locked === undefined) throw new Error('not the stream of a revocation');
+  const { locked, shred } = endingOf(stream, kind);
   const { data } = locked;
-  const material = of('MaterialShredded')[0];
-  const done = of('RevocationShredded')[0];
-  const requested = of('RevocationShredRequested')[0];
-  const shredded =
-    kind === 'shredded' && material !== undefined && done !== undefined && requested !== undefined;
-  if (!shredded && LOCK_RECEIPTS[data.kind] !== kind) throw new Error(`no ending ${kind}`);
   const { keystore } = around;
-  const restsOn = shredded ? [locked, requested, material, done] : [locked];
   return {
-    format: 1,
+    format: 2,
     kind,
     issuedAt: around.issuedAt,
     region: around.region,
@@ -114,14 +155,9 @@ export function buildReceipt(
       epoch: data.epoch,
       term: locked.meta.term,
     },
-    events: restsOn.map(({ type, id, stream: name, revision, meta }) => ({
-      type,
-      id,
-      stream: name,
-      revision,
-      at: meta.occurredAt,
-    })),
-    holders: holdersOf(locked, of('RevocationAcknowledged'), around.certificates),
+    events: restsOn(stream, kind).map(({ id }) => proven(around.leaves.get(id))),
+    checkpoint: around.checkpoint,
+    holders: holdersOf(locked, said(stream, 'RevocationAcknowledged'), around.certificates),
     probe:
       data.probe === null || keystore === null
         ? null
@@ -133,15 +169,13 @@ export function buildReceipt(
             providerRequestId: data.probe.providerRequestId,
             logField: keystore.logField,
           },
-    shred: shredded
-      ? {
-          requestedBy: requested.data.requestedBy,
-          confirmedAt: material.data.confirmedAt,
-          erasureKeys: material.data.erasureKeys,
-          blobs: material.data.blobs,
-          word: material.data.word,
-        }
-      : null,
+    shred: shred && {
+      requestedBy: shred.requested.data.requestedBy,
+      confirmedAt: shred.material.data.confirmedAt,
+      erasureKeys: shred.material.data.erasureKeys,
+      blobs: shred.material.data.blobs,
+      word: shred.material.data.word,
+    },
     exported: { keys: around.exportedKeys },
     fourEyes: data.kind === 'kill' ? around.fourEyes : null,
     trialGrade: around.trialGrade,

@@ -7,6 +7,7 @@ import {
   BOUND_MS,
   EdgeProcess,
   type Fetched,
+  inTheLog,
   Keystore,
   onboard,
   receiptOf,
@@ -79,6 +80,7 @@ describe('People of the customer end access', () => {
     const trust = await trustOf(tenant);
     const verified = await verifyApart(stage, `${tenant.id}-${said.kind}`, jws, trust);
     expect({ code: verified.code, stderr: verified.stderr }).toEqual({ code: 0, stderr: '' });
+    await inTheLog(tenant, said);
     expect(unnoticedChanges(jws, trust)).toEqual([]);
     const stranger = { ...trust.signing, x: Buffer.alloc(32, 7).toString('base64url') };
     expect(verifies(jws, { ...trust, signing: stranger })).toBe(false);

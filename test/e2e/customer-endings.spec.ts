@@ -3,6 +3,7 @@ import {
   BOUND_MS,
   EdgeProcess,
   type Fetched,
+  inTheLog,
   Keystore,
   onboard,
   Proxy,
@@ -234,6 +235,7 @@ describe('The customer takes its root key away at its own keystore', () => {
     expect(logged).toMatchObject({ operation: 'unwrap', requestId: providerRequestId });
     expect(logged?.outcome).toBe(verb === 'disable' ? 'key_disabled' : 'key_deleted');
 
+    await inTheLog(tenant, said);
     expect(unnoticedChanges(jws, trust)).toEqual([]);
     const { x } = (await trustOf((await pending).tenant)).signing;
     expect(x).toBe(trust.signing.x);

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import type { Receipt, Trust } from '@kcm/evidence/verify';
 import { verifyReceipt } from '@kcm/evidence/verify';
+import { parseCheckpoint, verifyConsistency } from '@kcm/transparency';
 import { type Ended, runToEnd, type Stage, until } from './processes.js';
 import type { Tenant } from './tenant.js';
 
@@ -48,6 +49,27 @@ export const receiptOf = (
 
 export const trustOf = ({ auditor, path }: Tenant): Promise<Trust> =>
   auditor.read<Trust>(`${path}/trust`);
+
+/**
+ * What the receipt proves is what the region serves: its checkpoint begins the log of now, and each
+ * of its events is there at the leaf that it names.
+ */
+export async function inTheLog({ auditor }: Tenant, said: Receipt): Promise<void> {
+  if (said.format !== 2) throw new Error('the receipt has no proof');
+  const first = parseCheckpoint(`${said.checkpoint.split('\n\n', 1)[0]}\n`);
+  const log = `/v1/log/${said.region}`;
+  const note = await auditor.read<string>(`${log}/checkpoint`);
+  const second = parseCheckpoint(`${note.split('\n\n', 1)[0]}\n`);
+  if (first === null || second === null) throw new Error('not a checkpoint');
+  const query = `from=${first.size}&to=${second.size}`;
+  const { path } = await auditor.read<{ path: string[] }>(`${log}/consistency?${query}`);
+  const bytes = path.map((hash) => Buffer.from(hash, 'base64'));
+  if (!verifyConsistency({ first, second, path: bytes })) throw new Error('not of this log');
+  for (const { id, index } of said.events) {
+    const proof = await auditor.read<{ index: number }>(`${log}/proof?event=${id}`);
+    if (proof.index !== index) throw new Error(`${id} is at another leaf`);
+  }
+}
 
 /** `kcm receipt verify`: another program without a server, a database or a network. */
 export async function verifyApart(

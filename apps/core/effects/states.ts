@@ -22,10 +22,18 @@ export async function* eventsOf(
   { ledger, catalog }: Source,
   stream: StreamId,
 ): AsyncGenerator<RecordedEvent> {
+  for await (const stored of storedOf(ledger, stream)) yield catalog.upcast(stored);
+}
+
+/** As `eventsOf`, in the schema in which each was stored. */
+export async function* storedOf(
+  ledger: Source['ledger'],
+  stream: StreamId,
+): AsyncGenerator<RecordedEvent> {
   for (let from = 0; ;) {
     const page = await ledger.readStream(stream, from, PAGE);
     if (page.kind === 'noStream') return;
-    for (const stored of page.events) yield catalog.upcast(stored);
+    yield* page.events;
     if (page.end) return;
     from += page.events.length;
   }

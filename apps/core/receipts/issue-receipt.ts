@@ -1,14 +1,16 @@
 import { sha256Hex } from '@kcm/crypto';
 import type { OpenCustody } from '@kcm/custody';
 import type { Recorded, RevocationEvent } from '@kcm/domain';
-import { buildReceipt } from '@kcm/evidence';
-import { type Json, rfc3339, streamOf, uuidv5 } from '@kcm/kernel';
+import { buildReceipt, restsOn } from '@kcm/evidence';
+import { type Json, type RecordedEvent, rfc3339, streamOf, uuidv5 } from '@kcm/kernel';
 import type { KeystoreDriver } from '@kcm/keystores';
+import type { LogStore } from '@kcm/origin-log';
 import type { Effect } from '@kcm/processes';
 import type { BlobStore } from '@kcm/vault';
 import type { EffectDeps, EffectTrace } from '../effects/context.js';
 import { derived } from '../effects/derived-context.js';
-import { eventsOf, rootKeyOf } from '../effects/states.js';
+import { rootKeyOf, storedOf } from '../effects/states.js';
+import { leavesOf } from './leaves.js';
 
 export interface ReceiptDeps {
   readonly effects: EffectDeps;
@@ -16,6 +18,7 @@ export interface ReceiptDeps {
   readonly custody: () => OpenCustody;
   readonly driver: (name: string) => Promise<KeystoreDriver>;
   readonly directory: BlobStore;
+  readonly log: LogStore;
   readonly seal: 'auto' | 'shamir';
   readonly people: 'local' | 'oidc';
 }
@@ -29,8 +32,9 @@ const AUTO_SEAL = 'the unseal key lies beside the data (KCM_SEAL=auto)';
 const ONE_DISK = 'one machine: ledger, vault and erasure store share a disk';
 
 /**
- * Signs what the revocation's stream shows, keeps the JWS in the vault and records its digest. The
+ * Signs what the revocation's stream and the transparency log show, keeps the JWS in the vault and records its digest. The
  * receipt is kept before it is recorded, under an id that a repetition finds again.
+ * @throws KcmError read_model_behind while the log has not got to the events
  */
 export async function issueReceipt(
   deps: ReceiptDeps,
@@ -39,10 +43,18 @@ export async function issueReceipt(
 ): Promise<void> {
   const { effects } = deps;
   const stream = streamOf('revocation', tenant, revocation);
-  const events: Recorded<RevocationEvent>[] = [];
-  for await (const event of eventsOf(effects, stream))
-    events.push(event as unknown as Recorded<RevocationEvent>);
+  const stored: RecordedEvent[] = [];
+  for await (const event of storedOf(effects.ledger, stream)) stored.push(event);
+  const events = stored.map(
+    (event) => effects.catalog.upcast(event) as unknown as Recorded<RevocationEvent>,
+  );
   if (events.some((event) => event.type === 'ReceiptIssued' && event.data.kind === kind)) return;
+  const rests = new Set(restsOn(events, kind).map(({ id }) => id));
+  const about = { ledger: effects.ledger.id, clock: effects.clock, log: deps.log };
+  const { leaves, head } = await leavesOf(
+    about,
+    stored.filter(({ id }) => rests.has(id)),
+  );
   const payload = buildReceipt(events, kind, {
     region: effects.region,
     tenant,
@@ -58,6 +70,8 @@ export async function issueReceipt(
       ONE_DISK,
       ...(await trials(deps, tenant, events)),
     ],
+    leaves,
+    checkpoint: deps.custody().signCheckpoint(head),
   });
   const jws = Buffer.from(deps.custody().signReceipt(payload as unknown as Json), 'ascii');
   const digest = sha256Hex(jws);

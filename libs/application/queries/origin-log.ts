@@ -36,13 +36,30 @@ export class OriginLogReader {
 
   /** null: the event is not in the log, or not yet. */
   async inclusion(event: EventId, token: ReadToken | null = null): Promise<Inclusion | null> {
+    return (await this.inclusions([event], token))?.[0] ?? null;
+  }
+
+  /** Of each, in the order asked for, under one head. null: one is not in the log, or not yet. */
+  async inclusions(
+    events: readonly EventId[],
+    token: ReadToken | null = null,
+  ): Promise<readonly Inclusion[] | null> {
     const state = await this.#state(token);
-    const entry = await this.store.find(event);
-    // Kept between the two looks.
-    if (entry === null || entry.seq >= state.size) return null;
-    const [leaf] = await this.store.hashes([{ level: 0, index: entry.seq }]);
-    const path = await this.#fold(inclusionRanges(entry.seq, state.size));
-    return { entry, leaf: leaf!, path, head: await this.#headOf(state) };
+    const entries: LogEntry[] = [];
+    for (const event of events) {
+      const entry = await this.store.find(event);
+      // Kept between the two looks.
+      if (entry === null || entry.seq >= state.size) return null;
+      entries.push(entry);
+    }
+    const head = await this.#headOf(state);
+    return Promise.all(
+      entries.map(async (entry) => {
+        const [leaf] = await this.store.hashes([{ level: 0, index: entry.seq }]);
+        const path = await this.#fold(inclusionRanges(entry.seq, state.size));
+        return { entry, leaf: leaf!, path, head };
+      }),
+    );
   }
 
   /**

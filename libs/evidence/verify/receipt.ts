@@ -1,6 +1,40 @@
-/** What a revocation receipt says, `format: 1`: the payload of one compact JWS (EdDSA). */
-export interface Receipt {
+import type { Json } from '@kcm/kernel';
+
+/**
+ * What a revocation receipt says: the payload of one compact JWS (EdDSA). Format 1 names the events
+ * that it rests on; format 2 shows that they are in the transparency log, and what they say there.
+ */
+export type Receipt = ReceiptNaming | ReceiptProving;
+
+interface ReceiptNaming extends ReceiptBody {
   readonly format: 1;
+  /** The recorded events that this rests on. */
+  readonly events: readonly NamedEvent[];
+}
+export interface ReceiptProving extends ReceiptBody {
+  readonly format: 2;
+  readonly events: readonly ProvenEvent[];
+  /** Of the region's log: a C2SP signed note by the region's signing key. All paths lead to it. */
+  readonly checkpoint: string;
+}
+export interface NamedEvent {
+  readonly type: string;
+  readonly id: string;
+  readonly stream: string;
+  readonly revision: number;
+  readonly at: string;
+}
+/** With all that its leaf is made from: the event as it was stored. */
+export interface ProvenEvent extends NamedEvent {
+  readonly schemaVersion: number;
+  readonly data: { readonly [member: string]: Json | undefined };
+  readonly meta: { readonly [member: string]: Json | undefined };
+  /** Of its leaf. */
+  readonly index: number;
+  /** From the leaf to the checkpoint's root (RFC 9162 §2.1.3.2): SHA-256, base64. */
+  readonly path: readonly string[];
+}
+export interface ReceiptBody {
   readonly kind: 'provider-denied' | 'locked' | 'shredded' | 'l1-destroyed';
   readonly issuedAt: string;
   readonly region: string;
@@ -22,14 +56,6 @@ export interface Receipt {
     /** Whose epochs these are; absent: a receipt of before it was said. */
     readonly term?: number | undefined;
   };
-  /** The recorded events that this rests on. */
-  readonly events: readonly {
-    readonly type: string;
-    readonly id: string;
-    readonly stream: string;
-    readonly revision: number;
-    readonly at: string;
-  }[];
   /** Who held a lease, and what each said. */
   readonly holders: readonly ReceiptHolder[];
   /** The customer's keystore refused us, live; null where the kind has no such probe. */

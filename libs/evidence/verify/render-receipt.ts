@@ -13,6 +13,18 @@ function holderLine({ id, refusedAt, erasedAt, lastGrantEnds, statement }: Recei
   return `  ${id}  refused ${refusedAt}, ${erased}`;
 }
 
+/** Where the events are in the transparency log: its origin, size and root. */
+function logLines(receipt: Receipt): string[] {
+  if (receipt.format === 1) return ['', 'Log         none: a receipt of format 1 has no proof'];
+  const [origin = '', size = '', root = ''] = receipt.checkpoint.split('\n');
+  const leaves = receipt.events.map(({ index }) => index).join(', ');
+  return [
+    '',
+    `Log         ${origin}: leaves ${leaves} of ${size}`,
+    `            root ${root}; ask others which root they saw`,
+  ];
+}
+
 /** A verified receipt for people: plain text, one fact a line. */
 export function renderReceipt(receipt: Receipt): string {
   const { revocation, probe, shred, holders } = receipt;
@@ -27,6 +39,7 @@ export function renderReceipt(receipt: Receipt): string {
     '',
     'Rests on',
     ...receipt.events.map((e) => `  ${e.type}  ${e.stream} #${e.revision}  ${e.at}  ${e.id}`),
+    ...logLines(receipt),
     '',
     'Holders',
     ...(holders.length === 0 ? ['  none held a lease'] : holders.map(holderLine)),

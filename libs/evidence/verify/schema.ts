@@ -13,8 +13,24 @@ const holder = z.strictObject({
   certificate: z.string().max(16_384).nullable(),
 });
 
-export const receiptSchema: z.ZodType<Receipt> = z.strictObject({
-  format: z.literal(1),
+const namedEvent = z.strictObject({
+  type: text,
+  id: text,
+  stream: text,
+  revision: z.number().int().min(0),
+  at: time,
+});
+const json = z.record(z.string(), z.json());
+const provenEvent = namedEvent.extend({
+  schemaVersion: z.number().int().min(1),
+  data: json,
+  // No leaf is made from it, so that nothing would vouch for it.
+  meta: json.refine((meta) => !('traceparent' in meta), 'has a traceparent'),
+  index: z.number().int().min(0),
+  path: z.array(z.string().regex(/^[A-Za-z0-9+/]{43}=$/)).max(64),
+});
+
+const body = z.strictObject({
   kind: z.enum(['provider-denied', 'locked', 'shredded', 'l1-destroyed']),
   issuedAt: time,
   region: text,
@@ -31,17 +47,6 @@ export const receiptSchema: z.ZodType<Receipt> = z.strictObject({
     epoch: z.number().int(),
     term: z.number().int().optional(),
   }),
-  events: z
-    .array(
-      z.strictObject({
-        type: text,
-        id: text,
-        stream: text,
-        revision: z.number().int().min(0),
-        at: time,
-      }),
-    )
-    .min(1),
   holders: z.array(holder),
   probe: z
     .strictObject({
@@ -67,6 +72,15 @@ export const receiptSchema: z.ZodType<Receipt> = z.strictObject({
   trialGrade: z.array(text),
   doesNotClaim: z.array(text).min(1),
 });
+
+export const receiptSchema: z.ZodType<Receipt> = z.discriminatedUnion('format', [
+  body.extend({ format: z.literal(1), events: z.array(namedEvent).min(1) }),
+  body.extend({
+    format: z.literal(2),
+    events: z.array(provenEvent).min(1),
+    checkpoint: z.string().max(4_096),
+  }),
+]);
 
 /** Members that a later release adds to trust.json do not stop an older verifier. */
 export const trustSchema: z.ZodType<Trust> = z.object({

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { generateEd25519, kidOf, privateKeyFromPem, signJws } from '@kcm/crypto';
 import type { Json } from '@kcm/kernel';
 import { TestAuthority } from '@kcm/testing/tls';
 import type { Receipt, ReceiptHolder, Trust } from './receipt.js';
+import { renderReceipt } from './render-receipt.js';
 import { parseTrust, verifyReceipt } from './verify-receipt.js';
 
 const START = '2030-01-01T00:00:00.000Z';
@@ -17,7 +19,7 @@ const silent: ReceiptHolder = {
   statement: null,
   certificate: null,
 };
-const base: Omit<Receipt, 'holders'> = {
+const base: Omit<Extract<Receipt, { format: 1 }>, 'holders'> = {
   format: 1,
   kind: 'locked',
   issuedAt: BOUND,
@@ -98,6 +100,16 @@ describe('A receipt', () => {
     expect(verified(whole())).toEqual(whole());
   });
 
+  it('of format 1 that an earlier release issued is read for ever', () => {
+    const golden = (name: string) =>
+      readFileSync(new URL(`golden/format-1.${name}`, import.meta.url), 'utf8');
+    const pinned = parseTrust(golden('trust.json'));
+    const said = verifyReceipt(golden('jws').trim(), pinned);
+    expect(said).toMatchObject({ format: 1, kind: 'shredded', tenant: 'acme' });
+    expect(said.events.map(({ revision }) => revision)).toEqual([0, 3, 4, 5]);
+    expect(renderReceipt(said)).toContain('a receipt of format 1 has no proof');
+  });
+
   it('with any one byte changed is refused', () => {
     const text = sign(whole());
     for (let at = 0; at < text.length; at += 7) {
@@ -117,7 +129,8 @@ describe('A receipt', () => {
   it.each<[string, object, RegExp]>([
     ['another tenant’s', { tenant: 'globex' }, /tenant globex/],
     ['another region’s', { region: 'eu' }, /region eu/],
-    ['of a later format', { format: 2 }, /format 1/],
+    ['of a later format', { format: 3 }, /format 1 or 2/],
+    ['of format 2 without its proofs', { format: 2 }, /format 1 or 2/],
     ['with a member that format 1 has not', { more: true }, /format 1/],
     ['a shred without one', { kind: 'shredded' }, /its parts do not/],
     ['a denial without a probe', { kind: 'provider-denied' }, /its parts do not/],

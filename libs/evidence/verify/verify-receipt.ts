@@ -2,6 +2,7 @@ import { ed25519PublicFromRaw, kidOf, verifyIssuedBy, verifyJws } from '@kcm/cry
 import { certificateUri, KcmError, type KeyVersionId, parseKeyVersionUid } from '@kcm/kernel';
 import type { Receipt, ReceiptHolder, Trust } from './receipt.js';
 import { receiptSchema, trustSchema } from './schema.js';
+import { assertInLog, assertSaidByEvents } from './logged-events.js';
 
 const TYPE = 'kcm-receipt+jws';
 const refuse = (detail: string): never => {
@@ -28,7 +29,8 @@ export function parseTrust(text: string): Trust {
 
 /**
  * Verifies a receipt with nothing but the pinned trust: no server, no database, no clock. Every
- * part of the JWS is re-encoded, so that any changed byte is refused (RFC 7515, RFC 8785).
+ * part of the JWS is re-encoded, so that any changed byte is refused (RFC 7515, RFC 8785). Of format
+ * 2 the events are in the region's log, as its checkpoint says, and say what the receipt says.
  * @returns what it says · @throws KcmError integrity, saying which check failed
  */
 export function verifyReceipt(compact: string, trust: Trust): Receipt {
@@ -39,13 +41,17 @@ export function verifyReceipt(compact: string, trust: Trust): Receipt {
   const parsed = receiptSchema.safeParse(payload);
   if (!parsed.success) {
     const where = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
-    return refuse(`The receipt is not of format 1: ${where}.`);
+    return refuse(`The receipt is not of format 1 or 2: ${where}.`);
   }
   const receipt = parsed.data;
   if (receipt.region !== trust.region) refuse(`It is of the region ${receipt.region}.`);
   if (receipt.tenant !== trust.tenant) refuse(`It is of the tenant ${receipt.tenant}.`);
   checkKind(receipt);
   for (const holder of receipt.holders) checkHolder(holder, receipt, trust);
+  if (receipt.format === 2) {
+    assertInLog(receipt, raw);
+    assertSaidByEvents(receipt);
+  }
   return receipt;
 }
 
