@@ -4,6 +4,7 @@ import { KcmError, type Recording } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
 import {
   type Door,
+  type Fold,
   type Health,
   type ProgramPart,
   recordedSeal,
@@ -29,7 +30,7 @@ export class CmkPart implements ProgramPart {
     this.modules = [CmkModule.register({ drivers, regionKeys, foresight: states, recording })];
   }
 
-  folds(): readonly [] {
+  folds(): readonly Fold[] {
     return [];
   }
   async begin(): Promise<void> {}

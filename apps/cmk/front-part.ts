@@ -1,16 +1,19 @@
-import { KcmError, readTextFile } from '@kcm/kernel';
+import { KcmError, readTextFile, systemScheduler } from '@kcm/kernel';
 import { driversWithin } from '@kcm/keystores';
 import {
-  type Config,
   type Door,
+  type Fold,
+  type Ground,
   type Health,
   type Late,
   Upstream,
   type WatchedDoor,
 } from '@kcm/platform';
 import type { FastifyInstance } from 'fastify';
+import { projections } from '@projections/all';
 import { CmkPart } from './cmk-part.js';
 import { EventStreams } from './event-streams.js';
+import { ReadModelFolds } from './read-model-folds.js';
 
 /** What is decided elsewhere, by whom: one address serves people the whole API. */
 const OF_PROJECTOR = ['/v1/sys/projections'];
@@ -23,9 +26,10 @@ const OF_CORE = ['/v1/sys', '/v1/edges', '/v1/log'];
 export class FrontPart extends CmkPart {
   readonly #core: Upstream;
   readonly #projector: Upstream;
+  readonly #folds: ReadModelFolds;
 
   constructor(
-    config: Config,
+    { config, engines }: Pick<Ground<'ledger' | 'readModels'>, 'config' | 'engines'>,
     private readonly door: Door,
     private readonly late: Late,
   ) {
@@ -36,8 +40,17 @@ export class FrontPart extends CmkPart {
         throw new KcmError('invalid_request', `Where ${name} is, is not told.`);
       return new Upstream({ name, url: new URL(url), ca });
     };
+    this.#folds = new ReadModelFolds(engines.readModels, projections, systemScheduler);
     this.#core = upstream('Core', config.KCM_CORE_URL);
     this.#projector = upstream('the projector', config.KCM_PROJECTOR_URL);
+  }
+
+  override folds(): readonly Fold[] {
+    return this.#folds.now();
+  }
+
+  override begin(): Promise<void> {
+    return this.#folds.start();
   }
 
   attach(server: FastifyInstance): void {
@@ -73,7 +86,7 @@ export class FrontPart extends CmkPart {
   override readonly ending = {
     doors: [],
     work: [() => this.#core.close(), () => this.#projector.close()],
-    folds: [],
+    folds: [() => this.#folds.stop()],
     last: [],
   };
 }

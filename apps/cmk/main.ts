@@ -9,7 +9,7 @@ await runProgram(
       'vault',
       'directory',
     ]);
-    return startProgram(ground, {}, (door, late) => new FrontPart(ground.config, door, late));
+    return startProgram(ground, {}, (door, late) => new FrontPart(ground, door, late));
   },
   ({ http }) => `The API answers on ${http}\n`,
 );

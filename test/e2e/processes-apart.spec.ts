@@ -1,10 +1,11 @@
 import { jest } from '@jest/globals';
 import { Apart, APPS } from '../support/apart.js';
-import { type DoubleStore, EventStoreDouble } from '../support/eventstoredb-double.js';
+import { EventStoreDouble } from '../support/eventstoredb-double.js';
 import {
   EdgeProcess,
   Keystore,
   onboard,
+  Proxy,
   runToEnd,
   Stage,
   type Tenant,
@@ -19,14 +20,14 @@ interface Ready {
   readonly status: string;
   readonly reasons: readonly { readonly dependency: string; readonly code: string }[];
 }
-const AWAY_MS = 3_000;
 
 describe('The applications as processes apart, over a double of EventStoreDB and a stand-in for MongoDB', () => {
   const stage = new Stage();
   const double = EventStoreDouble.begin();
   const [mongo] = mongoServers();
-  let store: DoubleStore;
   let apart: Apart;
+  /** The wire to the ledger. */
+  let wire: Proxy;
   let keystore: Keystore;
   let acme: Tenant;
   let edge: EdgeProcess;
@@ -39,9 +40,10 @@ describe('The applications as processes apart, over a double of EventStoreDB and
       MongoDatabase.at(mongo!),
       MongoDatabase.at(mongo!),
     ]);
-    [store, keystore] = [opened, keys];
+    keystore = keys;
+    wire = await Proxy.listen(stage, () => new URL(opened.url).host);
     apart = await Apart.of(stage, {
-      KCM_LEDGER: store.url,
+      KCM_LEDGER: `esdb://${wire.address}?tls=false`,
       KCM_READ_MODELS: models.url,
       KCM_VAULT: blobs.url,
       KCM_DIRECTORY: blobs.url,
@@ -53,11 +55,14 @@ describe('The applications as processes apart, over a double of EventStoreDB and
   });
 
   it('wait for a server that is not there yet, say so, and start in any order', async () => {
-    const back = store.restart(AWAY_MS);
-    await apart.start();
-    await back;
+    wire.cut();
+    const started = apart.start();
     for (const app of APPS)
-      expect(apart.log(app)).toMatch(/"detail":"KCM_LEDGER .*"msg":"waiting for a server"/);
+      await until(`${app} that waits`, 20_000, () =>
+        /"detail":"KCM_LEDGER .*"msg":"waiting for a server"/.test(apart.log(app)) ? true : null,
+      );
+    wire.heal();
+    await started;
   });
 
   it('serve one API behind one address, and an Edge on another machine', async () => {
@@ -92,6 +97,22 @@ describe('The applications as processes apart, over a double of EventStoreDB and
     const known = await acme.auditor.read<{ items: readonly unknown[] }>(`${acme.path}/audit`);
     expect(known.items.length).toBeGreaterThan(5);
     await workload.untilServed(30_000);
+  });
+
+  it('without the projector reads say as of when they are, and say nothing once it is back', async () => {
+    await apart.processes.projector.stop();
+    const asOf = async () => {
+      const { headers } = await acme.auditor.get(`${acme.path}/audit?limit=1`);
+      return headers['kcm-as-of'] ?? null;
+    };
+    expect(await asOf()).toBeNull();
+    const start = Date.now();
+    await apart.operator.post('/v1/tenants', { id: 'unseen', name: 'unseen' });
+    const told = await until('an age', 20_000, asOf);
+    expect(Date.parse(String(told))).toBeLessThan(Date.now() - 1_000);
+    expect(Date.parse(String(told))).toBeGreaterThan(start - 5_000);
+    await apart.processes.projector.start();
+    await until('no age', 20_000, async () => ((await asOf()) === null ? true : null));
   });
 
   it('without Core: what it decides is refused by name, and a lock is recorded all the same', async () => {

@@ -91,6 +91,12 @@ describe('The same product on servers: a double of EventStoreDB, a stand-in for 
       return answer.status < 300 ? null : answer;
     });
     expect([away.status, away.code]).toEqual([503, 'ledger_unavailable']);
+    const old = await until('reads that say as of when they are', 5_000, async () => {
+      const { status, headers } = await region.operator.get('/v1/tenants');
+      expect(status).toBe(200);
+      return headers['kcm-as-of'] ?? null;
+    });
+    expect(Date.parse(String(old))).toBeLessThan(Date.now() - 1_000);
     await back;
     await until('an acknowledgement', 20_000, async () => {
       const answer = await region.operator.post('/v1/tenants', { id: 'after', name: 'after' });

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../scripts/lib/server-process.mjs';
 import { Api } from './api.js';
@@ -84,6 +84,7 @@ export class Apart {
   }
 
   log(app: App): string {
-    return readFileSync(this.processes[app].log, 'utf8');
+    const { log } = this.processes[app];
+    return existsSync(log) ? readFileSync(log, 'utf8') : '';
   }
 }

@@ -75,6 +75,8 @@ interface HttpDeps {
   readonly clock: Clock;
   readonly tracer: Tracer;
   readonly onAnswered: OnAnswered;
+  /** As of when reads are; null: now. Must not throw. */
+  readonly asOf: () => Promise<string | null>;
 }
 
 function tooManyOf(limit: Limit, request: FastifyRequest, reply: FastifyReply): KcmError | null {
@@ -89,10 +91,10 @@ function tooManyOf(limit: Limit, request: FastifyRequest, reply: FastifyReply): 
 
 function observe(
   server: FastifyInstance,
-  deps: Pick<HttpDeps, 'random' | 'logger' | 'onAnswered' | 'clock'>,
+  deps: Pick<HttpDeps, 'random' | 'logger' | 'onAnswered' | 'clock' | 'asOf'>,
   limit: Limit,
 ): void {
-  const { random, logger, onAnswered, clock } = deps;
+  const { random, logger, onAnswered, clock, asOf } = deps;
   const strangers = new Seldom(clock, STRANGERS_TOLD_MS);
   server.decorateRequest('kcm');
   server.addHook('onRequest', (request, reply, done) => {
@@ -101,6 +103,12 @@ function observe(
     const tooMany = request.is404 ? tooManyOf(limit, request, reply) : null;
     if (tooMany === null) done();
     else sendProblem(reply, tooMany);
+  });
+  server.addHook('onSend', async (request, reply, payload) => {
+    const read = request.method === 'GET' && request.kcm.principal !== null;
+    const old = read ? await asOf() : null;
+    if (old !== null) void reply.header('Kcm-As-Of', old);
+    return payload;
   });
   // Behind the body, whose reading loses what was there before it.
   server.addHook('preValidation', (request, _reply, done) => {
