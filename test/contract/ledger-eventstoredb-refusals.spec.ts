@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect, promisify } from 'node:util';
+import { jest } from '@jest/globals';
 import { systemRandom } from '@kcm/kernel';
 import { openEventStoreLedger } from '@kcm/ledger/eventstoredb';
 import { TestAuthority } from '@kcm/testing/tls';
@@ -55,12 +56,27 @@ describe('an EventStoreDB that cannot be used is refused in one line', () => {
     `esdb://admin:${PASSWORD}@127.0.0.1:none?tls=false`,
     `esdb://admin:${PASSWORD}@127.0.0.1:2113?tls=perhaps`,
   ])('no address: %s', async (url) => {
-    expect(await refusal(url)).toBe('invalid_request: Not a connection string of EventStoreDB.');
+    expect(await refusal(url)).toBe(
+      'invalid_request: The connection string of EventStoreDB is none.',
+    );
+  });
+
+  it.each([
+    ['nonsense=1', 'has an option that its client does not know.'],
+    ['tls=false&tls-verify-cert=false', /^asks for unverified certificates: /],
+  ])('an option that the client would warn of, with the password: %s', async (options, said) => {
+    const warn = jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+    const refused = await refusal(`esdb://admin:${PASSWORD}@127.0.0.1:1?${options}`);
+    expect(warn.mock.calls).toEqual([]);
+    warn.mockRestore();
+    const before = 'invalid_request: The connection string of EventStoreDB ';
+    expect(refused.slice(0, before.length)).toBe(before);
+    expect(refused.slice(before.length)).toMatch(said);
   });
 
   it('a certificate file that is not there', async () => {
     expect(await refusal('esdb://127.0.0.1:2113?tlsCAFile=/nowhere.pem')).toBe(
-      'invalid_request: A certificate file of the connection string of EventStoreDB is not there.',
+      'invalid_request: The connection string of EventStoreDB names a certificate file that is not there.',
     );
   });
 

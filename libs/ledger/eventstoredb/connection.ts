@@ -1,6 +1,6 @@
-import { EventStoreDBClient } from '@eventstore/db-client';
-import { KcmError } from '@kcm/kernel';
+import type { EventStoreDBClient } from '@eventstore/db-client';
 import { LedgerUnavailable } from '../errors.js';
+import { clientOf } from './address.js';
 import { Silence } from './failures.js';
 import type { Link } from './server.js';
 
@@ -69,21 +69,6 @@ export class Connection {
 
   get #inside(): Inside {
     return this.client as unknown as Inside;
-  }
-}
-
-function clientOf(url: string): EventStoreDBClient {
-  try {
-    return EventStoreDBClient.connectionString(url);
-  } catch (error) {
-    // What the client says of it may quote a password.
-    const file = error instanceof Error && error.message.includes('certificate');
-    throw new KcmError(
-      'invalid_request',
-      file
-        ? 'A certificate file of the connection string of EventStoreDB is not there.'
-        : 'Not a connection string of EventStoreDB.',
-    );
   }
 }
 
