@@ -9,6 +9,8 @@ const REFUSED: Record<number, string> = {
   8000: 'refused the credentials',
 };
 const DETAIL_CHARS_MAX = 200;
+const CERTIFICATE = /certificate|altnames/i;
+const UNTRUSTED = 'name its authority by tlsCAFile';
 
 /** MongoDB cannot be reached, or did not say that it stored what it was given. */
 export class MongoUnavailable extends KcmError {
@@ -26,14 +28,25 @@ export function isDuplicateKey(error: unknown): boolean {
   return !unsure && errors.every(({ code }) => code === DUPLICATE_KEY);
 }
 
+/** The driver opens the files of an address when it first connects. */
+const isFileMissing = (error: unknown): boolean =>
+  (error as { syscall?: unknown } | null)?.syscall === 'open';
+
 /** The driver's error as ours: a code, the hosts, and no document and no credential. */
 export function asKcmError(error: unknown, host: string): unknown {
+  if (isFileMissing(error))
+    return new KcmError(
+      'invalid_request',
+      'A certificate file of the MongoDB address is not there.',
+    );
   if (!(error instanceof MongoError)) return error;
   const detail = printableLine(error.message).slice(0, DETAIL_CHARS_MAX).replace(/\.$/, '');
   if (error.name === 'MongoCompatibilityError' || detail.includes('maximum wire version'))
     return new MongoUnavailable(host, 'is too old: MongoDB 5.0 or newer is needed');
   const refusal = REFUSED[Number(error.code)];
   if (refusal !== undefined) return new MongoUnavailable(host, refusal);
+  if (CERTIFICATE.test(detail))
+    return new MongoUnavailable(host, `shows a certificate that is not trusted: ${UNTRUSTED}`);
   if (error.name === 'MongoServerSelectionError')
     return new MongoUnavailable(host, `cannot be reached: ${detail}`);
   return new MongoUnavailable(host, `failed: ${detail}`);

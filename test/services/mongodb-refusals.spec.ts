@@ -1,9 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { openMongoReadModels } from '@kcm/read-models/mongodb';
 import { openMongoBlobStore } from '@kcm/vault/mongodb';
+import { TestAuthority } from '@kcm/testing/tls';
 import { startMongoStandin } from '../../scripts/services/mongo-standin.mjs';
 import { MongoLine } from '../support/mongo-line.js';
+import { TlsLine } from '../support/tls-line.js';
 
 const PASSWORD = 'very-secret-password';
 
@@ -19,7 +25,7 @@ async function refusal(url: string): Promise<string> {
   expect(thrown).toHaveLength(2);
   expect(other!.message).toBe(one!.message);
   expect(one!.message).not.toContain('\n');
-  expect(one!.message).not.toContain(PASSWORD);
+  for (const error of thrown) expect(inspect(error, { depth: 10 })).not.toContain(PASSWORD);
   expect(one!.cause).toBeUndefined();
   return `${one!.code}: ${one!.message}`;
 }
@@ -55,6 +61,42 @@ describe('a MongoDB that cannot be used is refused in one line', () => {
       /^ledger_unavailable: MongoDB at 127.0.0.1:\d+ cannot be reached/,
     );
     server.close();
+  });
+
+  it('a certificate of an authority that nobody named; named, it opens', async () => {
+    const authority = await TestAuthority.create();
+    const standin = await startMongoStandin();
+    const line = await TlsLine.open(standin.address, await authority.server());
+    const folder = mkdtempSync(join(tmpdir(), 'kcm-mongo-'));
+    const caFile = join(folder, 'ca.pem');
+    writeFileSync(caFile, authority.ca);
+    const at = (options: string, user = '') =>
+      `mongodb://${user}${line.address}/kcm?tls=true${options}`;
+    const user = `user:${PASSWORD}@`;
+    expect(await refusal(at('', user))).toBe(
+      `ledger_unavailable: MongoDB at ${line.address} shows a certificate that is not trusted: ` +
+        'name its authority by tlsCAFile.',
+    );
+    expect(await refusal(at('&tlsCAFile=/nowhere.pem', user))).toBe(
+      'invalid_request: A certificate file of the MongoDB address is not there.',
+    );
+    const url = at(`&tlsCAFile=${encodeURIComponent(caFile)}`);
+    await (await openMongoReadModels({ url })).close();
+    rmSync(folder, { recursive: true });
+    line.end();
+    await standin.stop();
+  });
+
+  it('no TLS where it is needed, and TLS where there is none', async () => {
+    const standin = await startMongoStandin();
+    const certificate = await (await TestAuthority.create()).server();
+    const line = await TlsLine.open(standin.address, certificate);
+    const cannot = /^ledger_unavailable: MongoDB at .* cannot be reached: /;
+    expect(await refusal(`mongodb://user:${PASSWORD}@${line.address}/kcm`)).toMatch(cannot);
+    const plain = `mongodb://user:${PASSWORD}@${standin.address}/kcm?tls=true`;
+    expect(await refusal(plain)).toMatch(cannot);
+    line.end();
+    await standin.stop();
   });
 
   it.each([
