@@ -153,7 +153,10 @@ module.exports = {
       name: 'no-nest-below-application',
       severity: 'error',
       comment: 'libraries run without a container',
-      from: { path: '^(libs|projections)/', pathNot: '^libs/(application|platform)/' },
+      from: {
+        path: '^(libs|projections)/',
+        pathNot: '^libs/(application|platform|messaging/nest)/',
+      },
       to: { path: 'node_modules/@nestjs/' },
     },
     {

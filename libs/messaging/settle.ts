@@ -7,8 +7,8 @@ export interface Settled {
   readonly waitMs: number | null;
 }
 
-/** How long a batch waits whose handler threw, or whose park was not confirmed. */
-const againMs = (attempt: number): number =>
+/** How long waits what a handler threw at, or whose park was not confirmed. */
+export const againMs = (attempt: number): number =>
   Math.min(LIMITS.retryMsMin * 2 ** Math.min(attempt - 1, 20), LIMITS.retryMsMax);
 
 /**

@@ -1,0 +1,2 @@
+export * from './messaging-server.js';
+export * from './throws-as-it-is.js';
