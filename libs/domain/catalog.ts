@@ -20,6 +20,7 @@ export const EVENTS: { readonly [T in EventType]: EventEntry } = {
   ServiceUnmapped: v1('tenant'),
   LockTaken: v1('access'),
   LockReleased: v1('access'),
+  TermRaised: v1('access'),
   RootKeyConnectionRequested: v1('rootkeys'),
   RootKeyConnected: v1('rootkeys'),
   RootKeyConnectionRefused: v1('rootkeys'),

@@ -500,10 +500,20 @@ function rotateTenantKey(story: Story): void {
     );
 }
 
+/** The ledger is moved: its copy begins a term of each tenant. */
+function move(story: Story): void {
+  for (const tenant of ['acme', 'bank'])
+    story.run<'access'>(
+      streamOf('access', tenant),
+      { kind: 'RaiseTerm', ledger: 'ledger-2' },
+      { actor: 'core' },
+    );
+}
+
 /**
  * The life of one tenant from the region's initialisation to its shred; every event type of the
  * product occurs in it. Acts: connect, use, deny and restore, suspend and block, restart, kill. A
- * second tenant rotates its L2.
+ * second tenant rotates its L2. At last the ledger is moved.
  */
 export function acmeStory(): Story {
   const story = new Story();
@@ -514,5 +524,6 @@ export function acmeStory(): Story {
   suspendBlockAndRestart(story);
   killAndShred(story);
   rotateTenantKey(story);
+  move(story);
   return story;
 }

@@ -82,7 +82,7 @@ export class Story {
     for (const [ordinal, { type, data }] of events.entries()) {
       const revision = (this.#revisions.get(stream) ?? -1) + 1;
       this.#revisions.set(stream, revision);
-      const { epoch = 0 } = data as { epoch?: number };
+      const { term = 1, epoch = 0 } = data as { term?: number; epoch?: number };
       this.events.push({
         id: eventIdOf(commandId, stream, ordinal),
         type,
@@ -94,7 +94,7 @@ export class Story {
           tenant,
           actor,
           origin: 'local',
-          term: 1,
+          term,
           epoch,
           occurredAt: this.now,
           correlationId,

@@ -11,7 +11,7 @@ export function resourceOf(event: Recorded): string {
       return tenant + service;
     }
     case 'access':
-      return `${tenant}/locks`;
+      return 'lock' in event.data ? `${tenant}/locks` : tenant;
     case 'rootkeys':
       return 'rootKeyId' in event.data ? `${tenant}/root-keys/${event.data.rootKeyId}` : tenant;
     case 'claim':

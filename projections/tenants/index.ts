@@ -36,7 +36,8 @@ export interface TenantDoc {
   /** Of the tenant stream: the ETag. −1 while absent. */
   readonly revision: Revision;
 }
-type TenantsEvent = Recorded<TenantEvent | AccessEvent>;
+/** A term is of the ledger that holds the tenant, and no state of the tenant. */
+type TenantsEvent = Recorded<TenantEvent | Exclude<AccessEvent, { type: 'TermRaised' }>>;
 
 const accessOf = (locks: TenantDoc['access']['locks']): TenantDoc['access'] => ({
   open: locks.length === 0,

@@ -1,5 +1,4 @@
-import { eventCatalog, tenantDecider } from '@kcm/domain';
-import { defaultPolicy } from '@kcm/domain';
+import { accessDecider, type CommandOf, defaultPolicy, eventCatalog, tenantDecider } from '@kcm/domain';
 import { commandIdOf, KcmError, streamOf, systemClock } from '@kcm/kernel';
 import { type Appended, type Ledger, LedgerConflict, LedgerOutcomeUnknown } from '@kcm/ledger';
 import { MemoryLedger } from '@kcm/testing';
@@ -101,6 +100,22 @@ describe('runDecider', () => {
     expect(handled.replayed).toBe(true);
     const page = await ledger.readStream(stream, 0, 10);
     expect(page.kind === 'page' && page.events.length).toBe(1);
+  });
+
+  it('names the fence as known, and the raised term or epoch of the event that raises it', async () => {
+    const ledger = new MemoryLedger();
+    const access = streamOf('access', 'acme');
+    const run = (command: CommandOf<'access'>, key: string) =>
+      runDecider(depsOf(ledger), accessDecider, access, command, context(key));
+    const block = { lock: 'b1', lockKind: 'blocked', owner: 'platform', cause: 'x' } as const;
+    await run({ kind: 'TakeLock', scope: { all: true }, ...block }, 'one');
+    await run({ kind: 'RaiseTerm', ledger: 'other' }, 'two');
+    const page = await ledger.readStream(access, 0, 10);
+    const fences = page.kind === 'page' && page.events.map(({ meta }) => [meta.term, meta.epoch]);
+    expect(fences).toEqual([
+      [1, 1],
+      [2, 0],
+    ]);
   });
 
   it('asks what a command rests on elsewhere before it is decided, not when it comes again', async () => {

@@ -144,7 +144,7 @@ function envelope(
   ordinal: number,
 ): NewEvent {
   const fence = deps.fence(context.tenant);
-  const epoch = event.data['epoch'];
+  const { term, epoch } = event.data;
   return {
     id: eventIdOf(context.commandId, stream, ordinal),
     type: event.type,
@@ -156,8 +156,8 @@ function envelope(
       tenant: context.tenant,
       actor: context.actor,
       origin: deps.region,
-      term: fence.term,
-      // An event that raises the epoch carries the raised one.
+      // An event that raises one of them carries the raised one.
+      term: typeof term === 'number' ? term : fence.term,
       epoch: typeof epoch === 'number' ? epoch : fence.epoch,
       occurredAt: rfc3339(deps.clock.wallMs()),
       correlationId: context.correlationId,

@@ -23,4 +23,6 @@ export type AccessCommand =
       readonly releasedBy?: string;
     }
   /** Releases the platform's own lock, whichever it is: there is one at a time. */
-  | { readonly kind: 'Unblock' };
+  | { readonly kind: 'Unblock' }
+  /** The tenant's history goes on in another ledger; never refused, a killed tenant stays so. */
+  | { readonly kind: 'RaiseTerm'; readonly ledger: string };

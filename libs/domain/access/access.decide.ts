@@ -38,6 +38,10 @@ function decide(command: AccessCommand, state: AccessState): Decision<AccessEven
       return release(state, (held) => held.lock === command.lock);
     case 'Unblock':
       return release(state, (held) => held.kind === 'blocked');
+    case 'RaiseTerm': {
+      const { ledger } = command;
+      return accepted({ type: 'TermRaised', data: { term: state.term + 1, ledger } });
+    }
     default:
       return never(command);
   }
@@ -65,12 +69,14 @@ function evolve(state: AccessState, event: AccessEvent): AccessState {
         event.data.epoch,
         locksOf(state).filter((lock) => lock.lock !== event.data.lock),
       );
+    case 'TermRaised':
+      return { ...state, term: event.data.term };
     default:
       return never(event);
   }
 }
 
-/** The only decider that raises a tenant's epoch. */
+/** The only decider that raises a tenant's term and epoch. */
 export const accessDecider: Decider<AccessCommand, AccessState, AccessEvent> = {
   initial: { status: 'open', term: 1, epoch: 0 },
   decide,

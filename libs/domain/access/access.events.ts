@@ -28,4 +28,13 @@ export type AccessEvent =
   | DomainEvent<
       'LockReleased',
       { readonly lock: string; readonly kind: LockKind; readonly epoch: number }
+    >
+  | DomainEvent<
+      'TermRaised',
+      {
+        /** One more than before; no fence of an earlier term counts any longer. */
+        readonly term: number;
+        /** Id of the ledger that goes on from here, a copy of the one before. */
+        readonly ledger: string;
+      }
     >;

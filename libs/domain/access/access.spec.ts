@@ -51,11 +51,27 @@ describe('access: every state × command', () => {
       >,
       ReleaseLock: { kind: 'ReleaseLock', lock: 's1', owner: 'tenant' },
       Unblock: { kind: 'Unblock' },
+      RaiseTerm: { kind: 'RaiseTerm', ledger: 'l2' },
     },
     table: {
-      open: { TakeLock: ['LockTaken'], ReleaseLock: 'not_found', Unblock: 'wrong_state' },
-      locked: { TakeLock: ['LockTaken'], ReleaseLock: ['LockReleased'], Unblock: 'wrong_state' },
-      killed: { TakeLock: 'tenant_killed', ReleaseLock: 'tenant_killed', Unblock: 'tenant_killed' },
+      open: {
+        TakeLock: ['LockTaken'],
+        ReleaseLock: 'not_found',
+        Unblock: 'wrong_state',
+        RaiseTerm: ['TermRaised'],
+      },
+      locked: {
+        TakeLock: ['LockTaken'],
+        ReleaseLock: ['LockReleased'],
+        Unblock: 'wrong_state',
+        RaiseTerm: ['TermRaised'],
+      },
+      killed: {
+        TakeLock: 'tenant_killed',
+        ReleaseLock: 'tenant_killed',
+        Unblock: 'tenant_killed',
+        RaiseTerm: ['TermRaised'],
+      },
     },
   });
 });
@@ -116,6 +132,24 @@ describe('access', () => {
     given(accessDecider, [taken('s1', 'suspended', 1), taken('b1', 'blocked', 2)])
       .when({ kind: 'Unblock' })
       .then(released('b1', 'blocked', 3)));
+
+  it.each([
+    ['open', []],
+    ['locked', [taken('s1', 'suspended', 1)]],
+    ['killed', [taken('k1', 'killed', 1)]],
+  ] as const)('a raised term leaves epoch and locks as they are: %s', (status, history) => {
+    const raised = (term: number): AccessEvent => ({
+      type: 'TermRaised',
+      data: { term, ledger: `ledger-${term}` },
+    });
+    const state = (events: readonly AccessEvent[]) =>
+      events.reduce((at, event) => accessDecider.evolve(at, event), accessDecider.initial);
+    const before = state(history);
+    expect(state([...history, raised(2)])).toEqual({ ...before, status, term: 2 });
+    given(accessDecider, [...history, raised(2)])
+      .when({ kind: 'RaiseTerm', ledger: 'ledger-3' })
+      .then(raised(3));
+  });
 
   it('a lock taken twice is taken once', () =>
     given(accessDecider, [taken('s1', 'suspended', 1)])
