@@ -1,4 +1,10 @@
-import { accessDecider, type CommandOf, defaultPolicy, eventCatalog, tenantDecider } from '@kcm/domain';
+import {
+  accessDecider,
+  type CommandOf,
+  defaultPolicy,
+  eventCatalog,
+  tenantDecider,
+} from '@kcm/domain';
 import { commandIdOf, KcmError, streamOf, systemClock } from '@kcm/kernel';
 import { type Appended, type Ledger, LedgerConflict, LedgerOutcomeUnknown } from '@kcm/ledger';
 import { MemoryLedger } from '@kcm/testing';
