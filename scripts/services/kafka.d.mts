@@ -28,4 +28,6 @@ export declare function startKafka(options: {
   readonly port?: number;
   /** A new broker only: doors with TLS and log-ins besides the plain one. */
   readonly secured?: KafkaSecurity;
+  /** A new broker only: the port that it sends its clients to, of what stands before it. */
+  readonly advertised?: number;
 }): Promise<RunningKafka>;

@@ -96,15 +96,16 @@ async function wrongJar(folder) {
 /**
  * Starts a broker on 127.0.0.1; `dir` keeps its data, configuration and log. With the `port` of one
  * that was ended, and its `dir`, it is the same broker again. `secured` gives it more doors, with
- * TLS, certificates of its clients, and log-ins by SCRAM.
+ * TLS, certificates of its clients, and log-ins by SCRAM. `advertised` is the port that it sends its
+ * clients to: of what stands before it.
  * @throws Error with the end of the broker's log when it does not come up
  */
-export async function startKafka({ dir, port, secured = null }) {
+export async function startKafka({ dir, port, secured = null, advertised = null }) {
   const jars = await ensureKafka();
   await mkdir(dir, { recursive: true });
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOnce(jars, dir, port ?? (await freePort()), secured);
+      return await startOnce(jars, dir, port ?? (await freePort()), { secured, advertised });
     } catch (error) {
       // Between finding a free port and taking it another process may have taken it.
       if (attempt === ATTEMPTS || port !== undefined) throw error;
@@ -113,13 +114,14 @@ export async function startKafka({ dir, port, secured = null }) {
   }
 }
 
-async function startOnce(jars, dir, port, secured) {
+async function startOnce(jars, dir, port, { secured, advertised }) {
   const config = join(dir, 'server.properties');
   const doors = secured === null ? [] : await doorsOf();
   if (!existsSync(join(dir, 'data', 'meta.properties'))) {
     const { text, users } = await security(dir, doors, secured);
     // It may hold keys: nobody else on the machine reads them.
-    await writeFile(config, properties(dir, port, await freePort(), doors) + text, { mode: 0o600 });
+    const open = { port, advertised: advertised ?? port, controller: await freePort(), doors };
+    await writeFile(config, properties(dir, open) + text, { mode: 0o600 });
     format(jars, config, users);
   }
   const logFile = join(dir, 'server.log');
@@ -140,11 +142,14 @@ async function startOnce(jars, dir, port, secured) {
 }
 
 /** One node is broker and controller; nothing waits for a second one. No topic makes itself. */
-const properties = (dir, port, controller, doors) => `process.roles=broker,controller
+const properties = (
+  dir,
+  { port, advertised, controller, doors },
+) => `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controller}
 listeners=${listeners(port, doors)},CONTROLLER://127.0.0.1:${controller}
-advertised.listeners=${listeners(port, doors)}
+advertised.listeners=${listeners(advertised, doors)}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=${[

@@ -3,7 +3,6 @@ import { deadLetterTopic, MessagingRefused, MessagingUnavailable } from '@kcm/me
 import { kafkaOptions, type KafkaTlsFiles, KafkaMessaging } from '@kcm/messaging/kafka';
 import { MessageReader } from '@kcm/testing';
 import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
-import { Kafka, logLevel } from 'kafkajs';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -12,6 +11,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningKafka, startKafka } from '../../scripts/services/kafka.mjs';
+import { administer } from '../support/kafka.js';
 
 const PASSWORD = 'right-horse';
 let dir: string;
@@ -146,11 +146,10 @@ const message = (topic: string, text: string) => ({
 /** As whoever runs the broker does it. */
 async function newTopic(): Promise<string> {
   const topic = `kcm.test.${randomUUID()}`;
-  const admin = new Kafka({ brokers: [kafka.brokers], logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
   const topics = [topic, deadLetterTopic(topic)].map((name) => ({ topic: name, numPartitions: 1 }));
-  await admin.createTopics({ waitForLeaders: true, topics });
-  await admin.disconnect();
+  await administer([kafka.brokers], (admin) =>
+    admin.createTopics({ waitForLeaders: true, topics }),
+  );
   return topic;
 }
 
