@@ -9,16 +9,20 @@ import {
   QueryInput,
   REGION,
   Reply,
+  REST,
   ROLES,
   Token,
   Who,
 } from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
-import { originOf } from '@kcm/transparency';
+import { originOf, parseTilePath, TILE_HASHES } from '@kcm/transparency';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 
 const NOTE = 'text/plain';
+const TILE = 'application/octet-stream';
+/** A full tile never changes; its reader showed a token, so that no shared cache keeps it. */
+const FOR_EVER = 'private, max-age=31536000, immutable';
 const size = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 const sizes = z.strictObject({ from: size, to: size });
 const asked = z.strictObject({ event: z.string().regex(/^[A-Za-z0-9_-]{1,80}$/) });
@@ -125,6 +129,31 @@ export class LogController {
     const { ledger, path } = await this.log.consistency(from, to, token);
     const hashes = path.map((each) => each.toString('base64'));
     return { log: originOf(this.region, ledger), from, to, path: hashes };
+  }
+
+  @Endpoint({
+    method: 'GET',
+    path: 'v1/log/:region/tile/:rest',
+    summary: 'A tile of the tree (C2SP tlog-tiles): up to 256 hashes of one level, 32 bytes each',
+    roles: ROLES,
+    status: 200,
+    answers: z.string().meta({ format: 'binary' }),
+    produces: TILE,
+    refuses: ['integrity'],
+  })
+  async tile(
+    @Param('region') region: string,
+    @Param(REST) rest: string,
+    @Token() token: ReadToken | null,
+    @Reply() reply: FastifyReply,
+  ): Promise<Buffer> {
+    this.assertOurs(region);
+    const tile = parseTilePath(`tile/${rest}`);
+    const hashes = tile === null ? null : await this.log.tile(tile, token);
+    if (tile === null || hashes === null) throw notFound();
+    void reply.type(TILE);
+    if (tile.width === TILE_HASHES) void reply.header('Cache-Control', FOR_EVER);
+    return hashes;
   }
 
   private signed(head: LogHead): string {

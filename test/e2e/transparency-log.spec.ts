@@ -5,6 +5,7 @@ import { jest } from '@jest/globals';
 import { ed25519PublicFromRaw } from '@kcm/crypto';
 import {
   type Checkpoint,
+  GrowingTree,
   leafOf,
   openNote,
   parseCheckpoint,
@@ -76,6 +77,41 @@ describe('The transparency log', () => {
       expect(verifyInclusion({ ...claim, path: bytes(proof.path) })).toBe(true);
       expect(events[proof.index]?.id).toBe(event.id);
     }
+  });
+
+  it('is read in tiles, of which the root that was signed is made', async () => {
+    const { size, root } = await checkpoint();
+    const token = await region.server.tokenFor('acme', ['auditor'], 'monitor');
+    const ask = (path: string, method = 'GET') =>
+      fetch(`${region.server.url}${LOG}/tile/${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token}` },
+      });
+    const part = await ask(`0/000.p/${size}`);
+    expect([
+      part.status,
+      part.headers.get('content-type'),
+      part.headers.get('cache-control'),
+    ]).toEqual([200, 'application/octet-stream', 'no-store']);
+    const leaves = Buffer.from(await part.arrayBuffer());
+    const tree = new GrowingTree();
+    for (let at = 0; at < leaves.length; at += 32) tree.append(leaves.subarray(at, at + 32));
+    expect([tree.size, tree.root()]).toEqual([size, root]);
+    // Longer than the log, or no way to write a tile: like what does not exist.
+    for (const other of [
+      '0/000',
+      '0/001',
+      '0/0',
+      'none',
+      '0/000.p/1/2',
+      '%2e%2e%2fproof',
+      '0/%2e/000',
+      '0//000',
+    ])
+      expect([other, (await ask(other)).status]).toEqual([other, 404]);
+    const refused = await ask('0/000.p/1', 'POST');
+    expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    expect((await fetch(`${region.server.url}${LOG}/tile/0/000.p/1`)).status).toBe(401);
   });
 
   it('only grows: what was signed before is the beginning of what is signed now', async () => {

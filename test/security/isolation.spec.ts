@@ -29,6 +29,7 @@ const NONE: Ids = {
   name: 'no-read-model',
   event: '00000000-0000-5000-8000-000000000000',
   region: 'nowhere',
+  rest: '0/999',
 };
 /** What a query must say besides. */
 const QUERIES: Ids = {
@@ -66,7 +67,15 @@ beforeAll(async () => {
   });
   const known = { tenant: id, rootKey, key: l3, service: SERVICE, revocation: revoked.id };
   const event = await firstOf(id);
-  acme = { ...known, operation, edge: 'standalone', name: 'tenants', event, region: 'local' };
+  acme = {
+    ...known,
+    operation,
+    edge: 'standalone',
+    name: 'tenants',
+    event,
+    region: 'local',
+    rest: '0/000.p/1',
+  };
   for (const owner of ['acme', 'globex']) {
     for (const role of TENANT_ROLES)
       tokens.set(`${owner} ${role}`, await server.tokenFor(owner, [role], role));
@@ -167,7 +176,7 @@ describe('every route of the running application', () => {
   it('has a declaration and a row here, and no row is without its route', async () => {
     const routed = (JSON.parse(readFileSync(routerFile, 'utf8')) as string[])
       .filter((route) => !route.startsWith('HEAD '))
-      .map((route) => route.replaceAll(/:(\w+)/g, '{$1}'));
+      .map((route) => route.replaceAll(/:(\w+)/g, '{$1}').replace(/\*$/, '{rest}'));
     const { paths } = (await server.ask('GET', '/openapi.json')).body as unknown as Declared;
     const declared = Object.entries(paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, { 'x-kcm-roles': roles }]) => ({

@@ -52,6 +52,7 @@ export const ROWS: readonly Row[] = [
   row('GET /v1/log/{region}/checkpoint', ALL),
   row('GET /v1/log/{region}/proof', ALL),
   row('GET /v1/log/{region}/consistency', ALL),
+  row('GET /v1/log/{region}/tile/{rest}', ALL),
   row('GET /v1/operations/{operation}', ALL),
   row('GET /v1/tenants', OPERATOR_READS),
   row('POST /v1/tenants', OPERATOR),

@@ -5,8 +5,11 @@ import {
   consistencyRanges,
   foldSubtrees,
   inclusionRanges,
+  isWithin,
+  nodesOf,
   type Range,
   subtreesOf,
+  type Tile,
 } from '@kcm/transparency';
 
 /** What a checkpoint of a log says. */
@@ -60,6 +63,12 @@ export class OriginLogReader {
         return { entry, leaf: leaf!, path, head };
       }),
     );
+  }
+
+  /** The tile's hashes, one after another (C2SP tlog-tiles); null: the log does not reach there. */
+  async tile(tile: Tile, token: ReadToken | null = null): Promise<Buffer | null> {
+    const { size } = await this.#state(token);
+    return isWithin(tile, size) ? Buffer.concat(await this.store.hashes(nodesOf(tile))) : null;
   }
 
   /**

@@ -3,13 +3,15 @@ import { Reflector } from '@nestjs/core';
 import { Subjects } from '@kcm/application';
 import { type Clock, KcmError } from '@kcm/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ROUTE, type Route } from '../http/access.js';
+import { REST, ROUTE, type Route } from '../http/access.js';
 import { CLOCK } from '../tokens.js';
 import { Authenticator, isPlatformRole, type Principal, SealStatus } from './principal.js';
 import { RateLimiter } from './rate-limiter.js';
 import { RefusedTokens } from './refused-tokens.js';
 
 const ID = /^[A-Za-z0-9_-]{1,80}$/;
+/** Segments of a path; none is empty or begins with a dot. */
+const SEGMENTS = /^(?=.{1,80}$)[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/;
 /** Who watches is not shut out by who floods from the same address. */
 export const UNLIMITED: ReadonlySet<string> = new Set(['livez', 'readyz']);
 /** They too may be asked often, but not by way of what else comes from there. */
@@ -63,7 +65,8 @@ export class AuthGuard implements CanActivate {
     authorize(principal, route, params['tenant'] ?? null);
     request.kcm.admitted = true;
     // What cannot be an id names nothing.
-    if (!Object.values(params).every((param) => ID.test(param))) {
+    const named = ([name, param]: [string, string]) => (name === REST ? SEGMENTS : ID).test(param);
+    if (!Object.entries(params).every(named)) {
       throw new KcmError('not_found', NOT_FOUND);
     }
     return true;

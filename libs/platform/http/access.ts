@@ -10,7 +10,7 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
  */
 export interface Route {
   readonly method: Method;
-  /** With `:tenant` where the tenant stands. */
+  /** With `:tenant` where the tenant stands; a last `:rest` is all segments that are left. */
   readonly path: string;
   readonly summary: string;
   /** 'public': no token. Otherwise any of these roles. */
@@ -39,6 +39,8 @@ export interface Route {
   readonly ifMatch?: boolean;
 }
 export const ROUTE = 'kcm:route';
+/** What a path's last `:rest` is called by the router. */
+export const REST = '*';
 
 const METHODS = {
   GET: RequestMethod.GET,
@@ -50,6 +52,6 @@ const METHODS = {
 /** Declares a handler's route. */
 export const Endpoint = (route: Route): MethodDecorator =>
   applyDecorators(
-    RequestMapping({ path: route.path, method: METHODS[route.method] }),
+    RequestMapping({ path: route.path.replace(/:rest$/, REST), method: METHODS[route.method] }),
     SetMetadata(ROUTE, route),
   );

@@ -12,7 +12,12 @@ export class Methods {
       if (method === 'GET') methods.add('HEAD');
     }
     this.#paths = [...served].map(([path, methods]) => [
-      new RegExp(`^/${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`),
+      new RegExp(
+        `^/${path
+          .replaceAll('.', '\\.')
+          .replace(/:rest$/, '.+')
+          .replaceAll(/:\w+/g, '[^/]+')}$`,
+      ),
       [...methods].sort((a, b) => (a < b ? -1 : 1)).join(', '),
     ]);
   }
