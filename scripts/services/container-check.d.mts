@@ -1,0 +1,2 @@
+/** The path of the program that reads the container files. @throws Error */
+export declare function ensureContainerCheck(): string;
