@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SealService } from '@kcm/custody';
-import type { EventId, LedgerId, Position } from '@kcm/kernel';
+import { type EventId, type LedgerId, type Position, systemClock } from '@kcm/kernel';
 import type { LogStore } from '@kcm/origin-log';
 import { openSqliteLogStore } from '@kcm/origin-log/sqlite';
 import { type Completed, GrowingTree, leafHash, nodesOf, parseTilePath } from '@kcm/transparency';
@@ -38,7 +38,7 @@ describe('A tile of the log', () => {
     });
     await store.append(null, { entries, nodes, state });
     // Tiles need no key.
-    controller = new LogController(store, {} as SealService, 'local');
+    controller = new LogController(store, {} as SealService, 'local', systemClock);
   });
   beforeEach(() => headers.clear());
   afterAll(async () => {

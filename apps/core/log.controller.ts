@@ -1,9 +1,10 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type LogHead, OriginLogReader } from '@kcm/application';
 import { SealService } from '@kcm/custody';
-import { type EventId, KcmError } from '@kcm/kernel';
+import { type Clock, type EventId, KcmError } from '@kcm/kernel';
 import { LogStore } from '@kcm/origin-log';
 import {
+  CLOCK,
   Endpoint,
   type Principal,
   QueryInput,
@@ -54,8 +55,9 @@ export class LogController {
     @Inject(LogStore) store: LogStore,
     @Inject(SealService) private readonly seals: SealService,
     @Inject(REGION) private readonly region: string,
+    @Inject(CLOCK) clock: Clock,
   ) {
-    this.log = new OriginLogReader(store);
+    this.log = new OriginLogReader(store, clock);
   }
 
   @Endpoint({

@@ -59,9 +59,6 @@ export const LIMITS = {
   /** So long another process of ours may take to answer a request that is forwarded to it. */
   httpForwardMsMax: 30_000,
   tokenWaitMsMax: 2_000,
-  /** A receipt waits so long, at a time, for its events to be in the transparency log. */
-  receiptLogWaitMsMax: 2_000,
-  receiptLogPollMs: 20,
   tokenSecondsDefault: 3_600,
   tokenSecondsMax: 86_400,
   oidcClockSkewSecondsDefault: 30,

@@ -79,6 +79,17 @@ describe('The transparency log', () => {
     }
   });
 
+  it('has what a command has just recorded, for who sends its token back', async () => {
+    for (const id of ['hooli', 'wonka', 'stark']) {
+      const { size } = await checkpoint();
+      const made = await region.operator.post('/v1/tenants', { id, name: id });
+      const token = { 'kcm-token': String(made.headers['kcm-token']) };
+      const { status, body } = await reader.get<string>(`${LOG}/checkpoint`, token);
+      expect([made.status, status]).toEqual([201, 200]);
+      expect(opened(body).size).toBeGreaterThan(size);
+    }
+  });
+
   it('is read in tiles, of which the root that was signed is made', async () => {
     const { size, root } = await checkpoint();
     const token = await region.server.tokenFor('acme', ['auditor'], 'monitor');

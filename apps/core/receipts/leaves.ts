@@ -1,14 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type LogHead, OriginLogReader } from '@kcm/application';
 import type { ProvenLeaf } from '@kcm/evidence';
-import {
-  type Clock,
-  type EventId,
-  KcmError,
-  type LedgerId,
-  LIMITS,
-  type RecordedEvent,
-} from '@kcm/kernel';
+import { type Clock, type EventId, KcmError, type LedgerId, type RecordedEvent } from '@kcm/kernel';
 import type { LogStore } from '@kcm/origin-log';
 
 export interface LeavesDeps {
@@ -26,26 +18,16 @@ export async function leavesOf(
   { ledger, log, clock }: LeavesDeps,
   events: readonly RecordedEvent[],
 ): Promise<{ readonly leaves: ReadonlyMap<EventId, ProvenLeaf>; readonly head: LogHead }> {
-  const reader = new OriginLogReader(log);
   const token = { ledger, position: events.at(-1)!.position };
-  const end = clock.monotonicMs() + LIMITS.receiptLogWaitMsMax;
   const ids = events.map(({ id }) => id);
-  for (;;) {
-    try {
-      const found = await reader.inclusions(ids, token);
-      if (found === null)
-        throw new KcmError('integrity', 'The transparency log lacks an event of the revocation.');
-      const leaves = new Map(
-        found.map(({ entry, path }, at) => {
-          const leaf = { stored: events[at]!, index: entry.seq, path };
-          return [entry.event, leaf] as const;
-        }),
-      );
-      return { leaves, head: found[0]!.head };
-    } catch (error) {
-      const behind = error instanceof KcmError && error.code === 'read_model_behind';
-      if (!behind || clock.monotonicMs() >= end) throw error;
-    }
-    await sleep(LIMITS.receiptLogPollMs);
-  }
+  const found = await new OriginLogReader(log, clock).inclusions(ids, token);
+  if (found === null)
+    throw new KcmError('integrity', 'The transparency log lacks an event of the revocation.');
+  const leaves = new Map(
+    found.map(({ entry, path }, at) => {
+      const leaf = { stored: events[at]!, index: entry.seq, path };
+      return [entry.event, leaf] as const;
+    }),
+  );
+  return { leaves, head: found[0]!.head };
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EventId, LedgerId, Position } from '@kcm/kernel';
+import { type Clock, type EventId, type LedgerId, type Position, systemClock } from '@kcm/kernel';
 import type { LogState, LogStore } from '@kcm/origin-log';
 import { openSqliteLogStore } from '@kcm/origin-log/sqlite';
 import { GrowingTree, leafHash, verifyConsistency, verifyInclusion } from '@kcm/transparency';
@@ -16,13 +16,16 @@ describe('OriginLogReader', () => {
   const folder = mkdtempSync(join(tmpdir(), 'kcm-log-'));
   const tree = new GrowingTree();
   const roots = [tree.root()];
+  /** Time passes with each look, so that nothing is waited for long. */
+  let passes = 0;
+  const clock: Pick<Clock, 'monotonicMs'> = { monotonicMs: () => (passes += 1_000) };
   let store: LogStore;
   let log: OriginLogReader;
   let before: LogState | null = null;
 
   beforeAll(async () => {
     store = await openSqliteLogStore({ file: join(folder, 'log.db') });
-    log = new OriginLogReader(store);
+    log = new OriginLogReader(store, clock);
   });
   afterAll(async () => {
     await store.close();
@@ -78,5 +81,16 @@ describe('OriginLogReader', () => {
       log.consistency(1, 2, later),
     ])
       await expect(asked).rejects.toMatchObject({ code: 'read_model_behind' });
+    const other = { ledger: 'l-2' as LedgerId, position: at(1) };
+    await expect(log.head(other)).rejects.toMatchObject({ errors: [{ code: 'other_ledger' }] });
+  });
+
+  it('waits for the log to get to the token', async () => {
+    const patient = new OriginLogReader(store, systemClock);
+    const head = patient.head({ ledger: LEDGER, position: at(SIZE_MAX + 1) });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const state = { ...before!, position: at(SIZE_MAX + 1) };
+    await store.append(before, { entries: [], nodes: [], state });
+    expect(await head).toEqual({ ledger: LEDGER, size: SIZE_MAX, root: roots[SIZE_MAX] });
   });
 });

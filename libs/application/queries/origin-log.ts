@@ -1,6 +1,7 @@
-import { type EventId, KcmError, type LedgerId } from '@kcm/kernel';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Clock, type EventId, KcmError, type LedgerId, LIMITS } from '@kcm/kernel';
 import type { LogEntry, LogState, LogStore } from '@kcm/origin-log';
-import type { ReadToken } from '@kcm/read-models';
+import { TokenOfAnotherLedger, type ReadToken } from '@kcm/read-models';
 import {
   consistencyRanges,
   foldSubtrees,
@@ -11,6 +12,9 @@ import {
   subtreesOf,
   type Tile,
 } from '@kcm/transparency';
+
+/** How often it is looked whether the log has got there. */
+const POLL_MS = 20;
 
 /** What a checkpoint of a log says. */
 export interface LogHead {
@@ -27,11 +31,15 @@ export interface Inclusion {
 }
 
 /**
- * Reads a log while it is built. Every method throws KcmError read_model_behind before anything was
- * built, and while the log has not got to the token's position.
+ * Reads a log while it is built. A token makes every method wait until the log has got to its
+ * position. Each throws KcmError read_model_behind before anything was built, and when the log does
+ * not get there in time; invalid_request for a token of another ledger.
  */
 export class OriginLogReader {
-  constructor(private readonly store: LogStore) {}
+  constructor(
+    private readonly store: LogStore,
+    private readonly clock: Pick<Clock, 'monotonicMs'>,
+  ) {}
 
   async head(token: ReadToken | null = null): Promise<LogHead> {
     return this.#headOf(await this.#state(token));
@@ -92,8 +100,17 @@ export class OriginLogReader {
   }
 
   async #state(token: ReadToken | null): Promise<LogState> {
-    const state = await this.store.state();
-    if (state !== null && (token === null || state.position >= token.position)) return state;
+    const end = this.clock.monotonicMs() + LIMITS.tokenWaitMsMax;
+    for (;;) {
+      const state = await this.store.state();
+      if (token === null && state !== null) return state;
+      if (token !== null && state !== null) {
+        if (token.ledger !== state.ledger) throw new TokenOfAnotherLedger();
+        if (state.position >= token.position) return state;
+      }
+      if (token === null || this.clock.monotonicMs() >= end) break;
+      await sleep(POLL_MS);
+    }
     throw new KcmError('read_model_behind', 'The transparency log has not got there yet.', {
       retryAfterSeconds: 1,
     });
