@@ -55,7 +55,7 @@ module.exports = {
       'application',
       [
         ...['kernel', 'domain', 'crypto', 'transparency', 'processes'],
-        ...['ledger', 'read-models', 'vault', 'origin-log'],
+        ...['ledger', 'read-models', 'vault', 'origin-log', 'messaging'],
       ],
       'use cases over ports; never custody, edge or an adapter',
     ),
@@ -231,7 +231,10 @@ module.exports = {
       severity: 'error',
       comment: 'what runs on a workload machine is the data plane and its configuration',
       from: { path: '^apps/edge/', pathNot: [spec, '^apps/edge/admin/'] },
-      to: { path: '^(libs|projections)/', pathNot: '^libs/(kernel|crypto|kmip|edge|tracing)/' },
+      to: {
+        path: '^(libs|projections)/',
+        pathNot: '^libs/(kernel|crypto|kmip|edge|tracing|messaging)/',
+      },
     },
     {
       name: 'clients-speak-http',

@@ -15,6 +15,15 @@ export interface EdgeConfig {
   /** Null: whatever region the certificate names. */
   readonly region: string | null;
   readonly logLevel: LogLevel;
+  /** Null: revocations are heard of from Core alone. */
+  readonly messaging: MessagingConfig | null;
+}
+/** Where Kafka is, as it was given; it may hold a password. */
+export interface MessagingConfig {
+  readonly url: string;
+  readonly ca: string | undefined;
+  readonly certificate: string | undefined;
+  readonly privateKey: string | undefined;
 }
 const KNOWN = [
   'KCM_CORE',
@@ -25,12 +34,17 @@ const KNOWN = [
   'KCM_DATA_DIR',
   'KCM_REGION',
   'KCM_LOG_LEVEL',
+  'KCM_MESSAGING',
+  'KCM_MESSAGING_CA',
+  'KCM_MESSAGING_CERT',
+  'KCM_MESSAGING_KEY',
 ] as const;
 type Name = (typeof KNOWN)[number];
 const NOT_BUILT: Readonly<Record<string, string>> = {
   KCM_EDGE_PORT: 'an Edge listens on Unix sockets only',
-  KCM_MESSAGING: 'an Edge hears of revocations from Core and from its leases only',
 };
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----/;
+const PRIVATE_KEY = /-----BEGIN (EC |RSA )?PRIVATE KEY-----/;
 /** A host name, an IPv4 address or a bracketed IPv6 address, and a port. */
 const CORE = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/;
 
@@ -53,24 +67,38 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): E
     return readText(file) ?? wrong(`${name}_FILE`, 'unreadable', `cannot read ${file}`);
   };
   const pem = (name: Name, label: RegExp, what: string): string => {
+    const text = optionalPem(name, label, what);
+    if (text === undefined && !errors.some(({ path }) => path.startsWith(name)))
+      wrong(name, 'required', `${what} in PEM, or its path`);
+    return text ?? '';
+  };
+  const optionalPem = (name: Name, label: RegExp, what: string): string | undefined => {
     const given = value(name);
-    if (given === null) {
-      if (!errors.some(({ path }) => path.startsWith(name)))
-        wrong(name, 'required', `${what} in PEM, or its path`);
-      return '';
-    }
+    if (given === null) return undefined;
     const text = given.includes('-----BEGIN') ? given : readText(given);
     if (text === null) wrong(name, 'unreadable', `neither PEM nor a file: ${what} is needed`);
     else if (!label.test(text)) wrong(name, 'invalid', `is not ${what} in PEM`);
     return text ?? '';
   };
+  const messagingOf = (): MessagingConfig | null => {
+    const url = value('KCM_MESSAGING');
+    const ca = optionalPem('KCM_MESSAGING_CA', CERTIFICATE, 'the brokers’ authority');
+    const certificate = optionalPem('KCM_MESSAGING_CERT', CERTIFICATE, 'a certificate for them');
+    const privateKey = optionalPem('KCM_MESSAGING_KEY', PRIVATE_KEY, 'its private key');
+    if (url === null && (ca ?? certificate ?? privateKey) !== undefined)
+      return wrong('KCM_MESSAGING', 'required', 'the brokers that its certificates are for');
+    if (url !== null && !/^kafka(\+tls)?:\/\//.test(url))
+      return wrong('KCM_MESSAGING', 'invalid', 'kafka://[user:password@]host:port,…');
+    return url === null ? null : { url, ca, certificate, privateKey };
+  };
   const core = CORE.exec(value('KCM_CORE') ?? '');
   const corePort = Number(core?.[3]);
   if (core === null || corePort < 1 || corePort > 65_535)
     wrong('KCM_CORE', env['KCM_CORE'] ? 'invalid' : 'required', 'host:port of Core’s KMIP door');
-  const certificate = pem('KCM_TLS_CERT', /-----BEGIN CERTIFICATE-----/, 'the Edge’s certificate');
-  const privateKey = pem('KCM_TLS_KEY', /-----BEGIN (EC )?PRIVATE KEY-----/, 'its private key');
-  const ca = pem('KCM_TLS_CA', /-----BEGIN CERTIFICATE-----/, 'the region’s authority');
+  const certificate = pem('KCM_TLS_CERT', CERTIFICATE, 'the Edge’s certificate');
+  const privateKey = pem('KCM_TLS_KEY', PRIVATE_KEY, 'its private key');
+  const ca = pem('KCM_TLS_CA', CERTIFICATE, 'the region’s authority');
+  const messaging = messagingOf();
   const services = (value('KCM_EDGE_SERVICES') ?? 'default').split(',').map((id) => id.trim());
   const dataDir = value('KCM_DATA_DIR') ?? '.kcm';
   if (services.every((id) => SERVICE_ID.test(id)) && new Set(services).size === services.length)
@@ -87,7 +115,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): E
   }
   const coreHost = core![1] ?? core![2]!;
   const tls = { certificate, privateKey, ca };
-  return { coreHost, corePort, ...tls, services, dataDir, region, logLevel: logLevel! };
+  return { coreHost, corePort, ...tls, services, dataDir, region, logLevel: logLevel!, messaging };
 }
 
 /** Folder of the sockets. */

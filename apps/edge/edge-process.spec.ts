@@ -58,13 +58,15 @@ describe('The configuration of an Edge', () => {
       KCM_EDGE_SERVICES: 'billing,Mail',
       KCM_REGION: 'EU',
       KCM_EDGE_PORT: '8443',
-      KCM_MESSAGING: 'kafka://localhost:9092',
+      KCM_MESSAGING: 'redis://localhost:9092',
+      KCM_MESSAGING_CA: certificate.privateKey,
     });
     expect(wrongOf(wrong)).toEqual([
       'KCM_CORE invalid',
       'KCM_EDGE_PORT not_built',
       'KCM_EDGE_SERVICES invalid',
-      'KCM_MESSAGING not_built',
+      'KCM_MESSAGING invalid',
+      'KCM_MESSAGING_CA invalid',
       'KCM_REGION invalid',
       'KCM_TLS_CERT unreadable',
       'KCM_TLS_KEY invalid',
@@ -87,6 +89,18 @@ describe('The configuration of an Edge', () => {
     expect(wrongOf({ ...others, KCM_TLS_KEY_FILE: `${path}x` })).toEqual([
       'KCM_TLS_KEY_FILE unreadable',
     ]);
+  });
+
+  it('takes where messages are, with certificates that belong to it', () => {
+    const url = 'kafka://core:secret@localhost:9092';
+    const path = join(folder, 'messaging');
+    writeFileSync(path, `${url}\n`);
+    expect(readConfig(environment()).messaging).toBeNull();
+    const ca = certificate.ca;
+    expect(
+      readConfig(environment({ KCM_MESSAGING_FILE: path, KCM_MESSAGING_CA: ca })).messaging,
+    ).toEqual({ url, ca, certificate: undefined, privateKey: undefined });
+    expect(wrongOf(environment({ KCM_MESSAGING_CA: ca }))).toEqual(['KCM_MESSAGING required']);
   });
 
   it('takes an IPv6 address for Core', () => {

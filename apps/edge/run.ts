@@ -5,6 +5,7 @@ import { startTracing } from '@kcm/tracing';
 import { readConfig, socketDirOf } from './config.js';
 import { writeEndpoints } from './endpoints.js';
 import { jsonLog, type Log } from './log.js';
+import { RevocationFeed } from './revocation-feed.js';
 import { CertificateFiles } from './reload.js';
 import { assertIssued, edgeIdentity } from './tls.js';
 
@@ -47,13 +48,17 @@ export async function runEdge(
     region: identity.region,
     report: (detail) => log('warn', detail),
   });
+  const { messaging, ...own } = config;
+  const feed = messaging === null ? null : await RevocationFeed.over(messaging, identity.edge, log);
   const edge = await startEdge({
-    ...config,
+    ...own,
     ...identity,
+    ...(feed === null ? {} : { hearing: feed }),
     socketDir: socketDirOf(dataDir),
     tracer: tracing.tracer,
     log: logTo(log, core),
   });
+  feed?.follow((told) => edge.heard(told));
   const files = new CertificateFiles(env, edge, config, log);
   const removeEndpoints = writeEndpoints(dataDir, edge.sockets);
   console.out(JSON.stringify({ edgeSockets: edge.sockets, ...identity }));
@@ -63,7 +68,8 @@ export async function runEdge(
     status: (service) => edge.status(service),
     renew: (next) => edge.renew(next),
     reload: () => files.reload(),
-    stop: () => inTurn([removeEndpoints, () => edge.stop(), () => tracing.stop()]),
+    stop: () =>
+      inTurn([removeEndpoints, () => feed?.stop(), () => edge.stop(), () => tracing.stop()]),
   };
 }
 
