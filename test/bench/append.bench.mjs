@@ -3,7 +3,6 @@
  * (WAL, FULL) into the same table with the same row. Rounds are interleaved, so that a slow spell
  * of the machine or its disk meets all of them.
  */
-import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -12,36 +11,11 @@ import { systemRandom } from '../../dist/libs/kernel/index.js';
 import { openSqliteLedger } from '../../dist/libs/ledger/sqlite/index.js';
 import { interleaved, measured, medians, ratioOf } from './lib/measure.mjs';
 import { against, base, micros, perSecond, told } from './lib/report.mjs';
+import { newEvent, newStream } from './lib/samples.mjs';
 
 const ROUNDS = 7;
 const EVENTS = { raw: 1000, rawSixteen: 8_000, one: 1000, sixteen: 16_000 };
 const TOGETHER = 16;
-
-const newStream = () => `key-acme.l3-${randomUUID().slice(-12)}`;
-const event = () => ({
-  id: randomUUID(),
-  type: 'KeyVersionActivated',
-  schemaVersion: 1,
-  data: {
-    keyId: 'l3-0123456789ab',
-    version: 4,
-    service: 'payments',
-    digest: 'sha256-'.padEnd(71, '0'),
-    commitment: '0123456789abcdef0123456789abcdef',
-  },
-  meta: {
-    commandId: '0b8c8f3e-8d3a-5f0e-9a0b-1c2d3e4f5a6b',
-    fingerprint: 'f'.repeat(64),
-    tenant: 'acme',
-    actor: 'sub-abcdefghijklmnopqrstuvwxyz',
-    origin: 'local',
-    term: 1,
-    epoch: 3,
-    occurredAt: '2026-01-02T03:04:05.678Z',
-    correlationId: 'b9a7f9f6-6a53-4f0e-8f59-0d8f5d1d2c3b',
-    causationId: 'b9a7f9f6-6a53-4f0e-8f59-0d8f5d1d2c3b',
-  },
-});
 
 /** Requests to writer threads: one is one transaction, hence one fsync. */
 let requests = 0;
@@ -64,7 +38,7 @@ async function writers(ledger, count, events) {
     Array.from({ length: count }, async () => {
       const stream = newStream();
       for (let n = 0; n < each; n += 1)
-        await ledger.append(stream, n === 0 ? 'noStream' : n - 1, [event()]);
+        await ledger.append(stream, n === 0 ? 'noStream' : n - 1, [newEvent()]);
     }),
   );
 }
@@ -81,7 +55,7 @@ export async function run() {
   const insert = db.prepare(`INSERT INTO events(stream, revision, id, type, schema_version, data,
     meta, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
   const insertOne = (stream, revision) => {
-    const { id, type, data, meta } = event();
+    const { id, type, data, meta } = newEvent();
     const row = [id, type, 1, JSON.stringify(data), JSON.stringify(meta), revision];
     insert.run(stream, revision, ...row);
   };

@@ -13,7 +13,9 @@ import { ProjectionRunner } from '../../dist/libs/application/index.js';
 import { eventCatalog } from '../../dist/libs/domain/index.js';
 import { systemRandom, systemScheduler } from '../../dist/libs/kernel/index.js';
 import { openSqliteLedger } from '../../dist/libs/ledger/sqlite/index.js';
+import { openMongoReadModels } from '../../dist/libs/read-models/mongodb/index.js';
 import { openSqliteReadModels } from '../../dist/libs/read-models/sqlite/index.js';
+import { startMongoStandin } from '../../scripts/services/mongo-standin.mjs';
 import { tenantKeys } from '../../dist/projections/tenant-keys/index.js';
 import { interleaved, measured, medians, ratioOf } from './lib/measure.mjs';
 import { against, base, perSecond, told } from './lib/report.mjs';
@@ -104,12 +106,15 @@ export async function run() {
   const report = (_name, error) => {
     throw error;
   };
-  const deps = { ledger, catalog: eventCatalog, writer: store, reader: store, report };
-  const runner = new ProjectionRunner(
-    { ...deps, scheduler: systemScheduler, random: systemRandom },
-    [tenantKeys],
-  );
-  const rebuild = () => runner.rebuild(tenantKeys.name);
+  const into = (models) => {
+    const deps = { ledger, catalog: eventCatalog, writer: models, reader: models, report };
+    const runner = new ProjectionRunner(
+      { ...deps, scheduler: systemScheduler, random: systemRandom },
+      [tenantKeys],
+    );
+    return () => runner.rebuild(tenantKeys.name);
+  };
+  const rebuild = into(store);
   // As if for the first time: what stood there before is not compared with.
   const reset = () => store.reset(tenantKeys.name, tenantKeys.version);
   const peaks = { half: 0, whole: 0 };
@@ -129,7 +134,7 @@ export async function run() {
       },
     });
     await rebuilt('whole');
-    return shown(seen, peaks);
+    return shown(seen, peaks, await standingIn(into));
   } finally {
     await store.close();
     await ledger.close();
@@ -137,7 +142,19 @@ export async function run() {
   }
 }
 
-function shown(seen, peaks) {
+/** Once: the stand-in for MongoDB looks through all documents for each that is written guarded. */
+async function standingIn(into) {
+  const standin = await startMongoStandin();
+  const store = await openMongoReadModels({ url: `mongodb://${standin.address}/kcm_bench` });
+  try {
+    return await measured(EVENTS, into(store));
+  } finally {
+    await store.close();
+    await standin.stop();
+  }
+}
+
+function shown(seen, peaks, mongo) {
   const of = medians(seen);
   const grew = peaks.whole - peaks.half;
   const events = EVENTS.toLocaleString('en-US');
@@ -151,6 +168,11 @@ function shown(seen, peaks) {
         ratio: ratioOf(seen, 'rebuild', 'scan'),
         cpuMicros: of.rebuild.cpuMicros,
       }),
+      {
+        ...base('the same into MongoDB (stand-in), once', perSecond(mongo.perSecond)),
+        ratio: mongo.perSecond / of.scan.perSecond,
+        cpuMicros: mongo.cpuMicros,
+      },
       against('P9', 'memory that twice the events take more', ['≤', 64, 'MiB'], {
         seen: `${grew.toFixed(0)} of ${peaks.whole.toFixed(0)} MiB`,
         value: grew,
@@ -160,6 +182,6 @@ function shown(seen, peaks) {
       'a ledger larger than the page cache: here all rows are read from memory',
       'a million events or more; what a rebuild holds is bounded, so that its memory stays',
     ],
-    figures: { of, peaksMiB: peaks },
+    figures: { of, mongo, peaksMiB: peaks },
   });
 }

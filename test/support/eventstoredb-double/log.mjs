@@ -73,6 +73,17 @@ export class Log {
     return kept.length === 0 ? null : kept;
   }
 
+  /** The index of the first record at or behind a position. */
+  from(position) {
+    let [low, high] = [0, this.records.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.records[middle].position < position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
   #cut(stream) {
     return BigInt(this.#settings(stream).$tb ?? 0);
   }

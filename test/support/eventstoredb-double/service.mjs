@@ -151,7 +151,7 @@ export class Service {
     if (backwards)
       return records.filter(({ position }) => at === null || position < at).toReversed();
     if (options.hasEnd()) return [];
-    return records.filter(({ position }) => at === null || position >= at);
+    return at === null ? records : records.slice(this.log.from(at));
   }
 
   /** Catches up behind its position, which is EXCLUSIVE here, says so, and goes on live. */
