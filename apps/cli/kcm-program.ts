@@ -9,6 +9,7 @@ import { edgeCommands } from './commands/edges.js';
 import { eventCommands } from './commands/events.js';
 import { keyCommands } from './commands/keys.js';
 import { keystoreCommands } from './commands/keystore.js';
+import { ledgerCommands } from './commands/ledger.js';
 import { operationCommands } from './commands/operations.js';
 import { projectionCommands } from './commands/projections.js';
 import { receiptCommands } from './commands/receipts.js';
@@ -37,6 +38,7 @@ export function kcmProgram(): Command {
   doctorCommand(program);
   accessCommands(program);
   edgeCommands(program);
+  ledgerCommands(program);
   projectionCommands(program);
   tenantCommands(program);
   serviceCommands(program);

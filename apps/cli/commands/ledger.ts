@@ -1,0 +1,46 @@
+import type { Command } from 'commander';
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { declare, type Run } from '../program.js';
+
+const MAIN = fileURLToPath(new URL('../../ledger/main.js', import.meta.url));
+
+/** The ledger is moved by a program of its own: it opens the ledger itself, and asks no server. */
+const moved =
+  (verb: 'export' | 'import') =>
+  (_run: Run, { quiet }: { readonly quiet?: boolean }, file: string): Promise<undefined> =>
+    new Promise((resolve, reject) => {
+      const args = [MAIN, verb, file, ...(quiet === true ? ['--quiet'] : [])];
+      const child = spawn(process.execPath, args, { stdio: 'inherit' });
+      child.on('error', reject);
+      child.on('exit', (code) => {
+        process.exitCode = code ?? 1;
+        resolve(undefined);
+      });
+    });
+
+export function ledgerCommands(program: Command): void {
+  const ledger = program
+    .command('ledger')
+    .description('Move the ledger, while no server runs on it: where KCM_LEDGER says it is');
+  declare(
+    ledger,
+    'export <file>',
+    {
+      summary: 'Write all its events to a new file, which holds no key and no secret',
+      example: 'ledger export acme.ledger',
+    },
+    (c) => c,
+    moved('export'),
+  );
+  declare(
+    ledger,
+    'import <file>',
+    {
+      summary: 'Make an empty ledger its copy; each tenant begins a new term',
+      example: 'ledger import acme.ledger',
+    },
+    (c) => c,
+    moved('import'),
+  );
+}
