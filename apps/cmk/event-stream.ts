@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
+import { cloudEventOf } from '@kcm/application';
 import { type Clock, LIMITS, type Scheduler } from '@kcm/kernel';
 import type { EventDoc } from '@projections/events';
-import { cloudEventOf } from './cloud-event.js';
 
 export interface EventStreamDeps {
   readonly clock: Clock;

@@ -1,12 +1,11 @@
 import { Controller, Inject, Param, Req } from '@nestjs/common';
-import { Queries } from '@kcm/application';
+import { CLOUD_EVENT, cloudEventOf, cloudEventView, Queries } from '@kcm/application';
 import { KcmError } from '@kcm/kernel';
 import { Endpoint, type Principal, QueryInput, Reply, Token, Who } from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
 import type { EventDoc } from '@projections/events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { CLOUD_EVENT, cloudEventOf, cloudEventView } from './cloud-event.js';
 import { EventStreams } from './event-streams.js';
 
 const EVENT_STREAM = 'text/event-stream';

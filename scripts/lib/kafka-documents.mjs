@@ -1,5 +1,6 @@
 // The documents of kafka/ that are made: a schema an event, and the AsyncAPI description of where
-// each is sent. Made of the event types, the catalogue, the CloudEvent and kafka/topics.json.
+// each is sent. Made of the event types, the catalogue, the CloudEvent and what the relay sends
+// where; how a topic is laid out (partitions, retention) is what kafka/topics.json has.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { dataSchemas } from './data-schemas.mjs';
@@ -113,11 +114,16 @@ function withoutSafeBounds({ jsonSchema: schema }) {
 /** By path under kafka/: what the document has to be. */
 export async function kafkaDocuments(topics, version) {
   const { z } = await import('zod');
-  const { cloudEventView } = await built('apps/cmk/cloud-event.js');
+  const { cloudEventView, TOPICS } = await built('libs/application/index.js');
   const envelope = z.toJSONSchema(cloudEventView, { override: withoutSafeBounds });
   const events = await catalogue();
+  const laidOut = Object.values(TOPICS).map((sent) => ({
+    ...topics.find(({ name }) => name === sent.name),
+    ...sent,
+  }));
   return new Map([
     ...events.map((event) => [`schemas/${nameOf(event)}.json`, schemaOf(event, envelope)]),
-    ['asyncapi.json', asyncApi(events, topics, version)],
+    ['topics.json', { topics: laidOut }],
+    ['asyncapi.json', asyncApi(events, laidOut, version)],
   ]);
 }

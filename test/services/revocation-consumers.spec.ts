@@ -5,10 +5,10 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { cloudEventOf } from '@kcm/application';
 import { eventually } from '@kcm/testing';
 import type { EventDoc } from '@projections/events';
 import { Kafka, logLevel, type Producer } from 'kafkajs';
-import { cloudEventOf } from '../../apps/cmk/cloud-event.js';
 import { ensureConfluentKafka } from '../../scripts/services/confluent-kafka.mjs';
 import { type RunningKafka, startKafka } from '../../scripts/services/kafka.mjs';
 

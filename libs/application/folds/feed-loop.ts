@@ -20,7 +20,8 @@ export interface FeedConsumer {
   caughtUp(): Promise<void>;
 }
 /**
- * `waiting`: the ledger or the store cannot be reached, it is tried again. `failed`: never again.
+ * `waiting`: the ledger, the store or the broker cannot be reached, it is tried again. `failed`:
+ * never again.
  */
 export type FeedState = 'starting' | 'catchingUp' | 'live' | 'waiting' | 'failed' | 'stopped';
 
@@ -32,6 +33,7 @@ export interface FeedLoopDeps {
   report(error: unknown, state: FeedState): void;
 }
 
+const AGAIN: ReadonlySet<string> = new Set(['ledger_unavailable', 'messaging_unavailable']);
 const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 30_000;
 
@@ -47,7 +49,7 @@ export class FeedLoop {
   #running: Promise<void> = Promise.resolve();
 
   constructor(
-    private readonly deps: FeedLoopDeps,
+    private readonly deps: Omit<FeedLoopDeps, 'ledger'> & { readonly ledger: Pick<Ledger, 'feed'> },
     private readonly consumer: FeedConsumer,
   ) {}
 
@@ -81,13 +83,13 @@ export class FeedLoop {
         const after = await this.consumer.resume();
         this.#enter('catchingUp');
         for await (const item of this.deps.ledger.feed(after, signal)) {
-          attempt = 0;
           await this.#take(item);
+          attempt = 0;
         }
         if (!signal.aborted) throw new KcmError('ledger_unavailable', 'The feed ended by itself.');
       } catch (error) {
         if (signal.aborted) return;
-        const again = error instanceof KcmError && error.code === 'ledger_unavailable';
+        const again = error instanceof KcmError && AGAIN.has(error.code);
         this.#enter(again ? 'waiting' : 'failed', error);
         if (!again) return;
         const ms = fullJitterMs(this.deps.random, attempt, RETRY_MS_MIN, RETRY_MS_MAX);

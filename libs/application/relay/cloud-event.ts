@@ -1,0 +1,78 @@
+import type { EventData, EventId, RecordedEvent, Revision, StreamId } from '@kcm/kernel';
+import { z } from 'zod';
+
+/** CloudEvents 1.0, structured JSON, with the extensions of this product. */
+export const cloudEventView = z.object({
+  specversion: z.literal('1.0'),
+  id: z.string(),
+  source: z.string(),
+  type: z.string(),
+  subject: z.string(),
+  time: z.string(),
+  datacontenttype: z.literal('application/json'),
+  /** Names the published schema's part that `data` follows. */
+  dataschema: z.string(),
+  kcmtenant: z.string(),
+  kcmrevision: z.number().int(),
+  kcmterm: z.number().int(),
+  kcmepoch: z.number().int(),
+  /** Its number in the log of its region, from 0; on the topic of all events. */
+  kcmseq: z.number().int().optional(),
+  correlationid: z.string(),
+  causationid: z.string(),
+  traceparent: z.string().optional(),
+  data: z.record(z.string(), z.unknown()),
+});
+/** Without a tenant where it is the region's own. */
+export type CloudEvent = Omit<z.infer<typeof cloudEventView>, 'kcmtenant'> & {
+  readonly kcmtenant?: string;
+};
+export const CLOUD_EVENT = 'application/cloudevents+json';
+
+/** What is told of an event: neither who caused it nor with what body. */
+export interface ToldEvent {
+  readonly tenant: string | null;
+  readonly id: EventId;
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly stream: StreamId;
+  readonly revision: Revision;
+  readonly at: string;
+  readonly origin: string;
+  readonly term: number;
+  readonly epoch: number;
+  readonly correlationId: string;
+  readonly causationId: string;
+  readonly traceparent?: string;
+  readonly data: EventData;
+}
+
+export const toldOf = ({ meta, ...event }: RecordedEvent): ToldEvent => ({
+  ...event,
+  ...meta,
+  at: meta.occurredAt,
+});
+
+/** `seq`: its number in the log of its region; null: not told. */
+export function cloudEventOf(event: ToldEvent, seq: number | null = null): CloudEvent {
+  const { type, schemaVersion, tenant, traceparent } = event;
+  return {
+    specversion: '1.0',
+    id: event.id,
+    source: `kcm://${event.origin}`,
+    type: `io.openkcm.${type}.v${schemaVersion}`,
+    subject: event.stream,
+    time: event.at,
+    datacontenttype: 'application/json',
+    dataschema: `urn:openkcm:event:${type}.v${schemaVersion}#/properties/data`,
+    ...(tenant === null ? {} : { kcmtenant: tenant }),
+    kcmrevision: event.revision,
+    kcmterm: event.term,
+    kcmepoch: event.epoch,
+    ...(seq === null ? {} : { kcmseq: seq }),
+    correlationid: event.correlationId,
+    causationid: event.causationId,
+    ...(traceparent === undefined ? {} : { traceparent }),
+    data: event.data,
+  };
+}
