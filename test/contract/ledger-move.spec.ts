@@ -1,4 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accessDecider, type AccessEvent } from '@kcm/domain';
 import {
@@ -24,6 +26,7 @@ import { eventsOf, readAll } from '../crash/ledger-audit.js';
 import { EventStoreDouble } from '../support/eventstoredb-double.js';
 import { removeFolder, scratchFolder } from '../support/server.js';
 
+const MAIN = join(import.meta.dirname, '..', '..', 'dist/apps/ledger/main.js');
 const written = acmeStory().events.filter(({ type }) => type !== 'TermRaised');
 /** Of an event all but its position, which is of its ledger. */
 const said = (events: readonly RecordedEvent[]): string =>
@@ -123,6 +126,31 @@ describe('A ledger that is moved', () => {
     expect(said(events.slice(0, written.length))).toEqual(said(written));
     expect(events).toHaveLength(written.length + 2);
     expect(existsSync(join(scratch, 'cut/ledger.import'))).toBe(false);
+  });
+
+  it('killed anywhere in its import it is whole afterwards, or has no name', async () => {
+    const data = join(scratch, 'killed');
+    const wal = join(data, 'ledger.import/ledger.db-wal');
+    const grown = () => (existsSync(wal) ? statSync(wal).size : 0);
+    const runs: (number | null)[] = [];
+    for (const bytes of [20_000, 100_000, 300_000, Number.POSITIVE_INFINITY]) {
+      const before = grown();
+      const args = [MAIN, 'import', file, '--quiet'];
+      const env = { PATH: process.env['PATH'], KCM_DATA_DIR: data };
+      const child = spawn(process.execPath, args, { env, stdio: 'ignore' });
+      const watch = setInterval(() => {
+        if (grown() - before >= bytes) child.kill('SIGKILL');
+      }, 1);
+      const [code] = (await once(child, 'exit')) as [number | null];
+      clearInterval(watch);
+      runs.push(code);
+      expect(existsSync(join(data, 'ledger.db'))).toBe(code === 0);
+      if (code === 0) break;
+    }
+    expect([runs[0], runs.at(-1)]).toEqual([null, 0]);
+    const events = await eventsOf(data);
+    expect(said(events.slice(0, written.length))).toEqual(said(written));
+    expect(events).toHaveLength(written.length + 2);
   });
 
   it('is refused by name when its file is not whole, not as it was, or another thing', async () => {
