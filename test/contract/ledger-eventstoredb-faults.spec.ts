@@ -4,6 +4,7 @@ import { LedgerConflict, LedgerOutcomeUnknown, LedgerUnavailable, StreamGone } f
 import { openEventStoreLedger } from '@kcm/ledger/eventstoredb';
 import { sampleEvent } from '@kcm/testing';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type DoubleStore, EventStoreDouble } from '../support/eventstoredb-double.js';
 
 /** How the adapter stands what the wire does to it: faults that only the double makes. */
@@ -118,6 +119,43 @@ describe('the ledger over EventStoreDB, at the wire double', () => {
     }
     expect(await reader).toHaveLength(2);
     expect(await revisions()).toEqual(upTo(1));
+  });
+
+  it('through three absences loses nothing acknowledged, and feeds each event once', async () => {
+    const acknowledged: string[] = [];
+    const fed: string[] = [];
+    const over = new AbortController();
+    const write = async (name: StreamId): Promise<void> => {
+      for (let n = 0; !over.signal.aborted; n += 1) {
+        const events = some(1);
+        for (let stored = false; !stored;)
+          stored = await ledger.append(name, n === 0 ? 'noStream' : n - 1, events).then(
+            () => true,
+            (error: unknown) => {
+              expect(error).toMatchObject({ code: 'ledger_unavailable' });
+              return false;
+            },
+          );
+        acknowledged.push(events[0].id);
+        await sleep(5);
+      }
+    };
+    const reading = (async () => {
+      for await (const item of ledger.feed('start', abort.signal))
+        if (item.kind === 'events') fed.push(...item.events.map(({ id }) => id));
+    })();
+    const writing = ['a', 'b', 'c'].map((name) => write(`tenant-${name}` as StreamId));
+    for (const ms of [50, 300, 700]) {
+      const before = acknowledged.length;
+      await store.restart(ms);
+      while (acknowledged.length < before + 10) await sleep(10);
+    }
+    over.abort();
+    await Promise.all(writing);
+    while (fed.length < acknowledged.length) await sleep(10);
+    expect(fed.toSorted()).toEqual(acknowledged.toSorted());
+    abort.abort();
+    await reading;
   });
 
   it('proves that it takes appends without storing anything', async () => {
