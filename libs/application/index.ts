@@ -14,5 +14,8 @@ export * from './folds/projection-runner.js';
 export * from './folds/running-projection.js';
 export * from './folds/stream-states.js';
 export * from './folds/whole-ledger.js';
+export * from './relay/cloud-event.js';
+export * from './relay/relay.js';
+export * from './relay/topics.js';
 export { FoldFailed } from './folds/fold-batch.js';
 export type { Cause, ExecuteStep, ItemRef, StandingItem } from './process/todo-runner.js';
