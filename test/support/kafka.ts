@@ -1,4 +1,5 @@
 import type { OneOrMore } from '@kcm/kernel';
+import { eventually } from '@kcm/testing';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 
 /** `host:port` of each. */
@@ -25,3 +26,18 @@ export async function administer(
     await admin.disconnect();
   }
 }
+
+/**
+ * A broker that had no group yet makes the topic of their offsets first, and sends groups away
+ * until it has loaded it. Resolves when it has, for groups of some names.
+ */
+export const knowsGroups = (brokers: Brokers): Promise<void> =>
+  administer(brokers, async (admin) => {
+    for (let n = 0; n < 16; n += 1)
+      await eventually(() =>
+        admin.fetchOffsets({ groupId: `kcm.test.${n}` }).then(
+          () => true,
+          () => false,
+        ),
+      );
+  });
