@@ -23,8 +23,9 @@ export function refusalsOf(route: Route): readonly Code[] {
   const when = (is: boolean | undefined, ...codes: readonly Code[]) => (is === true ? codes : []);
   return [
     ...new Set([
-      // Whatever is asked with: a query parameter that is none, a Kcm-Token that is not ours.
-      ...when(true, 'invalid_request'),
+      // Whatever is asked with: a query parameter that is none, a Kcm-Token that is not ours, more
+      // header fields than are read.
+      ...when(true, 'invalid_request', 'headers_too_large'),
       ...when(route.roles !== 'public', 'unauthenticated', 'forbidden'),
       ...when(named, 'not_found'),
       ...when(route.command, 'payload_too_large', 'unsupported_media_type'),
