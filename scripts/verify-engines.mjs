@@ -60,7 +60,8 @@ async function runSuites(reached) {
     '--expose-gc',
     '--disable-warning=ExperimentalWarning',
   ];
-  const args = ['--json', `--outputFile=${report}`, `--testTimeout=${TEST_MS_MAX}`];
+  // One suite at a time: some have patience of milliseconds, and the servers may be on this machine.
+  const args = ['--json', `--outputFile=${report}`, `--testTimeout=${TEST_MS_MAX}`, '--runInBand'];
   const only = ['--testNamePattern', reached.map((engine) => engine.tests).join('|')];
   const files = reached.flatMap(({ suites }) => Object.values(suites));
   const jest = [...quiet, 'node_modules/jest/bin/jest.js', ...args, ...only, '--runTestsByPath'];
