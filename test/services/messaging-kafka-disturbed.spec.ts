@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningKafka, startKafka } from '../../scripts/services/kafka.mjs';
-import { administer } from '../support/kafka.js';
+import { administer, knowsGroups } from '../support/kafka.js';
 import { DeafWire } from '../support/deaf-wire.js';
 
 let dir: string;
@@ -19,6 +19,7 @@ beforeAll(async () => {
   wire = await DeafWire.open();
   kafka = await startKafka({ dir, advertised: wire.port });
   wire.leadTo(kafka.port);
+  await knowsGroups([kafka.brokers]);
 }, 180_000);
 afterAll(async () => {
   await kafka.stop();

@@ -1,8 +1,18 @@
 import { systemRandom, systemScheduler } from '@kcm/kernel';
-import { deadLetterTopic, MessagingRefused, MessagingUnavailable } from '@kcm/messaging';
+import {
+  deadLetterTopic,
+  type Delivery,
+  MessagingRefused,
+  MessagingUnavailable,
+  type Verdict,
+} from '@kcm/messaging';
 import { kafkaOptions, type KafkaTlsFiles, KafkaMessaging } from '@kcm/messaging/kafka';
-import { MessageReader } from '@kcm/testing';
+import { MessagingServer } from '@kcm/messaging/nest';
+import { eventually, MessageReader } from '@kcm/testing';
 import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
+import { Controller, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { EventPattern, Payload } from '@nestjs/microservices';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,7 +21,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningKafka, startKafka } from '../../scripts/services/kafka.mjs';
-import { administer } from '../support/kafka.js';
+import { administer, knowsGroups } from '../support/kafka.js';
 
 const PASSWORD = 'right-horse';
 let dir: string;
@@ -31,6 +41,7 @@ beforeAll(async () => {
     { mechanism: 'scram-sha-256', user: 'edge', password: PASSWORD },
   ] as const;
   kafka = await startKafka({ dir, secured: { ...(await authority.server()), users } });
+  await knowsGroups([kafka.brokers]);
 }, 180_000);
 afterAll(async () => {
   await kafka.stop();
@@ -117,6 +128,41 @@ describe('A Kafka that asks who comes', () => {
       await expect(refused).rejects.toThrow(/^Kafka at 127\.0\.0\.1:\d+ does not answer[^\n]*$/);
     }
   }, 60_000);
+
+  it('gives the handlers of a Nest microservice what comes, and obeys their verdicts', async () => {
+    const topic = await newTopic();
+    const seen: string[] = [];
+    @Controller()
+    class Handlers {
+      @EventPattern(topic)
+      handle(@Payload() delivery: unknown): Verdict {
+        const { id, attempt } = delivery as Delivery;
+        seen.push(`${id} ${attempt}`);
+        if (id === 'parked') return { kind: 'park', code: 'unwanted' };
+        return id === 'later' && attempt === 1 ? { kind: 'retry', afterMs: 1 } : { kind: 'done' };
+      }
+    }
+    @Module({ controllers: [Handlers] })
+    class App {}
+    const messaging = open(`kafka://${kafka.doors.MTLS}`, client);
+    const strategy = new MessagingServer({
+      messaging,
+      subscriptions: [group(topic)],
+      attemptsMax: 3,
+      told: (error) => told.push(error),
+      lost: (error) => told.push(error),
+    });
+    const app = await NestFactory.createMicroservice(App, { strategy, logger: false });
+    await app.listen();
+    const named = (id: string) => ({ ...message(topic, id), id });
+    await messaging.publish([named('parked'), named('later'), named('after')]);
+    await eventually(() => seen.length === 4);
+    await app.close();
+    expect(seen).toEqual(['parked 1', 'later 1', 'later 2', 'after 1']);
+    const parked = await messaging.list(topic, null, 10);
+    expect(parked.map(({ id }) => id)).toEqual(['parked']);
+    expect(told).toEqual([]);
+  });
 
   it('is told by name when it is older than what is needed', async () => {
     const server = oldBroker().listen(0, '127.0.0.1');
