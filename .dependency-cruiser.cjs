@@ -63,7 +63,7 @@ module.exports = {
       'platform',
       [
         ...['kernel', 'crypto', 'domain', 'tracing', 'application'],
-        ...['ledger', 'read-models', 'vault', 'origin-log'],
+        ...['ledger', 'read-models', 'vault', 'origin-log', 'messaging'],
       ],
       'what every Nest application needs; of domain it knows the states that principals rest on',
     ),

@@ -49,7 +49,7 @@ export class World {
       this.#server = this.region('local', 'region', 'default');
       return;
     }
-    this.#engines = await startEngines();
+    this.#engines = await startEngines(join(this.folder, 'kafka'));
     this.apart = await RegionApart.of(join(this.folder, 'apart'), this.children, this.#engines.env);
     this.#server = this.apart;
   }
@@ -86,6 +86,7 @@ export class World {
       KCM_TLS_CERT: join(identity, 'client.pem'),
       KCM_TLS_KEY: join(identity, 'client-key.pem'),
       KCM_TLS_CA: join(identity, 'ca.pem'),
+      ...this.#messaging(),
     };
     const client = new EdgeClient(join(data, 'edge', `${SERVICE}.sock`));
     this.#edge = client;
@@ -99,6 +100,12 @@ export class World {
     };
     await this.#startEdge();
     return client;
+  }
+
+  /** An Edge follows revocations over Kafka too, where there is one. */
+  #messaging(): Readonly<Record<string, string>> {
+    const url = this.#engines?.env['KCM_MESSAGING'];
+    return url === undefined ? {} : { KCM_MESSAGING: url };
   }
 
   /** By kill -9; resolves when the next one has its way to Core. */

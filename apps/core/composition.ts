@@ -16,15 +16,16 @@ import { CoreRuntime } from './core-runtime.js';
 import { coreMetrics } from './metrics/core.js';
 import { dispatching, executing } from './steps.js';
 
-/** All of them: Core alone has the erasure store and the region's log. */
-export const CORE_ENGINES: readonly EngineName[] = [
+/** Core alone has the erasure store and the region's log. */
+export const CORE_ENGINES = [
   'ledger',
   'readModels',
   'vault',
   'erasure',
   'directory',
   'log',
-];
+] as const satisfies readonly EngineName[];
+export type CoreGround = Ground<(typeof CORE_ENGINES)[number]>;
 
 /** What is there only once the HTTP application is, or concerns the process as a whole. */
 export interface CoreLate {
@@ -35,7 +36,7 @@ export interface CoreLate {
 export type CoreParts = ReturnType<typeof composeCore>;
 
 /** The parts of Core; nothing of it runs yet. */
-export function composeCore(ground: Ground, door: Door, late: CoreLate) {
+export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
   const { config, engines, clock, random, logger, tracing } = ground;
   const { tracer } = tracing;
   const { region, boot, dataDir, states } = door;
@@ -80,7 +81,7 @@ export function composeCore(ground: Ground, door: Door, late: CoreLate) {
 }
 
 /** On one machine the customers of a trial have their keystores beside us. */
-const driversOf = ({ program, config }: Ground) =>
+const driversOf = ({ program, config }: Pick<Ground, 'program' | 'config'>) =>
   driversWithin([...(program === 'standalone' ? LOOPBACK_CIDRS : []), ...config.KCM_EGRESS_ALLOW]);
 
 const FATES: { readonly [fate in Fate]: string } = {
@@ -90,7 +91,7 @@ const FATES: { readonly [fate in Fate]: string } = {
   lost: 'an act was not recorded and ends with this process',
 };
 
-const logOf = (ground: Ground, region: string): LogBuilder =>
+const logOf = (ground: CoreGround, region: string): LogBuilder =>
   new LogBuilder({
     ...feedsOf(ground),
     region,
@@ -98,7 +99,7 @@ const logOf = (ground: Ground, region: string): LogBuilder =>
     report: (error, state) => foldReport(ground)('transparency-log', error, state),
   });
 
-function hostOf(ground: Ground, execute: ReturnType<typeof executing>): ProcessHost {
+function hostOf(ground: CoreGround, execute: ReturnType<typeof executing>): ProcessHost {
   const { engines, clock, tracing, logger } = ground;
   const { readModels } = engines;
   return new ProcessHost(

@@ -8,7 +8,6 @@ import {
   type Door,
   type Endpoints,
   type Fold,
-  type Ground,
   type Health,
   type Late,
   LOG_FOLD,
@@ -17,7 +16,7 @@ import {
 } from '@kcm/platform';
 import { processes } from '@kcm/processes';
 import type { Projection } from '@kcm/read-models';
-import { composeCore, type CoreParts } from './composition.js';
+import { composeCore, type CoreGround, type CoreParts } from './composition.js';
 import { CoreModule } from './core.module.js';
 import { watchCore } from './health/index.js';
 import { watchCoreFigures } from './metrics/index.js';
@@ -52,7 +51,7 @@ export class CorePart implements ProgramPart {
   #http = '';
 
   constructor(
-    private readonly ground: Ground,
+    private readonly ground: CoreGround,
     door: Door,
     private readonly late: Late,
     private readonly beside: Beside = NOTHING,

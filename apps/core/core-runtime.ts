@@ -41,7 +41,7 @@ export interface CoreDeps {
   readonly seal: 'auto' | 'shamir';
   /** Who gives people their tokens. */
   readonly people: 'local' | 'oidc';
-  readonly engines: Engines;
+  readonly engines: Omit<Engines, 'outbox'>;
   readonly catalog: EventCatalog;
   readonly view: CoreView;
   readonly seals: SealService;

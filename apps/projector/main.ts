@@ -7,6 +7,7 @@ await runProgram(
       'ledger',
       'readModels',
       'directory',
+      'outbox',
     ]);
     return startProgram(ground, {}, (door) => new ProjectorPart(ground, door));
   },

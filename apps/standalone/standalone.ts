@@ -124,7 +124,7 @@ export async function startStandalone(
   env: NodeJS.ProcessEnv,
   surroundings: Surroundings = {},
 ): Promise<Standalone> {
-  const ground = await openGround(env, 'standalone', CORE_ENGINES, surroundings);
+  const ground = await openGround(env, 'standalone', [...CORE_ENGINES, 'outbox'], surroundings);
   let whole: Whole | null = null;
   const program = await startProgram(
     ground,

@@ -58,8 +58,8 @@ export async function customerDisables(
   });
   out.check(
     alone.code === 'lease_expired',
-    `The Edge refuses by itself after ${alone.said} (promised: at most ${duration(BOUND_MS)}): ` +
-      `${alone.code}.`,
+    `${world.apart === null ? 'The Edge refuses by itself' : 'The Edge, which Kafka tells, refuses'} ` +
+      `after ${alone.said} (promised: at most ${duration(BOUND_MS)}): ${alone.code}.`,
   );
   world.wire.heal();
   out.command(kms.words.giveBack);

@@ -35,6 +35,7 @@ const engine = (embedded: string, url?: { readonly is: RegExp; readonly like: st
     )
     .default(embedded);
 const EVENTSTORE = { is: /^esdb(\+discover)?:\/\/[^/]/, like: 'esdb://host:port' };
+const KAFKA = { is: /^kafka(\+tls)?:\/\/[^/]/, like: 'kafka://[user:password@]host:port,…' };
 const MONGODB = { is: /^mongodb(\+srv)?:\/\/[^/]/, like: 'mongodb://host:port/database' };
 /** JSON, or `@` and the file that holds it. */
 const json = z.string().transform((text, context): unknown => {
@@ -100,7 +101,10 @@ const schema = z.object({
   // An erase at a server overwrites nothing on its disk: a shred would promise too much.
   KCM_ERASURE: engine('sqlite:'),
   KCM_DIRECTORY: engine('sqlite:', MONGODB),
-  KCM_MESSAGING: engine('memory:'),
+  KCM_MESSAGING: engine('memory:', KAFKA),
+  KCM_MESSAGING_CA: z.string().optional(),
+  KCM_MESSAGING_CERT: z.string().optional(),
+  KCM_MESSAGING_KEY: z.string().optional(),
 });
 
 export type Config = z.infer<typeof schema>;
@@ -141,6 +145,9 @@ function together(config: Partial<Config>, program: ProgramName): FieldError[] {
   const wrong = (path: string, detail: string) => errors.push({ path, code: 'custom', detail });
   apart(program, config, wrong);
   const { KCM_BIND: bind, KCM_DATA_DIR: folder } = config;
+  for (const name of ['KCM_MESSAGING_CA', 'KCM_MESSAGING_CERT', 'KCM_MESSAGING_KEY'] as const)
+    if (config.KCM_MESSAGING === 'memory:' && config[name] !== undefined)
+      wrong(name, 'is for a broker: KCM_MESSAGING names none');
   if ((config.KCM_TLS_CERT === undefined) !== (config.KCM_TLS_KEY === undefined)) {
     wrong('KCM_TLS_CERT', 'and KCM_TLS_KEY go together');
   }

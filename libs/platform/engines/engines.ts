@@ -4,8 +4,10 @@ import { KcmError, type Random } from '@kcm/kernel';
 import type { FilteredFeed, Ledger, ProvableLedger } from '@kcm/ledger';
 import type { LogStore } from '@kcm/origin-log';
 import type { ReadModelReader, ReadModelWatcher, ReadModelWriter } from '@kcm/read-models';
+import type { Publisher } from '@kcm/messaging';
 import type { BlobStore } from '@kcm/vault';
 import type { Config } from '../config.js';
+import { openOutbox } from './outbox.js';
 import { assertPrivateFolder } from './private-folder.js';
 
 /** The stores behind the ports. */
@@ -16,6 +18,8 @@ export interface Engines {
   readonly erasure: BlobStore;
   readonly directory: BlobStore;
   readonly log: LogStore;
+  /** Where the events of the region are sent to; null: nowhere. */
+  readonly outbox: { readonly publisher: Publisher | null };
 }
 export type EngineName = keyof Engines;
 /** Some of the engines, as one process needs them. */
@@ -29,8 +33,10 @@ export interface OpeningHooks {
   readonly onCommit: (appends: number, ms: number) => void;
   /** A sync of a file failed: the process must end, and not close the engines. */
   readonly onLost: (error: KcmError) => void;
+  /** Messaging goes on by itself and somebody should know. */
+  readonly onMessaging: (error: unknown) => void;
 }
-const SILENT: OpeningHooks = { onCommit: () => {}, onLost: () => {} };
+const SILENT: OpeningHooks = { onCommit: () => {}, onLost: () => {}, onMessaging: () => {} };
 
 /**
  * Opens the engines that a process needs where the configuration says: files in KCM_DATA_DIR, or
@@ -83,6 +89,7 @@ const OPENERS: { readonly [N in EngineName]: (of: Opening) => Promise<Engines[N]
   erasure: ({ config, dir, hooks: { onLost } }) => openBlobs(config, dir, 'erasure', onLost),
   directory: ({ config, dir, hooks: { onLost } }) => openBlobs(config, dir, 'directory', onLost),
   log: ({ dir, hooks: { onLost } }) => openLog(dir, onLost),
+  outbox: ({ config, random, hooks }) => openOutbox(config, random, hooks.onMessaging),
 };
 
 async function openLedger(

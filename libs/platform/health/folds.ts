@@ -6,6 +6,8 @@ import type { Ledger } from '@kcm/ledger';
 export const CORE_VIEW = 'core-view';
 /** Its keeper: the log of the region. */
 export const LOG_FOLD = 'transparency-log';
+/** Sends events on; nothing here is read from it. */
+export const isRelay = ({ name }: Pick<Fold, 'name'>): boolean => name.startsWith('relay-');
 /** Something that is folded from the ledger. */
 export type Fold = Pick<ProjectionHealth, 'name' | 'position' | 'state'>;
 type Folds = () => readonly Fold[];
@@ -59,13 +61,18 @@ export class Lags {
   }
 }
 
-const namesOf = ({ name }: Fold) =>
-  name === CORE_VIEW
+const namesOf = (fold: Fold) => {
+  const { name } = fold;
+  const own = name === LOG_FOLD || isRelay(fold);
+  return name === CORE_VIEW
     ? ({ dependency: name, level: 'unavailable' } as const)
-    : ({ dependency: name === LOG_FOLD ? name : `read-model ${name}`, level: 'degraded' } as const);
+    : ({ dependency: own ? name : `read-model ${name}`, level: 'degraded' } as const);
+};
 /** What to do about one that stopped. */
-const remedyOf = ({ name }: Fold): string => {
+const remedyOf = (fold: Fold): string => {
+  const { name } = fold;
   if (name === CORE_VIEW) return 'start the release that wrote that event';
+  if (isRelay(fold)) return 'the log says which event or which ledger it does not go on from';
   return name === LOG_FOLD
     ? 'stop, delete log.db with its -wal and -shm, start: it is built from the ledger'
     : `with the release that knows that event: kcm projection rebuild ${name}`;
@@ -111,8 +118,12 @@ function stateReason(fold: Fold): Reason | null {
       ...namesOf(fold),
       level: 'degraded',
       code: 'waiting',
-      detail: 'the ledger or its store cannot be reached; it is tried again',
-      next: 'look at the disk of the data folder, or at the server that holds it',
+      detail: isRelay(fold)
+        ? 'Kafka takes no events: it is not reached, or lacks a topic or our right to it'
+        : 'the ledger or its store cannot be reached; it is tried again',
+      next: isRelay(fold)
+        ? 'the log says which; nothing is lost, it goes on from there by itself'
+        : 'look at the disk of the data folder, or at the server that holds it',
     };
   return null;
 }

@@ -55,7 +55,9 @@ export async function openGround<N extends EngineName>(
   });
   const metrics = new Metrics();
   const { onAppend, onCommit } = ledgerMetrics(metrics);
-  const open = () => openEngines(config, random, needed, { onCommit, onLost: endAtOnce });
+  const onMessaging = (error: unknown) => logger.warn({ err: error }, 'messaging');
+  const open = () =>
+    openEngines(config, random, needed, { onCommit, onLost: endAtOnce, onMessaging });
   try {
     const opened = await (program === 'standalone' ? open() : waiting(open, random, logger));
     const ledger = tracing.tracer.on

@@ -7,7 +7,14 @@ import { inTurn } from '@kcm/kernel';
 import type { FastifyInstance } from 'fastify';
 import type { SealStatus } from '../auth/principal.js';
 import { EnginesModule } from '../engines/engines.module.js';
-import { type Fold, Health, ReadAge, watchDoor, type WatchedDoor } from '../health/index.js';
+import {
+  type Fold,
+  Health,
+  isRelay,
+  ReadAge,
+  watchDoor,
+  type WatchedDoor,
+} from '../health/index.js';
 import { createHttpApp } from '../http/http-app.js';
 import { httpMetrics, type Metrics, watchFolds, watchProcess } from '../metrics/index.js';
 import { PlatformModule } from '../platform.module.js';
@@ -121,7 +128,8 @@ export class Program<P extends ProgramPart = ProgramPart> {
     watchRefusals(metrics, this.door.refusals);
     const { tracer } = tracing;
     const onAnswered = httpMetrics(metrics);
-    const age = new ReadAge(clock, watched.lags, watched.folds);
+    const read = () => watched.folds().filter((fold) => !isRelay(fold));
+    const age = new ReadAge(clock, watched.lags, read);
     const asOf = () => age.asOf();
     const http = { config, logger, random, clock, tracer, onAnswered, asOf };
     this.#app = await createHttpApp(this.#module(health), http);
