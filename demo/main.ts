@@ -68,9 +68,10 @@ function closing(world: World, out: Printer, ms: number): void {
     'anything about plaintext that callers already had, memory images, or modified software',
     ...(world.apart === null
       ? [
-          'that everyone sees one transparency log (no witness signs it), several regions, Kafka, EventStoreDB, MongoDB',
+          'that everyone sees one transparency log (no witness signs it), several regions, Kafka, EventStoreDB, MongoDB (`npm run demo -- --engines distributed`)',
         ]
       : [
+          'that everyone sees one transparency log (no witness signs it), several regions',
           'EventStoreDB and MongoDB: these were a double of the wire and a stand-in, in memory',
           'yesterday’s backup played back: that is the demo on the embedded engines',
         ]),
