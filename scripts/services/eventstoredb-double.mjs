@@ -1,4 +1,4 @@
-// The DOUBLE of EventStoreDB's wire that the tests use, for the demo on distributed engines: no
+// The DOUBLE of EventStoreDB's wire that the tests use, for the demo and the benches: no
 // registry has the server. It keeps everything in memory. Plain JavaScript for Node 20.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ const MAIN = fileURLToPath(
 export async function startEventStoreDouble() {
   const child = fork(MAIN, { execArgv: [] });
   const ended = once(child, 'exit');
-  child.send({ n: 1, command: 'start' });
+  child.send({ n: 1, command: 'start', options: {} });
   const [{ answer: port, error }] = await Promise.race([
     once(child, 'message'),
     ended.then(() => [{ error: 'it ended' }]),

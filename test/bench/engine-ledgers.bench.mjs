@@ -10,7 +10,7 @@ import { EventStoreDBClient } from '@eventstore/db-client';
 import { systemRandom } from '../../dist/libs/kernel/index.js';
 import { openEventStoreLedger } from '../../dist/libs/ledger/eventstoredb/index.js';
 import { openSqliteLedger } from '../../dist/libs/ledger/sqlite/index.js';
-import { startDouble } from './lib/eventstoredb-double.mjs';
+import { startEventStoreDouble } from '../../scripts/services/eventstoredb-double.mjs';
 import { interleaved, measured, medians, ratioOf } from './lib/measure.mjs';
 import { base, perSecond, told } from './lib/report.mjs';
 import { newEvent, newStream } from './lib/samples.mjs';
@@ -85,7 +85,7 @@ function scanBare(file, events) {
 }
 
 async function withDouble(act) {
-  const double = await startDouble();
+  const double = await startEventStoreDouble();
   const open = () => openEventStoreLedger({ url: double.url, random: systemRandom });
   const ledger = await open();
   const client = EventStoreDBClient.connectionString(double.url);
