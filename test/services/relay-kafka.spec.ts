@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CloudEvent, TOPICS } from '@kcm/application';
+import {
+  type OneOrMore,
+  type NewEvent,
+  type StreamId,
+  systemRandom,
+  systemScheduler,
+} from '@kcm/kernel';
+import { openSqliteLedger } from '@kcm/ledger/sqlite';
+import type { Delivery } from '@kcm/messaging';
+import { KafkaMessaging } from '@kcm/messaging/kafka';
+import { eventually, sampleEvent } from '@kcm/testing';
+import { type RunningKafka, startKafka } from '../../scripts/services/kafka.mjs';
+import { administer } from '../support/kafka.js';
+
+const CHILD = join(import.meta.dirname, 'relay-child.mjs');
+/** kafkajs waits for times that are past. */
+const QUIET = '--disable-warning=TimeoutNegativeWarning';
+const STREAMS = 40;
+const ROUNDS = 40;
+const PER_APPEND = 10;
+const KILLS = 5;
+
+describe('The relay over a real Kafka', () => {
+  let folder: string;
+  let broker: RunningKafka;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'kcm-relay-'));
+    broker = await startKafka({ dir: folder });
+    await administer([broker.brokers], (admin) =>
+      admin.createTopics({
+        waitForLeaders: true,
+        topics: Object.values(TOPICS).map(({ name }) => ({ topic: name, numPartitions: 3 })),
+      }),
+    );
+  }, 120_000);
+  afterAll(async () => {
+    await broker.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  /** Of all keys and locks of `STREAMS` tenants, in turns. @returns what each stream holds */
+  const fill = async (): Promise<Map<string, string[]>> => {
+    const file = join(folder, 'ledger.db');
+    const ledger = await openSqliteLedger({ file, random: systemRandom });
+    const held = new Map<string, string[]>();
+    for (let round = 0; round < ROUNDS; round += 1)
+      for (let n = 0; n < STREAMS; n += 1) {
+        const stream =
+          `${n % 4 === 0 ? 'access' : 'key'}-t${n}${n % 4 === 0 ? '' : '.k'}` as StreamId;
+        const events = Array.from({ length: PER_APPEND }, () => {
+          const event = sampleEvent();
+          return { ...event, meta: { ...event.meta, tenant: `t${n}`, origin: 'local' } };
+        }) as unknown as OneOrMore<NewEvent>;
+        const before = held.get(stream) ?? [];
+        await ledger.append(stream, before.length === 0 ? 'noStream' : before.length - 1, events);
+        held.set(stream, [...before, ...events.map(({ id }) => id)]);
+      }
+    await ledger.close();
+    return held;
+  };
+
+  /** Runs it until it came further so often, or (null) until all is sent; then kills it. */
+  const relayFor = async (steps: number | null): Promise<string> => {
+    const child = spawn(process.execPath, [QUIET, CHILD, folder, broker.brokers], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exit = once(child, 'exit');
+    let line = '';
+    let left = steps ?? Number.POSITIVE_INFINITY;
+    for await (line of createInterface(child.stdout)) {
+      left -= 1;
+      if (left <= 0 || line === 'sent') break;
+    }
+    if (steps !== null) await sleep(systemRandom.bytes(1)[0]! / 12);
+    child.kill('SIGKILL');
+    await exit;
+    return line;
+  };
+
+  it('loses nothing and keeps each stream in order when it is killed again and again', async () => {
+    const held = await fill();
+    const places: string[] = [];
+    for (let kill = 0; kill < KILLS; kill += 1) places.push(await relayFor(2 + (kill % 2)));
+    // Each got further than the one before, and none to the end.
+    expect(new Set(places).size).toBe(KILLS);
+    expect(places).not.toContain('sent');
+    expect(await relayFor(null)).toBe('sent');
+    const messaging = new KafkaMessaging({
+      brokers: [broker.brokers],
+      clientId: 'kcm-test',
+      random: systemRandom,
+      scheduler: systemScheduler,
+      told: () => undefined,
+    });
+    const end = new AbortController();
+    const firsts = {
+      events: new Map<string, Delivery>(),
+      revocations: new Map<string, Delivery>(),
+    };
+    const runs = (['events', 'revocations'] as const).map((lane) =>
+      messaging.run(
+        { topic: TOPICS[lane].name, as: { kind: 'own', offsets: new Map() } },
+        async (batch) => {
+          for (const one of batch) if (!firsts[lane].has(one.id)) firsts[lane].set(one.id, one);
+          return batch.map(() => ({ kind: 'done' as const }));
+        },
+        end.signal,
+      ),
+    );
+    const locks = [...held].filter(([stream]) => stream.startsWith('access-'));
+    const all = STREAMS * ROUNDS * PER_APPEND;
+    await eventually(() => firsts.events.size === all && firsts.revocations.size === all / 4);
+    end.abort();
+    await Promise.all(runs);
+    await messaging.close();
+    const inOrder = [...firsts.events.values()];
+    for (const [stream, ids] of held)
+      expect(inOrder.filter(({ key }) => key === stream).map(({ id }) => id)).toEqual(ids);
+    for (const [stream, ids] of locks)
+      expect(
+        [...firsts.revocations.values()]
+          .filter(({ key }) => `access-${key}` === stream)
+          .map(({ id }) => id),
+      ).toEqual(ids);
+    const seqs = inOrder.map(
+      ({ body }) => (JSON.parse(Buffer.from(body).toString()) as CloudEvent).kcmseq,
+    );
+    expect(seqs.toSorted((a, b) => a! - b!)).toEqual(seqs.map((_, n) => n));
+  }, 90_000);
+});
