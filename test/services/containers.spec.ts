@@ -131,6 +131,22 @@ describe('The container files', () => {
     expect(readEdgeConfig(edge)).toMatchObject({ coreHost: 'core', corePort: 5696 });
   });
 
+  it('send and follow on the topics that a script makes, which are those that are described', () => {
+    const made = secrets();
+    expect(readConfig(settings('projector', made), 'projector').KCM_MESSAGING).toBe(
+      'kafka://kafka:19092',
+    );
+    const script = readFileSync(join(ROOT, 'docker', 'make-topics.sh'), 'utf8');
+    const described = JSON.parse(readFileSync(join(ROOT, 'kafka', 'topics.json'), 'utf8')) as {
+      topics: { name: string; partitions: number; deadLetter: string }[];
+    };
+    const topics = described.topics.flatMap(({ name, partitions, deadLetter }) => [
+      `${name}:${partitions}`,
+      `${deadLetter}:1`,
+    ]);
+    expect(/^for topic in (.*); do$/m.exec(script)?.[1]?.split(' ')).toEqual(topics);
+  });
+
   it('make secrets once: what is there stays, and nobody else looks into the folder', () => {
     const made = secrets();
     const read = () => readdirSync(made).map((name) => readFileSync(join(made, name), 'utf8'));
