@@ -1,22 +1,25 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CloudEvent, TOPICS } from '@kcm/application';
+import { type CloudEvent, Relay, TOPICS } from '@kcm/application';
 import {
   type OneOrMore,
+  type Position,
   type NewEvent,
   type StreamId,
   systemRandom,
   systemScheduler,
 } from '@kcm/kernel';
 import { openSqliteLedger } from '@kcm/ledger/sqlite';
-import type { Delivery } from '@kcm/messaging';
+import type { Delivery, Publisher } from '@kcm/messaging';
 import { KafkaMessaging } from '@kcm/messaging/kafka';
+import { openSqliteReadModels } from '@kcm/read-models/sqlite';
 import { eventually, sampleEvent } from '@kcm/testing';
+import { FIGURES } from '@kcm/testing/figures';
 import { type RunningKafka, startKafka } from '../../scripts/services/kafka.mjs';
 import { administer } from '../support/kafka.js';
 
@@ -135,4 +138,52 @@ describe('The relay over a real Kafka', () => {
     );
     expect(seqs.toSorted((a, b) => a! - b!)).toEqual(seqs.map((_, n) => n));
   }, 90_000);
+
+  it('sends a lock while the events before it still wait', async () => {
+    const ports = { random: systemRandom, scheduler: systemScheduler };
+    const own = join(folder, 'backlog');
+    await mkdir(own);
+    const ledger = await openSqliteLedger({ file: join(own, 'ledger.db'), ...ports });
+    const checkpoints = await openSqliteReadModels({ file: join(own, 'read-models.db') });
+    for (let n = 0; n < FIGURES.relayBacklog; n += 50) {
+      const events = Array.from({ length: 50 }, () => sampleEvent());
+      const batch = events as unknown as OneOrMore<NewEvent>;
+      await ledger.append(`key-acme.k${n}` as StreamId, 'noStream', batch);
+    }
+    const lock = sampleEvent();
+    await ledger.append('access-acme' as StreamId, 'noStream', [lock]);
+    const brokers: OneOrMore<string> = [broker.brokers];
+    const clientId = 'kcm-test';
+    const errors: unknown[] = [];
+    const told = (error: unknown) => errors.push(error);
+    const messaging = new KafkaMessaging({ brokers, clientId, ...ports, told });
+    let waiting: Position | null | 'nothing' = 'nothing';
+    const publisher: Publisher = {
+      publish: async (batch) => {
+        await messaging.publish(batch);
+        if (batch.some(({ id }) => id === lock.id && batch[0].topic === TOPICS.revocations.name))
+          waiting = relay.health()[0]!.position;
+      },
+    };
+    const relay: Relay = new Relay({
+      ...ports,
+      ledger,
+      checkpoints,
+      publisher,
+      region: 'local',
+      catalog: { upcast: (event) => event },
+      report: (_name, error) => told(error),
+    });
+    relay.start();
+    const head = await ledger.head();
+    await eventually(() => waiting !== 'nothing');
+    // The broker has the lock, and little of what came before it.
+    expect(waiting === null || waiting < `${BigInt(head!) / 2n}`.padStart(head!.length, '0')).toBe(
+      true,
+    );
+    await relay.stop();
+    await messaging.close();
+    await Promise.all([checkpoints.close(), ledger.close()]);
+    expect(errors).toEqual([]);
+  }, 120_000);
 });

@@ -35,6 +35,8 @@ export const FIGURES = {
   /** … and to Core's message path in the test's own process. */
   kmipMessages: figure(100_000, 10_000_000),
   edgeMutations: figure(10_000, 200_000),
+  /** Events that wait to be sent when a lock is recorded. */
+  relayBacklog: figure(20_000, 200_000),
   /** Random requests to the HTTP door. */
   httpRequests: figure(1_500, 50_000),
   /** Requests that schemathesis makes of the OpenAPI document. */
