@@ -46,6 +46,8 @@ export const FIGURES = {
   /** How long Core and an Edge are stopped, and how often an Edge is stopped for a moment. */
   stoppedSeconds: figure(15, 300),
   shortStops: figure(1, 40),
+  /** So many regions, of 87 events each, go through Kafka three times. */
+  messageRegions: figure(12, 115),
   /** How often a wall clock jumps. */
   clockJumps: figure(1, 10),
 } as const;
