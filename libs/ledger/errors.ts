@@ -24,6 +24,12 @@ export class LedgerUnavailable extends KcmError {
     super('ledger_unavailable', detail, { cause });
   }
 }
+/** Its server says no at the opening, and will until somebody mends what is told: no time helps. */
+export class LedgerRefused extends KcmError {
+  constructor(detail: string, cause?: unknown) {
+    super('forbidden', detail, { cause });
+  }
+}
 /** Its file was moved or deleted while it is open; it takes events again once it is back. */
 export class LedgerMoved extends LedgerUnavailable {
   constructor(cause?: unknown) {

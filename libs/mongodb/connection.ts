@@ -1,6 +1,6 @@
 import { type Db, MongoClient, ReadConcern } from 'mongodb';
 import { KcmError } from '@kcm/kernel';
-import { asKcmError, MongoUnavailable } from './errors.js';
+import { asKcmError, MongoRefused, MongoUnavailable } from './errors.js';
 
 export interface MongoOptions {
   /** `mongodb://host:port,…/database?…`; holds credentials, and is never told to anybody. */
@@ -19,7 +19,7 @@ const WRITE_MS_MAX = 10_000;
 /**
  * One database of a MongoDB server that is there and new enough. What is written is durable on a
  * majority, what is read is what a majority has, from the primary; the URL changes neither.
- * @throws MongoUnavailable · KcmError invalid_request (the URL)
+ * @throws MongoUnavailable · MongoRefused · KcmError invalid_request (the URL)
  */
 export async function openMongo(options: MongoOptions): Promise<MongoConnection> {
   const { url, reachMsMax = REACH_MS_MAX } = options;
@@ -37,10 +37,10 @@ export async function openMongo(options: MongoOptions): Promise<MongoConnection>
       const { versionArray, version } = await db.command({ buildInfo: 1 });
       const major = Array.isArray(versionArray) ? Number(versionArray[0]) : 0;
       if (!(major >= VERSION_MIN))
-        throw new MongoUnavailable(host, `is ${version}: MongoDB 5.0 or newer is needed`);
+        throw new MongoRefused(host, `is ${version}: MongoDB 5.0 or newer is needed`);
       // The first call that needs the user's rights.
       await db.listCollections({}, { nameOnly: true }).toArray();
-    });
+    }, 'opening');
   } catch (error) {
     await connection.close();
     throw error;
@@ -78,13 +78,13 @@ export class MongoConnection {
     });
   }
 
-  /** @throws MongoUnavailable for whatever the server or the way to it refused */
-  async run<T>(call: (db: Db) => Promise<T>): Promise<T> {
+  /** @throws MongoUnavailable for whatever failed; at the opening MongoRefused for a refusal */
+  async run<T>(call: (db: Db) => Promise<T>, when: 'opening' | 'use' = 'use'): Promise<T> {
     if (this.#closed) throw new MongoUnavailable(this.host, 'was let go of');
     try {
       return await call(this.#db);
     } catch (error) {
-      throw asKcmError(error, this.host);
+      throw asKcmError(error, this.host, when);
     }
   }
 

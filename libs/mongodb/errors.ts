@@ -19,6 +19,13 @@ export class MongoUnavailable extends KcmError {
   }
 }
 
+/** MongoDB says no at its opening, and will until somebody mends what is told: no time helps. */
+export class MongoRefused extends KcmError {
+  constructor(host: string, detail: string) {
+    super('forbidden', `MongoDB at ${host} ${detail}.`);
+  }
+}
+
 /** True where nothing failed but upserts or inserts of keys that are there already. */
 export function isDuplicateKey(error: unknown): boolean {
   if (!(error instanceof MongoServerError) || error.code !== DUPLICATE_KEY) return false;
@@ -32,8 +39,20 @@ export function isDuplicateKey(error: unknown): boolean {
 const isFileMissing = (error: unknown): boolean =>
   (error as { syscall?: unknown } | null)?.syscall === 'open';
 
-/** The driver's error as ours: a code, the hosts, and no document and no credential. */
-export function asKcmError(error: unknown, host: string): unknown {
+/** What no time helps against: an old server, our credentials and rights, its certificate. */
+function refusalIn(error: MongoError, detail: string): string | null {
+  if (error.name === 'MongoCompatibilityError' || detail.includes('maximum wire version'))
+    return 'is too old: MongoDB 5.0 or newer is needed';
+  const refused = REFUSED[Number(error.code)];
+  if (refused !== undefined) return refused;
+  return CERTIFICATE.test(detail) ? `shows a certificate that is not trusted: ${UNTRUSTED}` : null;
+}
+
+/**
+ * The driver's error as ours: a code, the hosts, and no document and no credential. In use a refusal
+ * is tried again as everything is: a password may be being changed.
+ */
+export function asKcmError(error: unknown, host: string, when: 'opening' | 'use'): unknown {
   if (isFileMissing(error))
     return new KcmError(
       'invalid_request',
@@ -41,12 +60,9 @@ export function asKcmError(error: unknown, host: string): unknown {
     );
   if (!(error instanceof MongoError)) return error;
   const detail = printableLine(error.message).slice(0, DETAIL_CHARS_MAX).replace(/\.$/, '');
-  if (error.name === 'MongoCompatibilityError' || detail.includes('maximum wire version'))
-    return new MongoUnavailable(host, 'is too old: MongoDB 5.0 or newer is needed');
-  const refusal = REFUSED[Number(error.code)];
-  if (refusal !== undefined) return new MongoUnavailable(host, refusal);
-  if (CERTIFICATE.test(detail))
-    return new MongoUnavailable(host, `shows a certificate that is not trusted: ${UNTRUSTED}`);
+  const refusal = refusalIn(error, detail);
+  if (refusal !== null)
+    return new (when === 'opening' ? MongoRefused : MongoUnavailable)(host, refusal);
   if (error.name === 'MongoServerSelectionError')
     return new MongoUnavailable(host, `cannot be reached: ${detail}`);
   return new MongoUnavailable(host, `failed: ${detail}`);

@@ -107,7 +107,7 @@ describe('an EventStoreDB that cannot be used is refused in one line', () => {
   it('a certificate of an authority that nobody named; named, it opens', async () => {
     const { address } = await double.store({ tls });
     expect(await refusal(`esdb://${address}`)).toBe(
-      'ledger_unavailable: EventStoreDB shows a certificate that is not trusted: ' +
+      'forbidden: EventStoreDB shows a certificate that is not trusted: ' +
         'name its authority by tlsCAFile.',
     );
     const url = `esdb://${address}?tlsCAFile=${encodeURIComponent(caFile)}`;
@@ -124,7 +124,7 @@ describe('an EventStoreDB that cannot be used is refused in one line', () => {
   it('other credentials, or none; the right ones open it', async () => {
     const { address } = await double.store({ tls, user: `admin:${PASSWORD}` });
     const at = (user: string) => `esdb://${user}${address}?tlsCAFile=${encodeURIComponent(caFile)}`;
-    const said = 'ledger_unavailable: EventStoreDB refuses our credentials.';
+    const said = 'forbidden: EventStoreDB refuses our credentials.';
     expect(await refusal(at(''))).toBe(said);
     expect(await refusal(at(`other:${PASSWORD}@`))).toBe(said);
     expect(await refusal(at(`admin:${PASSWORD}x@`))).toBe(said);
@@ -140,7 +140,7 @@ describe('an EventStoreDB that cannot be used is refused in one line', () => {
     ['EventStoreDB lacks a call: 22.10 or newer is needed.', { lacks: ['append'] }],
   ])('an older server: %s', async (said, options) => {
     const { url } = await double.store(options);
-    expect(await refusal(url)).toBe(`ledger_unavailable: ${said}`);
+    expect(await refusal(url)).toBe(`forbidden: ${said}`);
   });
 
   it.each(['22.10.0.0', '24.10.2', '25.1.0', 'built-by-hand'])(
@@ -153,8 +153,8 @@ describe('an EventStoreDB that cannot be used is refused in one line', () => {
 
   it.each<[string, DoubleOptions]>([
     ['opened and closed', {}],
-    ['ledger_unavailable', { version: '21.10.9.0' }],
-    ['ledger_unavailable', { lacks: ['append'] }],
+    ['forbidden', { version: '21.10.9.0' }],
+    ['forbidden', { lacks: ['append'] }],
   ])('who closed it, or was refused, ends by itself: %s %j', async (said, options) => {
     const { url } = await double.store(options);
     expect(await saidByChild(url)).toBe(said);

@@ -74,7 +74,7 @@ describe('a MongoDB that cannot be used is refused in one line', () => {
       `mongodb://${user}${line.address}/kcm?tls=true${options}`;
     const user = `user:${PASSWORD}@`;
     expect(await refusal(at('', user))).toBe(
-      `ledger_unavailable: MongoDB at ${line.address} shows a certificate that is not trusted: ` +
+      `forbidden: MongoDB at ${line.address} shows a certificate that is not trusted: ` +
         'name its authority by tlsCAFile.',
     );
     expect(await refusal(at('&tlsCAFile=/nowhere.pem', user))).toBe(
@@ -100,8 +100,8 @@ describe('a MongoDB that cannot be used is refused in one line', () => {
   });
 
   it.each([
-    [18, 'AuthenticationFailed', /refused the credentials\.$/],
-    [13, 'Unauthorized', /does not let this user do it\.$/],
+    [18, 'AuthenticationFailed', /^forbidden: .* refused the credentials\.$/],
+    [13, 'Unauthorized', /^forbidden: .* does not let this user do it\.$/],
   ])('the server answers %i %s', async (code, codeName, said) => {
     const standin = await startMongoStandin();
     // The stand-in knows no users: its answer to a log-in is a double's.
@@ -120,7 +120,7 @@ describe('a MongoDB that cannot be used is refused in one line', () => {
   ])('an older server: %j', async ({ wire, version }) => {
     const standin = await startMongoStandin({ wire, version });
     expect(await refusal(`mongodb://${standin.address}/kcm`)).toMatch(
-      /^ledger_unavailable: MongoDB at .*: MongoDB 5\.0 or newer is needed\.$/,
+      /^forbidden: MongoDB at .*: MongoDB 5\.0 or newer is needed\.$/,
     );
     await standin.stop();
   });

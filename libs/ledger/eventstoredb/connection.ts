@@ -1,5 +1,5 @@
 import type { EventStoreDBClient } from '@eventstore/db-client';
-import { LedgerUnavailable } from '../errors.js';
+import { LedgerRefused } from '../errors.js';
 import { clientOf } from './address.js';
 import { Silence } from './failures.js';
 import type { Link } from './server.js';
@@ -42,7 +42,7 @@ export class Connection {
     });
   }
 
-  /** @throws LedgerUnavailable: older than what we need · Silence · what the client throws */
+  /** @throws LedgerRefused: older than what we need · Silence · what the client throws */
   async assertRecent({ scheduler, callMsMax }: Link): Promise<void> {
     let heard = (): void => undefined;
     const silence = new Promise<never>((_resolve, reject) => {
@@ -51,7 +51,7 @@ export class Connection {
     try {
       const { serverVersion } = await Promise.race([this.#inside.capabilities, silence]);
       if (!isRecent(serverVersion))
-        throw new LedgerUnavailable(
+        throw new LedgerRefused(
           serverVersion === UNKNOWN
             ? 'EventStoreDB is too old to tell its version: 22.10 or newer is needed.'
             : `EventStoreDB is ${serverVersion}: 22.10 or newer is needed.`,

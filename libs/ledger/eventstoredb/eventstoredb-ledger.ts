@@ -30,7 +30,7 @@ import { Appender } from './appender.js';
 import { assertKept, audit } from './audit.js';
 import { Bell } from './bell.js';
 import { Connection } from './connection.js';
-import { passes, translated } from './failures.js';
+import { passes, translated, translatedAtOpening } from './failures.js';
 import { feedOf } from './feed.js';
 import { ledgerId, writeLedgerId } from './ledger-id.js';
 import { persevere } from './persevere.js';
@@ -52,7 +52,7 @@ export interface EventStoreLedgerOptions {
 const PAGE_CHARS_MAX = 4 * 1024 * 1024;
 const PAGE_EVENTS_MAX = 1_000;
 
-/** @throws KcmError invalid_request · KcmError integrity · LedgerUnavailable */
+/** @throws KcmError invalid_request · KcmError integrity · LedgerUnavailable · LedgerRefused */
 export async function openEventStoreLedger(
   options: EventStoreLedgerOptions,
 ): Promise<Ledger & FilteredFeed & ProvableLedger> {
@@ -74,7 +74,7 @@ export async function openEventStoreLedger(
   } catch (error) {
     closing.abort();
     await connection.close();
-    throw translated(error);
+    throw translatedAtOpening(error);
   }
 }
 

@@ -1,5 +1,5 @@
 import { KcmError, type StreamId } from '@kcm/kernel';
-import { LedgerUnavailable, StreamGone } from '../errors.js';
+import { LedgerRefused, LedgerUnavailable, StreamGone } from '../errors.js';
 
 /** A read that went on without a word for too long. */
 export class Silence extends Error {
@@ -48,6 +48,22 @@ const saidOf = (error: unknown): string => {
 };
 const CERTIFICATE = /certificate|altnames/i;
 
+/** What no time helps against: our credentials and rights, an old server, its certificate. */
+function refusalIn(error: unknown): string | null {
+  const failure = failureOf(error);
+  if (failure === 'access-denied') return 'EventStoreDB refuses our credentials.';
+  if (failure === 'unimplemented') return 'EventStoreDB lacks a call: 22.10 or newer is needed.';
+  return passes(error) && CERTIFICATE.test(saidOf(error))
+    ? 'EventStoreDB shows a certificate that is not trusted: name its authority by tlsCAFile.'
+    : null;
+}
+
+/** As `translated`, and a refusal by its own code: who opens a ledger waits for what passes. */
+export function translatedAtOpening(error: unknown): unknown {
+  const refusal = error instanceof KcmError ? null : refusalIn(error);
+  return refusal === null ? translated(error) : new LedgerRefused(refusal, error);
+}
+
 /** As the port says it; what is no failure of the server stays what it is. */
 export function translated(error: unknown, stream: StreamId | null = null): unknown {
   if (error instanceof KcmError) return error;
@@ -60,17 +76,8 @@ export function translated(error: unknown, stream: StreamId | null = null): unkn
         'EventStoreDB takes no append of this size (its setting MaxAppendSize).',
         { cause: error },
       );
-    case 'access-denied':
-      return new LedgerUnavailable('EventStoreDB refuses our credentials.', error);
-    case 'unimplemented':
-      return new LedgerUnavailable('EventStoreDB lacks a call: 22.10 or newer is needed.', error);
-    default:
-      if (!passes(error)) return error;
-      return new LedgerUnavailable(
-        CERTIFICATE.test(saidOf(error))
-          ? 'EventStoreDB shows a certificate that is not trusted: name its authority by tlsCAFile.'
-          : undefined,
-        error,
-      );
   }
+  const refusal = refusalIn(error);
+  if (refusal !== null) return new LedgerUnavailable(refusal, error);
+  return passes(error) ? new LedgerUnavailable(undefined, error) : error;
 }

@@ -38,7 +38,7 @@ const DIGEST_BATCH = 500;
 
 type Digest = NonNullable<Awaited<ReturnType<ReadModelReader['digest']>>>;
 
-/** @throws MongoUnavailable · KcmError invalid_request (the URL) */
+/** @throws MongoUnavailable · MongoRefused · KcmError invalid_request (the URL) */
 export async function openMongoReadModels(options: MongoOptions): Promise<MongoReadModels> {
   return new MongoReadModels(await openMongo(options));
 }

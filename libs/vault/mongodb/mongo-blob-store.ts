@@ -20,7 +20,7 @@ const UPSERTS_MAX = 3;
  *
  * An erase resolves once a majority has no such document. What the server keeps besides, it frees
  * in its own time: pages of its files, its journal, its oplog and its backups.
- * @throws MongoUnavailable · KcmError invalid_request (the URL)
+ * @throws MongoUnavailable · MongoRefused · KcmError invalid_request (the URL)
  */
 export async function openMongoBlobStore(
   options: MongoOptions & { readonly role: 'vault' | 'erasure' | 'directory' },
