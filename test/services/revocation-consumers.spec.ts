@@ -176,6 +176,15 @@ describe.each([
     await saysNext(closed('globex', 3), opens('ask Core', 'globex', 4));
   });
 
+  it('closes in a higher term though the revisions begin again', async () => {
+    const later = taken('initech', 6, 'rev-7', { term: 2, revision: 0 });
+    await publish(taken('initech', 1, 'rev-6', { revision: 9 }), later, later);
+    await saysNext(closed('initech', 1), closed('initech', 6, 2), {
+      ignored: 'duplicate',
+      ...about('initech', 6, 2),
+    });
+  });
+
   it('goes on after a restart, and does nothing again when all of it comes again', async () => {
     await consumer.stop('SIGTERM');
     await publish(taken('acme', 5, 'rev-5'), taken('acme', 1, 'rev-6', { term: 2, revision: 8 }));
@@ -183,7 +192,7 @@ describe.each([
     await saysNext(closed('acme', 5), closed('acme', 1, 2));
     await consumer.stop('SIGKILL');
     consumer.start(`${group}-again`);
-    await eventually(() => consumer.lines.length >= 14);
+    await eventually(() => consumer.lines.length >= 17);
     expect(consumer.lines.filter(({ ignored }) => ignored === undefined)).toEqual([]);
   });
 });

@@ -44,7 +44,8 @@ def handle(event):
     stream, revision = event["subject"], event["kcmrevision"]
     about = {"tenant": tenant, "term": term, "epoch": epoch}
     known = tenants.get(tenant)
-    if known and known["stream"] == stream and revision <= known["revision"]:
+    same = known and (stream, term) == (known["stream"], known["term"])
+    if same and revision <= known["revision"]:
         return say(ignored="duplicate", **about)
     if known and (term, epoch) <= (known["term"], known["epoch"]):
         return say(ignored="late", **about)

@@ -56,8 +56,8 @@ function read(body: Buffer | null): Lock | null {
 function handle({ type, subject, kcmtenant, kcmrevision, kcmterm, kcmepoch, data }: Lock): void {
   const known = tenants.get(kcmtenant);
   const about = { tenant: kcmtenant, term: kcmterm, epoch: kcmepoch };
-  if (known?.stream === subject && kcmrevision <= known.revision)
-    return void say({ ignored: 'duplicate', ...about });
+  const same = known?.stream === subject && kcmterm === known.term;
+  if (same && kcmrevision <= known.revision) return void say({ ignored: 'duplicate', ...about });
   if (known && (kcmterm - known.term || kcmepoch - known.epoch) <= 0)
     return void say({ ignored: 'late', ...about });
   const others = (known?.locks ?? []).filter((lock) => lock !== data.lock);
