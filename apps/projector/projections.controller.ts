@@ -24,7 +24,7 @@ const rebuilt = z.object({
   equal: z.boolean().nullable(),
 });
 
-/** The projector runs inside standalone: read models by version, position and digest. */
+/** The read models by version, position and digest, and how one is rebuilt. */
 @Controller()
 export class ProjectionsController {
   constructor(
