@@ -1,4 +1,4 @@
-import { fullJitterMs, LIMITS, type Scheduler } from '@kcm/kernel';
+import { fullJitterMs, LIMITS } from '@kcm/kernel';
 import type { Delivery, Subscription } from '../index.js';
 import {
   assertTopic,
@@ -112,11 +112,13 @@ class Session {
       // A new client comes from here, so that somebody is told.
       retry: { ...parts.retry, restartOnFailure: async () => false },
     });
+    let onEnd = (): void => undefined;
     const ended = new Promise<void>((resolve, reject) => {
-      end.addEventListener('abort', () => resolve(), { once: true });
+      onEnd = resolve;
       consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
     });
     ended.catch(() => undefined);
+    end.addEventListener('abort', onEnd);
     // With every membership the client forgets where it was and would begin at the start.
     consumer.on(consumer.events.GROUP_JOIN, () => {
       this.joined = true;
@@ -131,17 +133,22 @@ class Session {
       await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
       if (!end.aborted) await ended;
     } finally {
+      end.removeEventListener('abort', onEnd);
       await consumer.disconnect().catch(() => undefined);
     }
   }
 }
 
 async function pause(parts: KafkaParts, attempt: number, end: AbortSignal): Promise<void> {
+  if (end.aborted) return;
   const ms = fullJitterMs(parts.random, attempt, LIMITS.retryMsMin, LIMITS.retryMsMax);
-  await new Promise<void>((resolve) => waiting(parts.scheduler, ms, end, resolve));
-}
-
-function waiting(scheduler: Scheduler, ms: number, end: AbortSignal, then: () => void): void {
-  const cancel = scheduler.after(ms, then);
-  end.addEventListener('abort', () => (cancel(), then()), { once: true });
+  await new Promise<void>((resolve) => {
+    const over = (): void => {
+      cancel();
+      end.removeEventListener('abort', over);
+      resolve();
+    };
+    const cancel = parts.scheduler.after(ms, over);
+    end.addEventListener('abort', over);
+  });
 }
