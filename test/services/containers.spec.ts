@@ -9,6 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { BlockList } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
@@ -23,6 +24,7 @@ interface Service {
   readonly command: readonly string[] | null;
   readonly environment: Readonly<Record<string, string>> | null;
   readonly ports?: readonly { readonly host_ip?: string }[];
+  readonly networks?: Readonly<Record<string, { readonly ipv4_address?: string } | null>>;
   readonly secrets?: readonly { readonly source: string; readonly target: string }[];
   readonly healthcheck?: { readonly test: readonly string[] };
   readonly read_only?: boolean;
@@ -34,6 +36,17 @@ interface Found {
   readonly project: {
     readonly services: Readonly<Record<string, Service>>;
     readonly secrets: Readonly<Record<string, { readonly file: string }>>;
+    readonly networks: {
+      readonly kcm: {
+        readonly ipam: {
+          readonly config: readonly {
+            readonly subnet: string;
+            readonly ip_range: string;
+            readonly gateway: string;
+          }[];
+        };
+      };
+    };
   };
   readonly stages: readonly { readonly base: string; readonly commands: readonly string[] }[];
   readonly warnings: readonly string[];
@@ -131,6 +144,24 @@ describe('The container files', () => {
     expect(readEdgeConfig(edge)).toMatchObject({ coreHost: 'core', corePort: 5696 });
   });
 
+  it('let tenants name no address within as a keystore but the one that is a keystore', () => {
+    const [{ subnet, ip_range: given, gateway }] = found.project.networks.kcm.ipam.config as [Ipam];
+    const own = services().map(
+      ([name, { networks }]) => [name, networks?.['kcm']?.ipv4_address ?? null] as const,
+    );
+    const written = own.filter(([, at]) => at !== null);
+    expect(new Set(written.map(([, at]) => at)).size).toBe(written.length);
+    // Nobody is given what is written for another, however often containers come and go.
+    for (const [, at] of [...written, ['gateway', gateway] as const])
+      expect([rangeOf(subnet).check(at!), rangeOf(given).check(at!)]).toEqual([true, false]);
+    for (const name of ['cmk', 'core'] as const) {
+      const allowed = readConfig(settings(name, secrets()), name).KCM_EGRESS_ALLOW;
+      expect(allowed).toEqual([expect.stringMatching(/\/32$/)]);
+      const reached = written.filter(([, at]) => rangeOf(allowed[0]!).check(at!));
+      expect([name, reached.map(([service]) => service)]).toEqual([name, ['openbao']]);
+    }
+  });
+
   it('send and follow on the topics that a script makes, which are those that are described', () => {
     const made = secrets();
     expect(readConfig(settings('projector', made), 'projector').KCM_MESSAGING).toBe(
@@ -174,6 +205,15 @@ describe('The container files', () => {
     removeFolder(data);
   }, 60_000);
 });
+
+type Ipam = Found['project']['networks']['kcm']['ipam']['config'][number];
+
+function rangeOf(cidr: string): BlockList {
+  const [net, bits] = cidr.split('/') as [string, string];
+  const range = new BlockList();
+  range.addSubnet(net, Number(bits));
+  return range;
+}
 
 interface Package {
   readonly devDependencies: { readonly node: string };
