@@ -229,7 +229,7 @@ describe('The topics', () => {
     expect(broken).toEqual([]);
   });
 
-  it('let one principal send, and nobody do more than is written for it', () => {
+  it('let the relay send and the operator send again, and nobody do more than is written for it', () => {
     const names = topics.flatMap(({ name, deadLetter }) => [name, deadLetter]);
     expect(topics.map(({ deadLetter }) => deadLetter)).toEqual(
       topics.map(({ name }) => `${name}.dlq`),
@@ -241,10 +241,19 @@ describe('The topics', () => {
       else expect(resource).toMatchObject({ type: 'group', pattern: 'prefixed' });
     }
     const isSent = (name: string) => topics.some((topic) => topic.name === name);
-    const writers = acls.filter(
+    const may = (who: string, what: string) =>
+      acls
+        .filter(({ principal, operations }) => principal === who && operations.includes(what))
+        .map(({ resource }) => resource.name);
+    const senders = acls.filter(
       ({ resource, operations }) => isSent(resource.name) && operations.includes('Write'),
     );
-    expect([...new Set(writers.map(({ principal }) => principal))]).toEqual(['User:kcm-relay']);
-    expect(writers.map(({ resource }) => resource.name)).toEqual(topics.map(({ name }) => name));
+    const [relay, operator] = ['User:kcm-relay', 'User:kcm-operator'] as const;
+    expect(new Set(senders.map(({ principal }) => principal))).toEqual(new Set([relay, operator]));
+    expect(may(relay, 'Write')).toEqual(topics.map(({ name }) => name));
+    // Parked messages are listed, published again, and marked in the topic that they lie in.
+    expect(new Set(may(operator, 'Write'))).toEqual(new Set(names));
+    const parked = topics.map(({ deadLetter }) => deadLetter);
+    expect(may(operator, 'Read')).toEqual([...parked, 'kcm-own-']);
   });
 });
