@@ -1,7 +1,8 @@
 // The whole product as its own processes (the build's main files), and a tenant that is served.
 import { spawn } from 'node:child_process';
-import { existsSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '../../../scripts/lib/server-process.mjs';
 import { sleep } from './measure.mjs';
 
 const READY_MS_MAX = 30_000;
@@ -50,7 +51,39 @@ export async function startServer(folder, env = {}) {
     if (!response.ok) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
     return answer;
   };
-  return { ...server, ask };
+  return { ...server, operator, ask };
+}
+
+/**
+ * The applications of a region as processes apart, over the stores of `env`; people speak to cmk.
+ * None starts without the others.
+ */
+export async function startApart(folder, env) {
+  const apps = ['cmk', 'core', 'projector'];
+  const [kmip, ...ports] = await Promise.all([0, ...apps].map(() => freePort()));
+  const port = Object.fromEntries(apps.map((app, n) => [app, ports[n]]));
+  const operator = 'the-operator-of-processes-that-run-apart';
+  const shared = { ...env, KCM_OPERATOR_TOKEN: operator, KCM_KMIP_PORT: String(kmip) };
+  const neighbours = {
+    KCM_CORE_URL: `http://127.0.0.1:${port.core}`,
+    KCM_PROJECTOR_URL: `http://127.0.0.1:${port.projector}`,
+  };
+  const start = (app) => {
+    const data = join(folder, app, 'data');
+    mkdirSync(join(folder, app), { mode: 0o700 });
+    const own = { KCM_DATA_DIR: data, KCM_HTTP_PORT: String(port[app]) };
+    const all = { ...shared, ...(app === 'cmk' ? neighbours : {}), ...own };
+    return started(app, [], all, join(folder, `${app}.log`), join(data, 'endpoints.json'));
+  };
+  const all = await Promise.allSettled(apps.map(start));
+  const running = all.filter(({ status }) => status === 'fulfilled').map(({ value }) => value);
+  const stop = () => Promise.all(running.map((each) => each.stop()));
+  const failed = all.find(({ status }) => status === 'rejected');
+  if (failed !== undefined) {
+    await stop();
+    throw failed.reason;
+  }
+  return { pids: running.map(({ pid }) => pid), http: running[0].endpoints.http, operator, stop };
 }
 
 /** The customers' keystore; `key` makes one and tells how to connect it. */
