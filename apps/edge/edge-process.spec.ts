@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { KcmError } from '@kcm/kernel';
+import { type KcmError, LIMITS } from '@kcm/kernel';
 import { askSocket, KmipPeer } from '@kcm/testing/edge';
 import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
 import { readConfig } from './config.js';
@@ -236,6 +237,30 @@ describe('The process', () => {
     expect(existsSync(endpoints)).toBe(false);
     expect(existsSync(socket)).toBe(false);
   });
+
+  it('stops without waiting for brokers that never answer', async () => {
+    const sockets = new Set<Socket>();
+    const hole = createServer((socket) => {
+      sockets.add(socket.on('error', () => undefined));
+    });
+    await new Promise<void>((resolve) => hole.listen(0, '127.0.0.1', resolve));
+    const { port } = hole.address() as AddressInfo;
+    const edge = await runEdge(environment({ KCM_MESSAGING: `kafka://127.0.0.1:${port}` }), {
+      out: () => undefined,
+      err: () => undefined,
+    });
+    while (sockets.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const begun = performance.now();
+    const stopped = edge.stop().then(() => performance.now() - begun);
+    while (existsSync(join(folder, 'edge', 'default.sock')))
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    const closedMs = performance.now() - begun;
+    const stoppedMs = await stopped;
+    for (const socket of sockets) socket.destroy();
+    hole.close();
+    expect(closedMs).toBeLessThan(1_000);
+    expect(stoppedMs).toBeLessThan(LIMITS.brokerLeaveMsMax + 4_000);
+  }, 30_000);
 
   it('of another region than its certificate does not start', async () => {
     const console = { out: () => undefined, err: () => undefined };

@@ -8,6 +8,7 @@ import {
   systemRandom,
   systemScheduler,
   TENANT_ID,
+  within,
   type Reason,
 } from '@kcm/kernel';
 import { type Delivery, type Messaging, MessagingRefused } from '@kcm/messaging';
@@ -65,10 +66,12 @@ export class RevocationFeed implements Hearing {
     this.#run = this.#followed();
   }
 
+  /** Hears nothing more at once; brokers that do not answer are not waited for. */
   async stop(): Promise<void> {
+    this.#heard = () => undefined;
     this.#end.abort();
-    await this.#run;
-    await this.#messaging.close();
+    const left = this.#run.then(() => this.#messaging.close());
+    await within(systemScheduler, LIMITS.brokerLeaveMsMax, left);
   }
 
   get reasons(): readonly Reason[] {

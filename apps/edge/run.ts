@@ -69,7 +69,7 @@ export async function runEdge(
     renew: (next) => edge.renew(next),
     reload: () => files.reload(),
     stop: () =>
-      inTurn([removeEndpoints, () => feed?.stop(), () => edge.stop(), () => tracing.stop()]),
+      inTurn([removeEndpoints, () => edge.stop(), () => feed?.stop(), () => tracing.stop()]),
   };
 }
 

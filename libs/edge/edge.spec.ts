@@ -279,6 +279,16 @@ describe('When access is taken away', () => {
     expect(payload).toMatchObject({ epoch: 2, erasedAt: expect.stringMatching(/Z$/) });
   });
 
+  it('an Edge that was stopped does nothing with what it is told', async () => {
+    await Promise.all([sealed(), sealed('globex')]);
+    edge.heard({ tenant: 'globex', term: 1, epoch: 2 });
+    expect(logged.at(-1)).toMatchObject({ event: 'heard', tenant: 'globex' });
+    await edge.stop();
+    logged.length = 0;
+    edge.heard({ tenant: 'acme', term: 1, epoch: 2 });
+    expect(logged).toEqual([]);
+  });
+
   it('a revoked Edge drops all that it holds when it hears of it', async () => {
     const records = [await sealed(), await sealed('globex')];
     const [kwk] = [...peer.kwks.keys()].slice(-1);

@@ -140,6 +140,8 @@ export const LIMITS = {
   brokerConnectMsMax: 3_000,
   brokerAnswerMsMax: 10_000,
   brokerRetriesMax: 4,
+  /** Who stops waits so long for its consumers to leave. */
+  brokerLeaveMsMax: 2_000,
   /**
    * A member of a group that is not heard of for so long is replaced (a broker that comes back waits
    * so long for those it knew); one whose handler takes longer than the second loses its partitions.
