@@ -68,6 +68,7 @@ const namesOf = (fold: Fold) => {
     ? ({ dependency: name, level: 'unavailable' } as const)
     : ({ dependency: own ? name : `read-model ${name}`, level: 'degraded' } as const);
 };
+const LATE = 'wait; if it grows look at the load of the machine and of its disk';
 /** What to do about one that stopped. */
 const remedyOf = (fold: Fold): string => {
   const { name } = fold;
@@ -93,12 +94,14 @@ export async function lagReasons(folds: Folds, lags: Lags): Promise<Reason[]> {
     if (stateReason(fold) !== null) continue;
     const seconds = await lags.of(fold);
     if (seconds * 1000 <= LIMITS.foldLagMsMax) continue;
+    const names = namesOf(fold);
+    const isReadModel = names.dependency.startsWith('read-model ');
     reasons.push({
-      ...namesOf(fold),
+      ...names,
       level: 'degraded',
       code: 'behind',
       detail: `${Math.floor(seconds)} s behind the ledger`,
-      next: 'wait; if it grows look at the load of the machine and of its disk',
+      next: isReadModel ? `${LATE}; where the projector runs apart, at its /readyz` : LATE,
     });
   }
   return reasons;
