@@ -141,7 +141,11 @@ describe('The applications as processes apart, over a double of EventStoreDB and
 
 describe('A process apart', () => {
   const stage = new Stage();
-  afterAll(() => stage.close());
+  const double = EventStoreDouble.begin();
+  afterAll(async () => {
+    await stage.close();
+    await double.end();
+  });
 
   it.each(APPS)('%s names every setting that it lacks, and does not start', async (app) => {
     const { code, stderr } = await runToEnd(app, [], { KCM_DATA_DIR: stage.path(app) });
@@ -150,5 +154,20 @@ describe('A process apart', () => {
       expect(stderr).toMatch(new RegExp(`^ *${name}: `, 'm'));
     expect(/KCM_CORE_URL: /.test(stderr)).toBe(app === 'cmk');
     expect(/KCM_VAULT: /.test(stderr)).toBe(app !== 'projector');
+  });
+
+  it('does not wait for a ledger that is too old: one line, and the end', async () => {
+    const { url } = await double.store({ version: '21.10.9.0' });
+    const { code, stderr } = await runToEnd('projector', [], {
+      KCM_DATA_DIR: stage.path('refused'),
+      KCM_LEDGER: url,
+      KCM_READ_MODELS: 'mongodb://127.0.0.1:1/kcm',
+      KCM_DIRECTORY: 'mongodb://127.0.0.1:1/kcm',
+      KCM_OPERATOR_TOKEN: 'the-operator-of-processes-that-run-apart',
+    });
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n').at(-1)).toMatch(
+      /^OpenKCM did not start\. KCM_LEDGER .*EventStoreDB is 21\.10\.9\.0: 22\.10 or newer/,
+    );
   });
 });
