@@ -16,7 +16,7 @@ import { CmkModule } from './cmk.module.js';
 /** The customers' door, in a process of its own or within another. */
 export class CmkPart implements ProgramPart {
   readonly modules: readonly DynamicModule[];
-  readonly sealStatus: SealStatus;
+  readonly #recorded: SealStatus;
   readonly ending: ProgramPart['ending'] = { doors: [], work: [], folds: [], last: [] };
 
   /** `recording`: for locks that act before their record; null: Core is another process. */
@@ -25,11 +25,15 @@ export class CmkPart implements ProgramPart {
     drivers: DriverRegistry,
     recording: Recording | null,
   ) {
-    this.sealStatus = recordedSeal({ states });
+    this.#recorded = recordedSeal({ states });
     const regionKeys = { keys: () => keysOf(states) };
     this.modules = [CmkModule.register({ drivers, regionKeys, foresight: states, recording })];
   }
 
+  /** As recorded. */
+  get sealStatus(): SealStatus {
+    return this.#recorded;
+  }
   folds(): readonly Fold[] {
     return [];
   }

@@ -55,6 +55,10 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
     kmipPort: config.KCM_KMIP_PORT,
     seal: config.KCM_SEAL,
     people: door.oidc === null ? 'local' : 'oidc',
+    stores:
+      config.KCM_LEDGER === 'sqlite:' && config.KCM_VAULT === 'sqlite:'
+        ? 'oneDisk'
+        : 'oneErasureStore',
     engines,
     catalog: eventCatalog,
     view: states,
@@ -66,7 +70,7 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
     recording,
     tracer,
     logger,
-    // One machine: whoever keeps an image of the disk keeps every copy.
+    // The erasure store is a file: whoever keeps an image of its disk keeps every copy.
     shredWord: 'recoverable from a disk image',
     onReplaced: late.replaced,
     ...coreMetrics(ground.metrics),

@@ -41,6 +41,8 @@ export interface CoreDeps {
   readonly seal: 'auto' | 'shamir';
   /** Who gives people their tokens. */
   readonly people: 'local' | 'oidc';
+  /** Whether all of them are files of this machine, or the erasure store alone. */
+  readonly stores: 'oneDisk' | 'oneErasureStore';
   readonly engines: Omit<Engines, 'outbox'>;
   readonly catalog: EventCatalog;
   readonly view: CoreView;
@@ -175,7 +177,7 @@ export class CoreRuntime {
   /** Runs one item of a process manager's list. @throws KcmError: to be tried again */
   async run(effect: Effect, trace: ActContext): Promise<void> {
     if (effect.kind === 'issueReceipt') {
-      const { seals, drivers, engines, seal, people } = this.deps;
+      const { seals, drivers, engines, seal, people, stores } = this.deps;
       await issueReceipt(
         {
           effects: this.#effects,
@@ -185,6 +187,7 @@ export class CoreRuntime {
           log: engines.log,
           seal,
           people,
+          stores,
         },
         effect,
         trace,

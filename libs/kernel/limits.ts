@@ -58,6 +58,8 @@ export const LIMITS = {
   operationWaitMsMax: 10_000,
   /** So long another process of ours may take to answer a request that is forwarded to it. */
   httpForwardMsMax: 30_000,
+  /** Of a rebuild of a read model: some 20,000 events a second. */
+  rebuildMsMax: 60 * 60_000,
   tokenWaitMsMax: 2_000,
   tokenSecondsDefault: 3_600,
   tokenSecondsMax: 86_400,

@@ -122,6 +122,17 @@ const SHARED = {
 } as const;
 const NEIGHBOURS = ['KCM_CORE_URL', 'KCM_PROJECTOR_URL', 'KCM_TLS_CA'] as const;
 
+/** Bearer tokens and shares go there. */
+function neighbour(address: string, wrong: (detail: string) => void): void {
+  const url = new URL(address);
+  if (`${url.origin}/` !== url.href) wrong('is a scheme, a host and a port, and nothing else');
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const near = host === 'localhost' || (ipaddr.isValid(host) && isLoopback(host));
+  if (url.protocol === 'http:' && !near)
+    wrong('plain HTTP is for loopback only: tokens and shares go there; give https://');
+}
+const isLoopback = (address: string): boolean => ipaddr.parse(address).range() === 'loopback';
+
 function apart(program: ProgramName, config: Partial<Config>, wrong: Wrong): void {
   const { KCM_OPERATOR_TOKEN: token } = config;
   if (program === 'standalone') {
@@ -135,8 +146,10 @@ function apart(program: ProgramName, config: Partial<Config>, wrong: Wrong): voi
   if (token === undefined)
     wrong('KCM_OPERATOR_TOKEN', 'is needed, the same for cmk, core and projector');
   if (program !== 'cmk') return;
-  for (const name of ['KCM_CORE_URL', 'KCM_PROJECTOR_URL'] as const)
+  for (const name of ['KCM_CORE_URL', 'KCM_PROJECTOR_URL'] as const) {
     if (config[name] === undefined) wrong(name, 'is needed: where that process answers');
+    else neighbour(config[name], (detail) => wrong(name, detail));
+  }
 }
 
 /** What no setting shows alone; asked of those that are right by themselves. */
@@ -151,7 +164,7 @@ function together(config: Partial<Config>, program: ProgramName): FieldError[] {
   if ((config.KCM_TLS_CERT === undefined) !== (config.KCM_TLS_KEY === undefined)) {
     wrong('KCM_TLS_CERT', 'and KCM_TLS_KEY go together');
   }
-  const loopback = bind === undefined || ipaddr.parse(bind).range() === 'loopback';
+  const loopback = bind === undefined || isLoopback(bind);
   if (!loopback && config.KCM_TLS_CERT === undefined) {
     wrong('KCM_BIND', 'plain HTTP is served on loopback only; give KCM_TLS_CERT and KCM_TLS_KEY');
   }

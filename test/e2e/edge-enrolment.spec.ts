@@ -135,6 +135,8 @@ describe('An Edge on another machine', () => {
     const { edge, workload } = revoked;
     await workload.untilServed(10_000);
     await leaseLeft(revoked);
+    // Core was started again meanwhile: who is not back yet is not told.
+    await edge.connected();
     await region.operator.command(`/v1/edges/${edge.id}/revoke`);
     await workload.untilRefused(5_000);
     await says(revoked, 'Core has revoked this Edge');

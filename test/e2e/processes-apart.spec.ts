@@ -147,12 +147,25 @@ describe('A process apart', () => {
     await double.end();
   });
 
+  it('cmk sends tokens and shares over plain HTTP to loopback alone, and takes no path there', async () => {
+    const { code, stderr } = await runToEnd('cmk', [], {
+      KCM_DATA_DIR: stage.path('neighbours'),
+      KCM_CORE_URL: 'http://core.internal:8080',
+      KCM_PROJECTOR_URL: 'http://127.0.0.1:8081/prefix',
+    });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^ *KCM_CORE_URL: plain HTTP is for loopback only/m);
+    expect(stderr).toMatch(
+      /^ *KCM_PROJECTOR_URL: is a scheme, a host and a port, and nothing else/m,
+    );
+  });
+
   it.each(APPS)('%s names every setting that it lacks, and does not start', async (app) => {
     const { code, stderr } = await runToEnd(app, [], { KCM_DATA_DIR: stage.path(app) });
     expect(code).toBe(2);
     for (const name of ['KCM_LEDGER', 'KCM_READ_MODELS', 'KCM_DIRECTORY', 'KCM_OPERATOR_TOKEN'])
       expect(stderr).toMatch(new RegExp(`^ *${name}: `, 'm'));
-    expect(/KCM_CORE_URL: /.test(stderr)).toBe(app === 'cmk');
+    expect(/KCM_CORE_URL: is needed/.test(stderr)).toBe(app === 'cmk');
     expect(/KCM_VAULT: /.test(stderr)).toBe(app !== 'projector');
   });
 

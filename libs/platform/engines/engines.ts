@@ -35,8 +35,15 @@ export interface OpeningHooks {
   readonly onLost: (error: KcmError) => void;
   /** Messaging goes on by itself and somebody should know. */
   readonly onMessaging: (error: unknown) => void;
+  /** Around each opening: who waits for a server tries again here. */
+  readonly patience: <T>(open: () => Promise<T>) => Promise<T>;
 }
-const SILENT: OpeningHooks = { onCommit: () => {}, onLost: () => {}, onMessaging: () => {} };
+const SILENT: OpeningHooks = {
+  onCommit: () => {},
+  onLost: () => {},
+  onMessaging: () => {},
+  patience: (open) => open(),
+};
 
 /**
  * Opens the engines that a process needs where the configuration says: files in KCM_DATA_DIR, or
@@ -61,7 +68,7 @@ export async function openEngines<N extends EngineName>(
   const engines: Partial<Record<EngineName, unknown>> = {};
   try {
     for (const name of needed) {
-      const engine = await OPENERS[name]({ config, dir, random, hooks });
+      const engine = await hooks.patience(() => OPENERS[name]({ config, dir, random, hooks }));
       opened.unshift(engine);
       engines[name] = engine;
     }

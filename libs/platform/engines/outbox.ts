@@ -1,5 +1,5 @@
 import { KcmError, type Random, readTextFile, systemScheduler } from '@kcm/kernel';
-import type { Publisher } from '@kcm/messaging';
+import { PerTopic, type Publisher } from '@kcm/messaging';
 import type { Config } from '../config.js';
 
 /**
@@ -22,19 +22,22 @@ export async function openOutbox(
     }),
   );
   const scheduler = systemScheduler;
-  const messaging = new KafkaMessaging({ ...server, clientId: 'openkcm', random, scheduler, told });
+  const connection = () =>
+    new KafkaMessaging({ ...server, clientId: 'openkcm', random, scheduler, told });
+  const first = connection();
   try {
-    await messaging.connect({ publishes: true });
+    await first.connect({ publishes: true });
   } catch (error) {
-    if (error instanceof KcmError && error.code === 'messaging_unavailable') told(error);
-    else {
-      await messaging.close();
+    if (!(error instanceof KcmError) || error.code !== 'messaging_unavailable')
       throw named(() => {
         throw error;
       });
-    }
+    told(error);
+  } finally {
+    await first.close();
   }
-  return { publisher: messaging, close: () => messaging.close() };
+  const publisher = new PerTopic(connection);
+  return { publisher, close: () => publisher.close() };
 }
 
 /** PEM, or the file that holds it. */

@@ -32,7 +32,7 @@ describe('A path that another process of ours serves', () => {
     await new Promise<void>((resolve) => behind.listen(0, '127.0.0.1', resolve));
     const { port } = behind.address() as AddressInfo;
     const url = new URL(`http://127.0.0.1:${port}`);
-    upstream = new Upstream({ name: 'Core', url, ca: null });
+    upstream = new Upstream({ name: 'Core', url, ca: null, answerMsMax: 10_000 });
     front = fastify();
     front.decorateRequest('kcm');
     front.addHook('onRequest', (request, _reply, done) => {

@@ -1,6 +1,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { KcmError, LIMITS } from '@kcm/kernel';
+import { text } from 'node:stream/consumers';
+import { KcmError } from '@kcm/kernel';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { sendProblem } from './problem.filter.js';
 
@@ -27,6 +28,8 @@ export interface Neighbour {
   readonly url: URL;
   /** PEM of the authorities that its certificate is of; null: those of the machine. */
   readonly ca: string | null;
+  /** So long it may take to answer. */
+  readonly answerMsMax: number;
 }
 
 /**
@@ -65,15 +68,20 @@ export class Upstream {
     if (this.#asked === null || nowMs - this.#asked.at >= 1_000)
       this.#asked = {
         at: nowMs,
-        answer: this.#send({ method: 'GET', path: '/livez', headers: {} }, null).then(
-          (response) => {
-            response.resume();
-            return response.statusCode === 200;
-          },
+        answer: this.ask('/livez').then(
+          () => true,
           () => false,
         ),
       };
     return this.#asked.answer;
+  }
+
+  /** What it answers to anybody, as JSON. @throws Error: nobody is there, or it is refused */
+  async ask(path: string): Promise<unknown> {
+    const response = await this.#send({ method: 'GET', path, headers: {} }, null);
+    const body = await text(response);
+    if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode}`);
+    return JSON.parse(body) as unknown;
   }
 
   close(): void {
@@ -107,7 +115,7 @@ export class Upstream {
     body: Buffer | null,
     reply?: FastifyReply,
   ): Promise<http.IncomingMessage> {
-    const { url } = this.neighbour;
+    const { url, answerMsMax } = this.neighbour;
     const send = url.protocol === 'https:' ? https.request : http.request;
     return new Promise((resolve, reject) => {
       const request = send(
@@ -116,7 +124,7 @@ export class Upstream {
           host: url.hostname.replace(/^\[|\]$/g, ''),
           port: url.port === '' ? undefined : url.port,
           agent: this.#agent,
-          timeout: LIMITS.httpForwardMsMax,
+          timeout: answerMsMax,
         },
         resolve,
       );

@@ -12,7 +12,12 @@ import { TracedLedger, WatchedLedger } from '@kcm/ledger';
 import { startTracing, type Tracing } from '@kcm/tracing';
 import type { Logger } from 'pino';
 import { type Config, type ProgramName, readConfig } from '../config.js';
-import { type EngineName, openEngines, type Opened } from '../engines/engines.js';
+import {
+  type EngineName,
+  openEngines,
+  type Opened,
+  type OpeningHooks,
+} from '../engines/engines.js';
 import { createLogger } from '../logger.js';
 import { ledgerMetrics, Metrics } from '../metrics/index.js';
 
@@ -56,10 +61,11 @@ export async function openGround<N extends EngineName>(
   const metrics = new Metrics();
   const { onAppend, onCommit } = ledgerMetrics(metrics);
   const onMessaging = (error: unknown) => logger.warn({ err: error }, 'messaging');
-  const open = () =>
-    openEngines(config, random, needed, { onCommit, onLost: endAtOnce, onMessaging });
+  const patience: OpeningHooks['patience'] = (open) =>
+    program === 'standalone' ? open() : waiting(open, random, logger);
+  const hooks = { onCommit, onLost: endAtOnce, onMessaging, patience };
   try {
-    const opened = await (program === 'standalone' ? open() : waiting(open, random, logger));
+    const opened = await openEngines(config, random, needed, hooks);
     const ledger = tracing.tracer.on
       ? new TracedLedger(opened.ledger, tracing.tracer)
       : opened.ledger;
