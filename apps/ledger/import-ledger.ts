@@ -34,6 +34,7 @@ export async function importLedger(
   told: Told = () => {},
 ): Promise<Imported> {
   const { ledger: from, events, tenants } = await checkExport(file);
+  if (from === ledger.id) throw notEmpty(`${file} was exported from it`);
   const there = await copiedAlready(ledger, file);
   let copied = 0;
   for await (const group of appendsOf(file)) {

@@ -86,6 +86,7 @@ export async function run() {
   // On the disk of the project: the temporary folder may be memory.
   const folder = mkdtempSync(join(process.cwd(), '.bench-'));
   for (const part of ['one', 'apart']) mkdirSync(join(folder, part));
+  /** @type {(() => unknown)[]} */
   const ends = [];
   try {
     const one = await startServer(join(folder, 'one'), QUIET);

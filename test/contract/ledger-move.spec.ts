@@ -199,6 +199,9 @@ describe('A ledger that is moved', () => {
     const first = await imported(server);
     // The same again is the same import.
     expect(await imported(server)).toEqual(first);
+    // Its own export is no copy: the terms of a ledger that serves must not rise.
+    await exported(server, join(scratch, 'own'));
+    expect(await refusal(imported(server, join(scratch, 'own')))).toBe('ledger_not_empty');
     await withLedger(server, (ledger) =>
       ledger.append(streamOf('tenant', 'late'), 'noStream', [sampleEvent({})]),
     );

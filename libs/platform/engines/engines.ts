@@ -7,6 +7,7 @@ import type { ReadModelReader, ReadModelWatcher, ReadModelWriter } from '@kcm/re
 import type { Publisher } from '@kcm/messaging';
 import type { BlobStore } from '@kcm/vault';
 import type { Config } from '../config.js';
+import { addressOf } from './address.js';
 import { openOutbox } from './outbox.js';
 import { assertPrivateFolder } from './private-folder.js';
 
@@ -165,8 +166,9 @@ async function told<T>(setting: string, url: string, opening: Promise<T>): Promi
     return await opening;
   } catch (error) {
     if (!(error instanceof KcmError)) throw error;
-    const where = /^[^:]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(url)?.[1] ?? '';
-    throw new KcmError(error.code, `${setting} (${where}): ${error.message}`, { cause: error });
+    throw new KcmError(error.code, `${setting} (${addressOf(url)}): ${error.message}`, {
+      cause: error,
+    });
   }
 }
 

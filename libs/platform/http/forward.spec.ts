@@ -115,6 +115,11 @@ describe('A path that another process of ours serves', () => {
     expect(await upstream.answers(1_000)).toBe(false);
   });
 
+  it('does not take what was forwarded already: addresses in a ring end', async () => {
+    const answer = await fetch(at('/v1/sys/status'), { headers: { 'kcm-forwarded': '1' } });
+    expect([answer.status, seen]).toEqual([503, []]);
+  });
+
   it('is no longer asked by somebody who has gone', async () => {
     hang = true;
     const closed = new Promise((resolve) =>

@@ -22,6 +22,8 @@ const OWN = new Set([
   'x-forwarded-for',
 ]);
 
+const FORWARDED = 'kcm-forwarded';
+
 export interface Neighbour {
   /** As people call it. */
   readonly name: string;
@@ -93,6 +95,9 @@ export class Upstream {
     const headers = Object.fromEntries(
       Object.entries(request.headers).filter(([name]) => !OWN.has(name)),
     );
+    // Addresses in a ring would forward for ever.
+    if (headers[FORWARDED] !== undefined) return this.#refuse(reply, 'forwards to us');
+    headers[FORWARDED] = '1';
     headers['x-correlation-id'] = kcm.correlationId;
     headers['x-forwarded-for'] = ip;
     const body = Buffer.isBuffer(request.body) ? request.body : null;
@@ -103,11 +108,14 @@ export class Upstream {
         if (!OWN.has(name) && value !== undefined) void reply.header(name, value);
       return reply.send(answer);
     } catch {
-      const { name, url } = this.neighbour;
-      const detail = `${name} at ${url.host} does not answer: send the same request again to know.`;
-      sendProblem(reply, new KcmError('core_unavailable', detail, { retryAfterSeconds: 1 }));
-      return reply;
+      return this.#refuse(reply, 'does not answer: send the same request again to know');
     }
+  }
+
+  #refuse(reply: FastifyReply, why: string): FastifyReply {
+    const detail = `${this.neighbour.name} ${why}.`;
+    sendProblem(reply, new KcmError('core_unavailable', detail, { retryAfterSeconds: 1 }));
+    return reply;
   }
 
   #send(
