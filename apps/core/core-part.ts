@@ -20,7 +20,7 @@ import { composeCore, type CoreGround, type CoreParts } from './composition.js';
 import { CoreModule } from './core.module.js';
 import { watchCore } from './health/index.js';
 import { watchCoreFigures } from './metrics/index.js';
-import { assertLedgerIsTheirs, findLosses } from './stores.js';
+import { assertErasureStoreIsOurs, assertLedgerIsTheirs, findLosses } from './stores.js';
 import { RegionService } from './sys/region-service.js';
 import { keepUnsealKey, readUnsealKey } from './unseal-key.js';
 
@@ -99,8 +99,9 @@ export class CorePart implements ProgramPart {
   }
 
   async #assertWhole(): Promise<void> {
-    const { engines } = this.ground;
+    const { engines, program, random } = this.ground;
     const { ledger, readModels } = engines;
+    if (program === 'core') await assertErasureStoreIsOurs(engines, random);
     if (!this.initialized) await assertLedgerIsTheirs(engines);
     const folds = [...this.projections, ...processes.map(processProjection)];
     await assertLedgerWhole(ledger, readModels, folds);

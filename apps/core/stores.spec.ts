@@ -1,5 +1,6 @@
+import { systemRandom } from '@kcm/kernel';
 import { MemoryBlobs } from '@kcm/testing';
-import { assertLedgerIsTheirs, findLosses } from './stores.js';
+import { assertErasureStoreIsOurs, assertLedgerIsTheirs, findLosses } from './stores.js';
 
 const stores = () => ({
   vault: new MemoryBlobs(),
@@ -7,6 +8,27 @@ const stores = () => ({
   directory: new MemoryBlobs(),
 });
 const bytes = Buffer.from('x');
+
+describe('The erasure store of a Core that runs apart', () => {
+  it('is the region’s one: a second Core with a folder of its own is refused, also the first time', async () => {
+    const { vault, erasure } = stores();
+    await assertErasureStoreIsOurs({ vault, erasure }, systemRandom);
+    await assertErasureStoreIsOurs({ vault, erasure }, systemRandom);
+    const second = { vault, erasure: new MemoryBlobs() };
+    for (let attempt = 0; attempt < 2; attempt += 1)
+      await expect(assertErasureStoreIsOurs(second, systemRandom)).rejects.toMatchObject({
+        code: 'integrity',
+      });
+    const [one, other] = [new MemoryBlobs(), new MemoryBlobs()];
+    const shared = new MemoryBlobs();
+    const both = await Promise.allSettled(
+      [one, other].map((mine) =>
+        assertErasureStoreIsOurs({ vault: shared, erasure: mine }, systemRandom),
+      ),
+    );
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+  });
+});
 
 describe('The stores beside a ledger', () => {
   it('that knows of no region may hold what a start that was cut off left, but no tenant’s key', async () => {

@@ -1,4 +1,4 @@
-import { KcmError, type Reason } from '@kcm/kernel';
+import { KcmError, type Random, type Reason } from '@kcm/kernel';
 import type { Engines } from '@kcm/platform';
 
 type Stores = Pick<Engines, 'vault' | 'erasure' | 'directory'>;
@@ -43,4 +43,27 @@ export async function findLosses({ vault, erasure, directory }: Stores): Promise
     'tenants with keys have no name: people are not recognised. Is this the directory.db that belongs here?',
   );
   return losses;
+}
+
+const CLAIM = 'sys/erasure-store';
+
+/**
+ * Each region has one erasure store, and the Core that holds it. Where Core runs apart its vault is
+ * shared: a second Core, with a folder of its own, would make erasure keys that the first one lacks.
+ * @throws KcmError integrity
+ */
+export async function assertErasureStoreIsOurs(
+  { vault, erasure }: Pick<Stores, 'vault' | 'erasure'>,
+  random: Random,
+): Promise<void> {
+  const known = await erasure.get(CLAIM);
+  const own = known ?? random.bytes(16);
+  if (known === null && (await vault.get(CLAIM)) === null) await erasure.put(CLAIM, own);
+  await vault.putIfAbsent(CLAIM, own);
+  if ((await vault.get(CLAIM))?.equals(own) === true) return;
+  throw new KcmError(
+    'integrity',
+    'The erasure.db of KCM_DATA_DIR is not the one of this region: another Core has it. Each region ' +
+      'has one Core; give this one its own folder back.',
+  );
 }
