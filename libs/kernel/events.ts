@@ -46,3 +46,22 @@ export type FeedItem =
   | { readonly kind: 'passed'; readonly position: Position }
   | { readonly kind: 'caughtUp' }
   | { readonly kind: 'fellBehind' };
+
+/** What is told of an event: neither who caused it nor with what body. */
+export interface ToldEvent {
+  readonly tenant: string | null;
+  readonly id: EventId;
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly stream: StreamId;
+  readonly revision: Revision;
+  readonly at: string;
+  /** Region that decided it. */
+  readonly origin: string;
+  readonly term: number;
+  readonly epoch: number;
+  readonly correlationId: string;
+  readonly causationId: string;
+  readonly traceparent?: string;
+  readonly data: EventData;
+}

@@ -1,34 +1,12 @@
 import { EVENT_TYPES, EVENTS, type Recorded } from '@kcm/domain';
-import {
-  type Category,
-  type EventData,
-  type EventId,
-  parseStream,
-  type Position,
-  type Revision,
-  type StreamId,
-} from '@kcm/kernel';
+import { type Category, parseStream, type Position, type ToldEvent } from '@kcm/kernel';
 import type { Projection } from '@kcm/read-models';
 import { docKey } from '../doc-key.js';
 
-/** One event of a tenant, as the ledger has it but for who caused it and with what body. */
-export interface EventDoc {
+/** One event of a tenant, as it is told. */
+export interface EventDoc extends ToldEvent {
   readonly tenant: string;
   readonly position: Position;
-  readonly id: EventId;
-  readonly type: string;
-  readonly schemaVersion: number;
-  readonly stream: StreamId;
-  readonly revision: Revision;
-  readonly at: string;
-  /** Region that decided it. */
-  readonly origin: string;
-  readonly term: number;
-  readonly epoch: number;
-  readonly correlationId: string;
-  readonly causationId: string;
-  readonly traceparent?: string;
-  readonly data: EventData;
 }
 
 /** The lifecycle streams that a tenant owns. */

@@ -19,6 +19,7 @@ import { startMongoStandin } from '../../scripts/services/mongo-standin.mjs';
 import { tenantKeys } from '../../dist/projections/tenant-keys/index.js';
 import { interleaved, measured, medians, ratioOf } from './lib/measure.mjs';
 import { against, base, perSecond, told } from './lib/report.mjs';
+import { meta } from './lib/samples.mjs';
 
 const ROUNDS = 5;
 const KEYS = 10_000;
@@ -31,19 +32,6 @@ const MIB = 1024 * 1024;
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc');
-
-const meta = {
-  commandId: '0b8c8f3e-8d3a-5f0e-9a0b-1c2d3e4f5a6b',
-  fingerprint: 'f'.repeat(64),
-  tenant: 'acme',
-  actor: 'sub-abcdefghijklmnopqrstuvwxyz',
-  origin: 'local',
-  term: 1,
-  epoch: 3,
-  occurredAt: '2026-01-02T03:04:05.678Z',
-  correlationId: 'b9a7f9f6-6a53-4f0e-8f59-0d8f5d1d2c3b',
-  causationId: 'b9a7f9f6-6a53-4f0e-8f59-0d8f5d1d2c3b',
-};
 
 /** The life of one key: made, then rotated again and again. */
 function dataAt(revision) {

@@ -1,3 +1,5 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { Apart, APPS } from '../support/apart.js';
 import { EventStoreDouble } from '../support/eventstoredb-double.js';
@@ -96,6 +98,32 @@ describe('The applications as processes apart, over a double of EventStoreDB and
     });
     const known = await acme.auditor.read<{ items: readonly unknown[] }>(`${acme.path}/audit`);
     expect(known.items.length).toBeGreaterThan(5);
+    await workload.untilServed(30_000);
+  });
+
+  it('a second Core, with a folder of its own, does not start', async () => {
+    const second = apart.another('core', 'second', { KCM_HTTP_PORT: '0', KCM_KMIP_PORT: '0' });
+    mkdirSync(stage.path('second'));
+    await expect(second.start()).rejects.toThrow(/another Core has it/);
+    await workload.untilServed(5_000);
+  });
+
+  it('a Core that was started anew and waits for its share is sealed for cmk too', async () => {
+    await apart.processes.core.kill();
+    const waiting = apart.another('core', 'core', { KCM_SEAL: 'shamir' });
+    await waiting.start();
+    const refused = await until('a refusal', 10_000, async () => {
+      const answer = await apart.operator.get('/v1/tenants');
+      return answer.status === 200 ? null : answer;
+    });
+    expect([refused.status, refused.code]).toEqual([503, 'sealed']);
+    const { body } = await apart.as(null).get<Ready>('/readyz');
+    expect(body.reasons).toContainEqual(expect.objectContaining({ dependency: 'seal' }));
+    const share = readFileSync(join(waiting.dataDir, 'unseal-key'), 'utf8').trim();
+    await apart.operator.command('/v1/sys/unseal', { share });
+    expect((await apart.operator.get('/v1/tenants')).status).toBe(200);
+    await waiting.stop();
+    await apart.processes.core.start();
     await workload.untilServed(30_000);
   });
 

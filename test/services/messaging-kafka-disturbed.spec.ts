@@ -1,13 +1,12 @@
 import { systemRandom, systemScheduler } from '@kcm/kernel';
-import { deadLetterTopic, MessagingUnavailable } from '@kcm/messaging';
+import { MessagingUnavailable } from '@kcm/messaging';
 import { KafkaMessaging } from '@kcm/messaging/kafka';
 import { MessageReader } from '@kcm/testing';
-import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningKafka, startKafka } from '../../scripts/services/kafka.mjs';
-import { administer, knowsGroups } from '../support/kafka.js';
+import { knowsGroups, newTopic } from '../support/kafka.js';
 import { DeafWire } from '../support/deaf-wire.js';
 
 let dir: string;
@@ -39,7 +38,7 @@ const connect = (): KafkaMessaging =>
 
 describe('Kafka over a wire that loses answers', () => {
   it('that stored what it could not acknowledge takes what comes next for new: nothing acknowledged is lost', async () => {
-    const topic = await newTopic();
+    const topic = await newTopic([kafka.brokers]);
     const messaging = connect();
     const publish = (id: string) => messaging.publish([message(topic, id)]);
     await publish('before');
@@ -55,7 +54,7 @@ describe('Kafka over a wire that loses answers', () => {
   }, 60_000);
 
   it('that acknowledges at the second try has stored it once', async () => {
-    const topic = await newTopic();
+    const topic = await newTopic([kafka.brokers]);
     const messaging = connect();
     await messaging.publish([message(topic, '0')]);
     wire.loseOneAnswer();
@@ -82,12 +81,3 @@ const message = (topic: string, id: string) => ({
   headers: {},
   body: Buffer.from(id),
 });
-
-async function newTopic(): Promise<string> {
-  const topic = `kcm.test.${randomUUID()}`;
-  const topics = [topic, deadLetterTopic(topic)].map((name) => ({ topic: name, numPartitions: 1 }));
-  await administer([kafka.brokers], (admin) =>
-    admin.createTopics({ waitForLeaders: true, topics }),
-  );
-  return topic;
-}

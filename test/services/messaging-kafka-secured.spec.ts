@@ -1,6 +1,5 @@
 import { systemRandom, systemScheduler } from '@kcm/kernel';
 import {
-  deadLetterTopic,
   type Delivery,
   MessagingRefused,
   MessagingUnavailable,
@@ -21,7 +20,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningKafka, startKafka } from '../../scripts/services/kafka.mjs';
-import { administer, knowsGroups } from '../support/kafka.js';
+import { knowsGroups, newTopic } from '../support/kafka.js';
 
 const PASSWORD = 'right-horse';
 let dir: string;
@@ -77,7 +76,7 @@ describe('A Kafka that asks who comes', () => {
   ])('lets in who shows %s: publishes and delivers', async (_, opening) => {
     const messaging = opening();
     await messaging.connect(publishes);
-    const topic = await newTopic();
+    const topic = await newTopic([kafka.brokers]);
     await messaging.publish([message(topic, 'x')]);
     const reader = await new MessageReader(messaging, group(topic), done).until(1);
     expect(reader.seen.map(({ body }) => Buffer.from(body).toString())).toEqual(['x']);
@@ -130,7 +129,7 @@ describe('A Kafka that asks who comes', () => {
   }, 60_000);
 
   it('gives the handlers of a Nest microservice what comes, and obeys their verdicts', async () => {
-    const topic = await newTopic();
+    const topic = await newTopic([kafka.brokers]);
     const seen: string[] = [];
     @Controller()
     class Handlers {
@@ -188,16 +187,6 @@ const message = (topic: string, text: string) => ({
   headers: {},
   body: Buffer.from(text),
 });
-
-/** As whoever runs the broker does it. */
-async function newTopic(): Promise<string> {
-  const topic = `kcm.test.${randomUUID()}`;
-  const topics = [topic, deadLetterTopic(topic)].map((name) => ({ topic: name, numPartitions: 1 }));
-  await administer([kafka.brokers], (admin) =>
-    admin.createTopics({ waitForLeaders: true, topics }),
-  );
-  return topic;
-}
 
 const int16 = (n: number) => Buffer.from([n >> 8, n & 255]);
 const int32 = (n: number) => Buffer.from([n >> 24, n >> 16, n >> 8, n]);

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningKafka, startKafka } from '../../scripts/services/kafka.mjs';
-import { administer, type Brokers, brokersOf, knowsGroups } from '../support/kafka.js';
+import { administer, type Brokers, brokersOf, knowsGroups, newTopic } from '../support/kafka.js';
 
 let dir: string;
 let kafka: RunningKafka;
@@ -23,26 +23,6 @@ const connect = (brokers: Brokers = [kafka.brokers], groupSessionMs = 2_000): Ka
     told: (error) => told.push(error),
   });
 
-/** As whoever runs the broker does it: with as many copies as the broker has of any topic. */
-async function newTopic(
-  partitions: number,
-  config: Record<string, string> = {},
-  brokers: Brokers = [kafka.brokers],
-): Promise<string> {
-  const topic = `kcm.test.${randomUUID()}`;
-  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-  await administer(brokers, (admin) =>
-    admin.createTopics({
-      waitForLeaders: true,
-      topics: [
-        { topic, numPartitions: partitions, configEntries },
-        { topic: deadLetterTopic(topic), numPartitions: 1 },
-      ],
-    }),
-  );
-  return topic;
-}
-
 function fixtureAt(brokers: Brokers, groupSessionMs: number): MessagingFixture {
   const one = connect(brokers, groupSessionMs);
   const another = connect(brokers, groupSessionMs);
@@ -51,7 +31,7 @@ function fixtureAt(brokers: Brokers, groupSessionMs: number): MessagingFixture {
     one,
     another,
     topic: async (partitions) => {
-      const topic = await newTopic(partitions, {}, brokers);
+      const topic = await newTopic(brokers, partitions);
       topics.push(topic, deadLetterTopic(topic));
       return topic;
     },
@@ -108,7 +88,7 @@ describe('Kafka 4.4.0', () => {
     });
 
     it('that finds a message too large is told by code, and what comes next is stored', async () => {
-      const topic = await newTopic(1, { 'max.message.bytes': '2000' });
+      const topic = await newTopic([kafka.brokers], 1, { 'max.message.bytes': '2000' });
       const messaging = connect();
       await messaging.publish([message(topic, 'before')]);
       const large = messaging.publish([message(topic, Buffer.alloc(5_000))]);
@@ -124,7 +104,7 @@ describe('Kafka 4.4.0', () => {
     });
 
     it('that goes and comes back is gone on with: consumers by themselves, nothing acknowledged lost', async () => {
-      const topic = await newTopic(1);
+      const topic = await newTopic([kafka.brokers]);
       const messaging = connect();
       const own = { topic, as: { kind: 'own', offsets: new Map() } } as const;
       const readers = [group(topic), own].map((as) => new MessageReader(messaging, as, done));

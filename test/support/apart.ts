@@ -11,9 +11,14 @@ export type App = (typeof APPS)[number];
 /** The applications of a region as processes apart; people speak to cmk alone. */
 export class Apart {
   readonly processes: Readonly<Record<App, Server>>;
+  readonly #env: Readonly<Record<App, Env>>;
   readonly #token = 'the-operator-of-processes-that-run-apart';
 
-  private constructor(stage: Stage, env: Env, ports: Readonly<Record<App | 'kmip', number>>) {
+  private constructor(
+    private readonly stage: Stage,
+    env: Env,
+    ports: Readonly<Record<App | 'kmip', number>>,
+  ) {
     const shared = {
       ...env,
       KCM_OPERATOR_TOKEN: this.#token,
@@ -24,18 +29,28 @@ export class Apart {
       KCM_CORE_URL: `http://127.0.0.1:${ports.core}`,
       KCM_PROJECTOR_URL: `http://127.0.0.1:${ports.projector}`,
     };
+    const envOf = (app: App) => ({ ...shared, KCM_HTTP_PORT: String(ports[app]) });
+    this.#env = {
+      cmk: { ...envOf('cmk'), ...neighbours },
+      core: envOf('core'),
+      projector: envOf('projector'),
+    };
     const process = (app: App): Server => {
       mkdirSync(stage.path(app), { mode: 0o700 });
-      const more = app === 'cmk' ? neighbours : {};
-      const own = { ...shared, ...more, KCM_HTTP_PORT: String(ports[app]) };
-      const program = [join('dist', 'apps', app, 'main.js')];
-      return stage.add(new Server(stage.path(app), { env: own, program }));
+      return this.another(app, app);
     };
     this.processes = {
       cmk: process('cmk'),
       core: process('core'),
       projector: process('projector'),
     };
+  }
+
+  /** The same program on a folder of the stage, with other settings; not started yet. */
+  another(app: App, folder: string, more: Env = {}): Server {
+    const program = [join('dist', 'apps', app, 'main.js')];
+    const env = { ...this.#env[app], ...more };
+    return this.stage.add(new Server(this.stage.path(folder), { env, program }));
   }
 
   /** `env`: the settings of the stores that they share. Nothing of it runs yet. */

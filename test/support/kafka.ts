@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { OneOrMore } from '@kcm/kernel';
+import { deadLetterTopic } from '@kcm/messaging';
 import { eventually } from '@kcm/testing';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 
@@ -25,6 +27,26 @@ export async function administer(
   } finally {
     await admin.disconnect();
   }
+}
+
+/** Of one test's own, with its dead letters, as whoever runs the brokers makes it. @returns its name */
+export async function newTopic(
+  brokers: Brokers,
+  partitions = 1,
+  config: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const topic = `kcm.test.${randomUUID()}`;
+  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+  await administer(brokers, (admin) =>
+    admin.createTopics({
+      waitForLeaders: true,
+      topics: [
+        { topic, numPartitions: partitions, configEntries },
+        { topic: deadLetterTopic(topic), numPartitions: 1 },
+      ],
+    }),
+  );
+  return topic;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { EventData, EventId, RecordedEvent, Revision, StreamId } from '@kcm/kernel';
+import type { RecordedEvent, ToldEvent } from '@kcm/kernel';
 import { z } from 'zod';
 
 /** CloudEvents 1.0, structured JSON, with the extensions of this product. */
@@ -28,24 +28,6 @@ export type CloudEvent = Omit<z.infer<typeof cloudEventView>, 'kcmtenant'> & {
   readonly kcmtenant?: string;
 };
 export const CLOUD_EVENT = 'application/cloudevents+json';
-
-/** What is told of an event: neither who caused it nor with what body. */
-export interface ToldEvent {
-  readonly tenant: string | null;
-  readonly id: EventId;
-  readonly type: string;
-  readonly schemaVersion: number;
-  readonly stream: StreamId;
-  readonly revision: Revision;
-  readonly at: string;
-  readonly origin: string;
-  readonly term: number;
-  readonly epoch: number;
-  readonly correlationId: string;
-  readonly causationId: string;
-  readonly traceparent?: string;
-  readonly data: EventData;
-}
 
 export const toldOf = ({ meta, ...event }: RecordedEvent): ToldEvent => ({
   ...event,
