@@ -79,6 +79,12 @@ describe('The applications as processes apart, over a double of EventStoreDB and
     expect(projections.items.map(({ name }) => name)).toContain('tenants');
     const { body } = await apart.operator.get<string>('/v1/log/local/checkpoint');
     expect(body).toMatch(/^kcm\/local\n|^[^\n]*local[^\n]*\n\d+\n/);
+    const size = Number(body.split('\n')[1]);
+    expect(size).toBeLessThan(256);
+    const tile = await apart.operator.get(`/v1/log/local/tile/0/000.p/${size}`);
+    expect(tile.status).toBe(200);
+    const beyond = await apart.operator.get('/v1/log/local/tile/0/000.p/255');
+    expect([beyond.status, beyond.code]).toEqual([404, 'not_found']);
     const nobody = await apart.as(null).get('/v1/sys/projections');
     expect([nobody.status, nobody.code]).toEqual([401, 'unauthenticated']);
   });
