@@ -168,7 +168,8 @@ describe('a full disk under the whole product', () => {
       disk.fill();
       const code = await opens();
       if (code === null) servedAt = performance.now();
-      expect([null, 'ledger_unavailable']).toContain(code);
+      // On a machine that stands still the lease may end before anybody was asked for another one.
+      expect([null, 'ledger_unavailable', 'lease_expired']).toContain(code);
       return code !== null;
     });
     expect(servedAt).toBeGreaterThan(filledAt);
