@@ -102,7 +102,7 @@ if (mode !== 'check') await jest('unit', ['^.*/(apps|libs|projections|demo)/.*\\
 if (mode === 'all' || deep) {
   await ensureBuild();
   // Most of these wait for leases and servers: two at a time. What compares times runs by itself.
-  for (const tier of ['contract', 'services', 'crash', 'security', 'e2e']) {
+  for (const tier of ['vectors', 'contract', 'services', 'crash', 'security', 'e2e']) {
     if (hasSource(`test/${tier}`))
       await jest(tier, [`/test/${tier}/`], ['--testPathIgnorePatterns', ALONE]);
   }

@@ -22,6 +22,15 @@ const VECTORS = [
   [
     KEY,
     'cafebabefacedbaddecaf888',
+    `${PLAIN}1aafd255`,
+    '',
+    '522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa' +
+      '8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad',
+    'b094dac5d93471bdec1a502270e3cc6c',
+  ],
+  [
+    KEY,
+    'cafebabefacedbaddecaf888',
     PLAIN,
     'feedfacedeadbeeffeedfacedeadbeefabaddad2',
     '522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa' +

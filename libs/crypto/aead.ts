@@ -55,7 +55,11 @@ export function aeadSealAfter(
   return record;
 }
 
-/** Opens what `aeadSeal` made. @throws DecryptionFailed whatever is wrong with blob, key or AAD */
+/**
+ * Opens what `aeadSeal` made.
+ * @throws DecryptionFailed whatever is wrong with blob, key or AAD
+ * @throws RangeError on a key that is not 32 bytes
+ */
 export function aeadOpen(key: Secret | KeyObject, blob: Uint8Array, aad: Uint8Array): Buffer {
   if (blob.length < AEAD_OVERHEAD_BYTES) throw new DecryptionFailed();
   const iv = blob.subarray(0, AEAD_IV_BYTES);

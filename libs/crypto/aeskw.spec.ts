@@ -7,10 +7,18 @@ const hexOf = (key: Secret) => key.use((bytes) => bytes.toString('hex'));
 const KEK_256 = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
 const KEY_128 = '00112233445566778899aabbccddeeff';
 
-/** RFC 3394 §4.1, §4.3, §4.6. */
+const KEY_192 = `${KEY_128}0001020304050607`;
+/** RFC 3394 §4.1 to §4.6. */
 const KW = [
   [KEK_256.slice(0, 32), KEY_128, '1fa68b0a8112b447aef34bd8fb5a7b829d3e862371d2cfe5'],
+  [KEK_256.slice(0, 48), KEY_128, '96778b25ae6ca435f92b5b97c050aed2468ab8a17ad84e5d'],
   [KEK_256, KEY_128, '64e8c3f9ce0f5ba263e9777905818a2a93c8191e7d6e8ae7'],
+  [
+    KEK_256.slice(0, 48),
+    KEY_192,
+    '031d33264e15d33268f24ec260743edce1c6c7ddee725a936ba814915c6762d2',
+  ],
+  [KEK_256, KEY_192, 'a8f9bc1612c68b3ff6e6f4fbe30e71e4769c8b80a32cb8958cd5d17d6b254da1'],
   [
     KEK_256,
     `${KEY_128}000102030405060708090a0b0c0d0e0f`,

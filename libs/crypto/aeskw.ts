@@ -50,7 +50,10 @@ export function aeskwWrap(kek: Secret, key: Secret): Buffer {
 /** @throws DecryptionFailed whatever is wrong; RangeError on a KEK of another size */
 export const aeskwUnwrap = (kek: Secret, blob: Uint8Array): Secret => unwrap('wrap', kek, blob);
 
-/** AES key wrap with padding (RFC 5649). @throws RangeError on an empty key */
+/**
+ * AES key wrap with padding (RFC 5649), for keys that a customer brings wrapped (BYOK: an RSA-OAEP
+ * key over it, as cloud keystores import them). @throws RangeError on an empty key
+ */
 export function aeskwpWrap(kek: Secret, key: Secret): Buffer {
   assertKek(kek);
   if (key.length === 0) throw new RangeError('an empty key cannot be wrapped');

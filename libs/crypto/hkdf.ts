@@ -6,7 +6,10 @@ const HASH_BYTES = 32;
 /** Counter of the first, and here only, block of the expansion (RFC 5869 §2.3). */
 const FIRST_BLOCK = Buffer.of(1);
 
-/** HKDF-SHA256, extract and expand (RFC 5869). `length` in bytes, at most 8160. */
+/**
+ * HKDF-SHA256, extract and expand (RFC 5869). `length` in bytes.
+ * @throws RangeError beyond 8160 bytes (§2.3)
+ */
 export function hkdf(ikm: Secret, salt: Uint8Array, info: Uint8Array, length = 32): Secret {
   return ikm.use((bytes) =>
     length === HASH_BYTES
