@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { DecryptionFailed } from '@kcm/kernel';
+import { DecryptionFailed, ownMemory } from '@kcm/kernel';
 import { Secret } from './secret.js';
 
 const KW_IV = Buffer.alloc(8, 0xa6);
@@ -12,8 +12,11 @@ function run(mode: 'wrap' | 'wrap-pad', kek: Secret, input: Uint8Array, seal: bo
   return kek.use((key) => {
     const cipher = seal ? createCipheriv(name, key, iv) : createDecipheriv(name, key, iv);
     const head = cipher.update(input);
-    const all = Buffer.concat([head, cipher.final()]);
-    head.fill(0);
+    const tail = cipher.final();
+    const all = ownMemory(head.length + tail.length);
+    all.set(head);
+    all.set(tail, head.length);
+    for (const part of [head, tail]) part.fill(0);
     return all;
   });
 }
@@ -23,10 +26,7 @@ function unwrap(mode: 'wrap' | 'wrap-pad', kek: Secret, blob: Uint8Array): Secre
   const bytesMin = mode === 'wrap' ? 3 * BLOCK_BYTES : 2 * BLOCK_BYTES;
   if (blob.length < bytesMin || blob.length % BLOCK_BYTES !== 0) throw new DecryptionFailed();
   try {
-    const bytes = run(mode, kek, blob, false);
-    const key = Secret.copy(bytes);
-    bytes.fill(0);
-    return key;
+    return Secret.own(run(mode, kek, blob, false));
   } catch {
     throw new DecryptionFailed();
   }

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
+import { base64Of } from '@kcm/kernel';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import { Secret } from './secret.js';
 
@@ -32,10 +33,7 @@ export async function generateCsr(commonName: string): Promise<CertificateReques
 
 /** PEM (RFC 7468) in UTF-8; `der` stays the caller's to zeroize. */
 export function pemSecret(label: string, der: Uint8Array): Secret {
-  const body =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? [];
+  const body = base64Of(der).match(/.{1,64}/g) ?? [];
   const lines = [`-----BEGIN ${label}-----`, ...body, `-----END ${label}-----`, ''];
   return Secret.own(Buffer.from(lines.join('\n')));
 }

@@ -1,4 +1,5 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { hmacSha256 } from './hmac.js';
 import { Secret } from './secret.js';
 
 /** SHA-256 (FIPS 180-4) in lower-case hex; text is taken as UTF-8. */
@@ -7,7 +8,8 @@ export const sha256Hex = (bytes: string | Uint8Array): string =>
 
 /** HMAC-SHA256 (RFC 2104) in lower-case hex; text is taken as UTF-8. */
 export function hmacHex(key: Secret | Uint8Array, bytes: string | Uint8Array): string {
-  const hmac = (key: Uint8Array) => createHmac('sha256', key).update(bytes).digest('hex');
+  const text = typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : bytes;
+  const hmac = (key: Uint8Array) => hmacSha256(key, text).toString('hex');
   return key instanceof Secret ? key.use(hmac) : hmac(key);
 }
 

@@ -47,11 +47,20 @@ describe('a secret', () => {
   });
 
   it('is zeros after dispose and lends nothing more', () => {
-    const bytes = Buffer.from('hidden');
-    const secret = Secret.own(bytes);
+    const secret = Secret.own(Buffer.from('hidden'));
+    const lent = secret.use((bytes) => bytes);
+    expect(lent.toString()).toBe('hidden');
     secret.dispose();
-    expect(bytes.equals(Buffer.alloc(6))).toBe(true);
+    expect(lent).toEqual(Buffer.alloc(6));
     expect(() => secret.use(() => 0)).toThrow('disposed');
+  });
+
+  it('has memory that it shares with nobody, and leaves nothing where it came from', () => {
+    const pooled = Buffer.from('hidden');
+    expect(pooled.buffer.byteLength).toBeGreaterThan(pooled.length);
+    for (const secret of [Secret.copy(pooled), Secret.own(pooled)])
+      expect(secret.use((bytes) => bytes.buffer.byteLength)).toBe(secret.length);
+    expect(pooled).toEqual(Buffer.alloc(6));
   });
 
   it('is committed to with its identity', () => {

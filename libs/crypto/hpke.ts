@@ -1,6 +1,7 @@
-import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { createPublicKey, type webcrypto } from 'node:crypto';
 import { DecryptionFailed, systemRandom, type Random } from '@kcm/kernel';
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
+import { privateKeyFromRaw } from './key-handle.js';
 import { Secret } from './secret.js';
 
 export interface HpkeKeyPair {
@@ -27,12 +28,8 @@ export function hpkeGenerate(random: Random = systemRandom): HpkeKeyPair {
 
 /** The raw public key of a raw private key (RFC 7748 §6.1). */
 export function hpkePublicOf(privateKey: Secret): Buffer {
-  return privateKey.use((raw) => {
-    const der = Buffer.concat([PKCS8_X25519, raw]);
-    const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
-    der.fill(0);
-    return Buffer.from(createPublicKey(key).export({ format: 'jwk' }).x as string, 'base64url');
-  });
+  const key = createPublicKey(privateKeyFromRaw(PKCS8_X25519, privateKey));
+  return Buffer.from(key.export({ format: 'jwk' }).x as string, 'base64url');
 }
 
 /** Single-shot base mode (RFC 9180 §6.1): enc(32) ‖ ciphertext. @throws RangeError on a bad key */
@@ -56,15 +53,24 @@ export async function hpkeOpen(
   blob: Uint8Array,
 ): Promise<Buffer> {
   if (blob.length < ENC_BYTES) throw new DecryptionFailed();
-  const raw = privateKey.use((bytes) => Uint8Array.from(bytes));
   try {
-    const recipientKey = await suite.kem.deserializePrivateKey(raw);
+    const recipientKey = pairOf(privateKey);
     const enc = blob.subarray(0, ENC_BYTES);
     const plaintext = await suite.open({ recipientKey, enc, info }, blob.subarray(ENC_BYTES), aad);
     return Buffer.from(plaintext);
   } catch {
     throw new DecryptionFailed();
-  } finally {
-    raw.fill(0);
   }
+}
+
+/**
+ * As handles, which the library takes as they are. Of raw bytes it would make base64 for a JWK, and
+ * of a private key alone another one to find its public half.
+ */
+function pairOf(privateKey: Secret): webcrypto.CryptoKeyPair {
+  const handle = privateKeyFromRaw(PKCS8_X25519, privateKey);
+  return {
+    privateKey: handle.toCryptoKey('X25519', false, ['deriveBits']),
+    publicKey: createPublicKey(handle).toCryptoKey('X25519', true, []),
+  };
 }

@@ -1,4 +1,5 @@
 import { createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto';
+import { ownMemory } from '@kcm/kernel';
 import { hkdf } from './hkdf.js';
 import type { Secret } from './secret.js';
 
@@ -14,6 +15,18 @@ const keyHandle = (secret: Secret): KeyObject => secret.use((bytes) => createSec
 export function deriveKeyHandle(ikm: Secret, salt: Uint8Array, info: Uint8Array): KeyObject {
   using derived = hkdf(ikm, salt, info);
   return keyHandle(derived);
+}
+
+/** A handle as above of a private key: `prefix` is its PKCS #8 (DER) up to the raw bytes. */
+export function privateKeyFromRaw(prefix: Uint8Array, raw: Secret): KeyObject {
+  const der = ownMemory(prefix.length + raw.length);
+  der.set(prefix);
+  raw.use((bytes) => der.set(bytes, prefix.length));
+  try {
+    return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  } finally {
+    der.fill(0);
+  }
 }
 
 /** @throws Error on anything but an unencrypted private key in PEM */

@@ -1,8 +1,9 @@
 import { inspect } from 'node:util';
+import { ownMemory } from '@kcm/kernel';
 
 /**
- * Bytes that must not be seen: never in an event, log, error, span or snapshot. Owns its buffer,
- * which lies outside Node's pool, and fills it with zeros on dispose.
+ * Bytes that must not be seen: never in an event, log, error, span or snapshot. They lie in memory
+ * that this made for them (`ownMemory`), and are filled with zeros on dispose.
  */
 export class Secret implements Disposable {
   #bytes: Buffer | null;
@@ -13,14 +14,16 @@ export class Secret implements Disposable {
     this.length = bytes.length;
   }
 
-  /** Takes ownership: the caller keeps no reference to `bytes`. */
-  static own(bytes: Buffer): Secret {
-    return new Secret(bytes);
+  /** Moves out of whatever buffer they came in: `bytes` are zeros when this returns. */
+  static own(bytes: Uint8Array): Secret {
+    const secret = Secret.copy(bytes);
+    bytes.fill(0);
+    return secret;
   }
 
   /** Copies; the caller zeroizes its own bytes. */
   static copy(bytes: Uint8Array): Secret {
-    const own = Buffer.alloc(bytes.length);
+    const own = ownMemory(bytes.length);
     own.set(bytes);
     return new Secret(own);
   }

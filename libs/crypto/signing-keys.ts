@@ -1,6 +1,7 @@
-import { createPrivateKey, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { systemRandom, type Random } from '@kcm/kernel';
 import { sha256Hex } from './digest.js';
+import { privateKeyFromRaw } from './key-handle.js';
 import { Secret } from './secret.js';
 
 export interface Ed25519Pair {
@@ -23,13 +24,8 @@ export function generateEd25519(random: Random = systemRandom): Ed25519Pair {
 }
 
 export function ed25519PrivateFromSeed(seed: Secret): KeyObject {
-  return seed.use((raw) => {
-    if (raw.length !== 32) throw new RangeError('an Ed25519 seed has 32 bytes');
-    const der = Buffer.concat([PKCS8_ED25519, raw]);
-    const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
-    der.fill(0);
-    return key;
-  });
+  if (seed.length !== 32) throw new RangeError('an Ed25519 seed has 32 bytes');
+  return privateKeyFromRaw(PKCS8_ED25519, seed);
 }
 
 /** @throws RangeError unless 32 bytes */

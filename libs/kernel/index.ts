@@ -17,6 +17,7 @@ export * from './key-version.js';
 export * from './lease-clock.js';
 export * from './limits.js';
 export * from './log-lines.js';
+export * from './own-memory.js';
 export * from './printable.js';
 export * from './random.js';
 export * from './recording.js';

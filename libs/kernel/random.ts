@@ -1,11 +1,12 @@
 import { randomFillSync } from 'node:crypto';
+import { ownMemory } from './own-memory.js';
 
 /** Source of random bytes; a port so that tests can record what it gave out. */
 export interface Random {
-  /** Fresh buffer outside Node's shared pool. */
+  /** In a buffer as `ownMemory` makes it: it may become a key. */
   bytes(length: number): Buffer;
 }
 
 export const systemRandom: Random = {
-  bytes: (length) => randomFillSync(Buffer.alloc(length)),
+  bytes: (length) => randomFillSync(ownMemory(length)),
 };

@@ -51,7 +51,7 @@ export interface RootKey {
   resolve(call: CallContext): Promise<Answer<ResolvedKey>>;
   /** `seed` 32 bytes; the caller zeroizes it. */
   wrap(seed: Uint8Array, binding: Binding, call: CallContext): Promise<Answer<WrappedSeed>>;
-  /** Fresh buffer outside the pool; the caller zeroizes it. */
+  /** A fresh buffer, as `ownMemory` makes it; the caller zeroizes it. */
   unwrap(wrapped: Uint8Array, binding: Binding, call: CallContext): Promise<Answer<Buffer>>;
   close(): Promise<void>;
 }

@@ -151,7 +151,7 @@ export class Hierarchy {
     const aad = l3Aad(identity, service, recorded.wrappedBy);
     const body = await this.#body('l3', identity, recorded.digest, aad);
     if (body === null || sha256Hex(body) !== recorded.digest) throw new DecryptionFailed();
-    const l3 = own(aeadOpen(l2, body, aad));
+    const l3 = Secret.own(aeadOpen(l2, body, aad));
     if (constantTimeEqual(commitmentOf(l3, committed('L3', identity)), recorded.commitment))
       return l3;
     l3.dispose();
@@ -187,27 +187,19 @@ export class Hierarchy {
   async #tek(tenant: string, need: 'createIfAbsent' | 'mustExist'): Promise<Secret> {
     const path = tekPath(tenant);
     if (need === 'createIfAbsent' && (await this.erasure.get(path)) === null) {
-      const fresh = this.random.bytes(KEY_BYTES);
-      await this.erasure.putIfAbsent(path, fresh);
-      fresh.fill(0);
+      using fresh = Secret.own(this.random.bytes(KEY_BYTES));
+      await fresh.use((bytes) => this.erasure.putIfAbsent(path, bytes));
     }
     const bytes = await this.erasure.get(path);
     if (bytes === null || bytes.length !== KEY_BYTES)
       throw new KcmError('integrity', `There is no erasure key of tenant ${tenant}.`);
-    return own(bytes);
+    return Secret.own(bytes);
   }
 }
 
 const BLOB_FAULTS: ReadonlySet<string> = new Set(['integrity', 'decryption_failed']);
 
 const bindingOf = ({ tenant, key, version }: KeyIdentity): Binding => ({ tenant, key, version });
-
-/** Moves bytes out of whatever buffer they came in; the original is filled with zeros. */
-function own(bytes: Buffer): Secret {
-  const secret = Secret.copy(bytes);
-  bytes.fill(0);
-  return secret;
-}
 
 const named = ({ key, version }: KeyIdentity): string =>
   `version ${version} of the tenant key ${key}`;

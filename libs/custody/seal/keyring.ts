@@ -1,5 +1,5 @@
 import { aeadOpen, aeadSeal, commitmentOf, hkdf, lp, Secret } from '@kcm/crypto';
-import { KcmError, type Random } from '@kcm/kernel';
+import { KcmError, ownMemory, type Random } from '@kcm/kernel';
 
 const MAGIC = Buffer.from('KCMK\u0001', 'latin1');
 const KEY_BYTES = 32;
@@ -51,7 +51,7 @@ export class Keyring implements Disposable {
    * a commitment of the MasterKey: it tells a wrong key from a damaged keyring and nothing else.
    */
   seal(master: Secret, random: Random, identity: KeyringIdentity): Buffer {
-    const plain = Buffer.alloc(this.entries.size * ENTRY_BYTES);
+    const plain = ownMemory(this.entries.size * ENTRY_BYTES);
     let at = 0;
     for (const [number, key] of this.entries) {
       plain.writeUInt32BE(number, at);

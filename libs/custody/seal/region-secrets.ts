@@ -31,10 +31,11 @@ export async function createRegionSecrets(
   random: Random,
   clock: Clock,
 ): Promise<{ readonly secrets: RegionSecrets; readonly keys: RegionKeys }> {
+  // First what may fail: then nothing has been drawn yet.
+  const ca = await createAuthority(region, random, clock);
   const signing = generateEd25519(random);
   const issuer = generateEd25519(random);
   const transport = hpkeGenerate(random);
-  const ca = await createAuthority(region, random, clock);
   const secrets = {
     signing: signing.seed,
     issuer: issuer.seed,
@@ -63,11 +64,9 @@ export async function storeRegionSecrets(
   secrets: RegionSecrets,
   keys: RegionKeys,
 ): Promise<void> {
-  for (const name of NAMES) {
-    const bytes = secrets[name].use((secret) => Buffer.from(secret));
-    await store.put(pathOf(name, keys), bytes);
-    bytes.fill(0);
-  }
+  // Lent across the call: the barrier seals them before it waits for anything.
+  for (const name of NAMES)
+    await secrets[name].use((bytes) => store.put(pathOf(name, keys), bytes));
 }
 
 /** @throws KcmError integrity when one is missing, damaged or not the half of its public key */

@@ -1,3 +1,4 @@
+import { base64Of, ownMemory } from '@kcm/kernel';
 import type {
   Answer,
   Binding,
@@ -46,7 +47,7 @@ export class SoftwareRootKey implements RootKey {
   }
 
   wrap(seed: Uint8Array, binding: Binding, call: CallContext): Promise<Answer<WrappedSeed>> {
-    const json = { plaintext: Buffer.from(seed).toString('base64'), binding };
+    const json = { plaintext: base64Of(seed), binding };
     return this.#call('POST', '/wrap', json, call, (body, id) => {
       const bytes = bytesOf(body['ciphertext']);
       const keyVersion = versionOf(body);
@@ -56,7 +57,7 @@ export class SoftwareRootKey implements RootKey {
   }
 
   unwrap(wrapped: Uint8Array, binding: Binding, call: CallContext): Promise<Answer<Buffer>> {
-    const json = { ciphertext: Buffer.from(wrapped).toString('base64'), binding };
+    const json = { ciphertext: base64Of(wrapped), binding };
     return this.#call('POST', '/unwrap', json, call, (body, id) => {
       const seed = bytesOf(body['plaintext']);
       if (seed?.length !== SEED_BYTES) return refused(NO_ANSWER.malformed, id);
@@ -120,11 +121,11 @@ function versionOf(body: Body): string | null {
   return Number.isSafeInteger(version) && Number(version) > 0 ? String(version) : null;
 }
 
-/** Fresh buffer outside Node's pool, or null for what is not canonical base64. */
+/** In memory of its own, or null for what is not canonical base64. */
 function bytesOf(value: unknown): Buffer | null {
   if (typeof value !== 'string' || value.length === 0 || value.length % 4 !== 0) return null;
   const padding = value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0;
-  const bytes = Buffer.alloc((value.length / 4) * 3 - padding);
+  const bytes = ownMemory((value.length / 4) * 3 - padding);
   bytes.write(value, 'base64');
   return bytes.toString('base64') === value ? bytes : null;
 }

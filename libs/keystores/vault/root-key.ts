@@ -1,3 +1,4 @@
+import { base64Of, ownMemory } from '@kcm/kernel';
 import { meaningOf, NO_ANSWER, refused } from '../cause-table.js';
 import { callSignal, NoAnswer } from '../exchange.js';
 import type {
@@ -68,7 +69,7 @@ export class VaultRootKey implements RootKey {
       if (!known.ok) return known;
       const mode = known.value.facts.derived ? 'context' : 'associated_data';
       const json = {
-        plaintext: Buffer.from(seed).toString('base64'),
+        plaintext: base64Of(seed),
         [mode]: boundText(binding),
       };
       const reply = await this.#post('encrypt', json, within);
@@ -214,9 +215,9 @@ const refusedNow = (meaning: Parameters<typeof refused>[0]): Refusal =>
   refused<never>(meaning) as Refusal;
 const told = (fact: string): Refusal => refusedNow(meaningOf(VAULT_CAUSES, fact));
 
-/** Fresh buffer outside Node's pool; null for anything but 32 bytes in base64. */
+/** In memory of its own; null for anything but 32 bytes in base64. */
 function seedOf(value: unknown): Buffer | null {
   if (typeof value !== 'string' || value.length !== 44) return null;
-  const seed = Buffer.alloc(SEED_BYTES);
+  const seed = ownMemory(SEED_BYTES);
   return seed.write(value, 'base64') === SEED_BYTES ? seed : null;
 }

@@ -14,13 +14,13 @@ export async function splitSecret(
 ): Promise<readonly Secret[]> {
   if (!(threshold >= 1 && threshold <= shares && shares <= LIMITS.sharesMax))
     throw new RangeError('1 ≤ threshold ≤ shares ≤ 255');
-  const plain = secret.use((bytes) => Uint8Array.from(bytes));
+  const plain = secret.use(plainCopy);
   try {
     const values =
       threshold === 1
         ? Array.from({ length: shares }, (_, at) => appended(plain, at + 1))
         : await split(plain, shares, threshold);
-    return values.map(take);
+    return values.map((value) => Secret.own(value));
   } finally {
     plain.fill(0);
   }
@@ -28,23 +28,25 @@ export async function splitSecret(
 
 /** `values` are exactly `threshold` of one split; any other list gives another secret or throws. */
 export async function combineSecret(values: readonly Secret[]): Promise<Secret> {
-  const plain = values.map((value) => value.use((bytes) => Uint8Array.from(bytes)));
+  const plain = values.map((value) => value.use(plainCopy));
   try {
-    return take(plain.length === 1 ? plain[0]!.slice(0, -1) : await combine(plain));
+    if (plain.length === 1) return Secret.copy(plain[0]!.subarray(0, -1));
+    return Secret.own(await combine(plain));
   } finally {
     for (const bytes of plain) bytes.fill(0);
   }
 }
 
 function appended(bytes: Uint8Array, last: number): Uint8Array {
-  const value = new Uint8Array(bytes.length + 1);
+  const value = new Uint8Array(new ArrayBuffer(bytes.length + 1));
   value.set(bytes);
   value[bytes.length] = last;
   return value;
 }
 
-function take(bytes: Uint8Array): Secret {
-  const secret = Secret.copy(bytes);
-  bytes.fill(0);
-  return secret;
+/** The library takes no Buffer. Off V8's heap, as `ownMemory`; the caller overwrites it. */
+function plainCopy(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new ArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { base32, constantTimeEqual, fromBase32, lp, Secret, sha256Hex } from '@kcm/crypto';
-import { KcmError } from '@kcm/kernel';
+import { KcmError, ownMemory } from '@kcm/kernel';
 
 /** One share of a MasterKey as a person holds it. */
 export interface Share {
@@ -60,7 +60,7 @@ export const normalShareText = (text: string): string => text.replace(/\s+/g, ''
  * n and index (1 each), region fingerprint (8), value (33), first 7 bytes of SHA-256 of all before.
  */
 export function writeShare(share: Share): string {
-  const bytes = Buffer.alloc(SHARE_BYTES);
+  const bytes = ownMemory(SHARE_BYTES);
   bytes[0] = VERSION;
   bytes.write(share.setId, AT.setId, 'hex');
   bytes[AT.threshold] = share.threshold;
@@ -79,20 +79,22 @@ export function readShare(text: string): Share {
   const normal = normalShareText(text);
   const shaped = normal.startsWith(PREFIX) && normal.length === SHARE_TEXT_CHARS;
   const bytes = shaped ? fromBase32(normal.slice(PREFIX.length)) : null;
-  if (bytes === null || bytes[0] !== VERSION)
-    throw shareRefused('malformed', 'The text is not a share (kcms1-…) of this version.');
-  if (!constantTimeEqual(checksumOf(bytes), bytes.subarray(AT.checksum)))
-    throw shareRefused('checksum', 'The share was mistyped: its checksum does not match.');
-  const share = {
-    setId: bytes.toString('hex', AT.setId, AT.threshold),
-    threshold: bytes[AT.threshold]!,
-    shares: bytes[AT.shares]!,
-    index: bytes[AT.index]!,
-    region: bytes.toString('hex', AT.region, AT.value),
-    value: Secret.copy(bytes.subarray(AT.value, AT.checksum)),
-  };
-  bytes.fill(0);
-  return share;
+  try {
+    if (bytes === null || bytes[0] !== VERSION)
+      throw shareRefused('malformed', 'The text is not a share (kcms1-…) of this version.');
+    if (!constantTimeEqual(checksumOf(bytes), bytes.subarray(AT.checksum)))
+      throw shareRefused('checksum', 'The share was mistyped: its checksum does not match.');
+    return {
+      setId: bytes.toString('hex', AT.setId, AT.threshold),
+      threshold: bytes[AT.threshold]!,
+      shares: bytes[AT.shares]!,
+      index: bytes[AT.index]!,
+      region: bytes.toString('hex', AT.region, AT.value),
+      value: Secret.copy(bytes.subarray(AT.value, AT.checksum)),
+    };
+  } finally {
+    bytes?.fill(0);
+  }
 }
 
 const checksumOf = (bytes: Buffer): Buffer =>
