@@ -40,9 +40,7 @@ export function rsaOaepUnwrap(
     throw new DecryptionFailed();
   }
   if (bytes.length === 0) throw new DecryptionFailed();
-  const key = Secret.copy(bytes);
-  bytes.fill(0);
-  return key;
+  return Secret.own(bytes);
 }
 
 const options = (key: KeyObject, label: Uint8Array) => ({
