@@ -84,6 +84,11 @@ const NEXT: { readonly [code: string]: string } = {
   tenant_read_only: '`kcm locks` names what locks it.',
   tenant_killed: 'A kill is final: `kcm revocation list` names it.',
   tenant_not_active: 'Activate it first: `kcm tenant activate`.',
+  key_not_active: 'Activate the version, or rotate the key (`kcm key rotate`).',
+  key_compromised: 'Rewrap what it protects, or have a key-admin allow processing for a while.',
+  key_archived: 'A key-admin recovers the version first (`kcm key recover`).',
+  key_destroyed: 'It does not come back: what it protected is lost.',
+  key_in_use: 'Rewrap what hangs from the version first; the detail says how much that is.',
   lease_expired:
     'The Edge has no proof of the root key any more: `kcm leases`, `kcm rootkey probe`.',
   export_not_allowed: 'The policy of the tenant does not allow it.',

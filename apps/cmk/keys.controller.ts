@@ -1,5 +1,6 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands, Queries } from '@kcm/application';
+import { VERSION_STATES } from '@kcm/domain';
 import { streamOf } from '@kcm/kernel';
 import {
   Context,
@@ -30,9 +31,17 @@ const keyView = z.object({
   versions: z.array(
     z.object({
       version: z.number().int(),
-      state: z.string(),
+      state: z.enum(VERSION_STATES),
       createdAt: z.string(),
       wrappedBy: z.object({ id: z.string(), version: z.string() }),
+      archived: z.boolean(),
+      activatedAt: z.string().nullable(),
+      deactivatedAt: z.string().nullable(),
+      compromised: z
+        .object({ since: z.string(), processing: z.enum(['allowed', 'refused']) })
+        .nullable(),
+      destruction: z.enum(['requested', 'refused']).nullable(),
+      erasedAt: z.string().nullable(),
     }),
   ),
 });

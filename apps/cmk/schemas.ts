@@ -6,6 +6,13 @@ export const serviceId = z.string().regex(SERVICE_ID, 'must match [a-z0-9][a-z0-
 export const time = z.iso.datetime({ offset: true, message: 'must be an RFC 3339 time' });
 
 const seconds = (min: number, max: number) => z.number().int().min(min).max(max);
+const never = (min: number, max: number) => z.number().int().min(min).max(max).nullable();
+const age = never(LIMITS.rotationAgeSecondsMin, LIMITS.rotationAgeSecondsMax);
+const levelRotation = z.strictObject({
+  maxAgeSeconds: age,
+  maxUses: never(LIMITS.rotationUsesMin, LIMITS.rotationUsesMax),
+  retireAfterSeconds: age,
+});
 export const policy = z.strictObject({
   leaseSeconds: seconds(LIMITS.leaseSecondsMin, LIMITS.leaseSecondsMax),
   cache: z.strictObject({
@@ -15,12 +22,17 @@ export const policy = z.strictObject({
     off: z.boolean(),
   }),
   allowExport: z.literal(false, 'true is not available yet'),
+  rotation: z.strictObject({ L2: levelRotation, L3: levelRotation }),
 });
 /** What may be left out keeps its default (register) or its value (change). */
 export const policyInput = z.strictObject({
   leaseSeconds: policy.shape.leaseSeconds.optional(),
   cache: policy.shape.cache.partial().optional(),
   allowExport: policy.shape.allowExport.optional(),
+  rotation: z
+    .strictObject({ L2: levelRotation.partial(), L3: levelRotation.partial() })
+    .partial()
+    .optional(),
 });
 export type PolicyInput = z.infer<typeof policyInput>;
 

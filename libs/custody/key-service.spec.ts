@@ -561,7 +561,7 @@ describe('who may ask', () => {
     expect(old).toMatchObject({ ok: true, state: 'deactivated', replacedBy: uid('acme', 2) });
     expect(world.opens('acme')).toBe(true);
     const protect = await desk.lease(HOLDER, uid('acme'), 'grant', 10);
-    expect(protect).toMatchObject({ ...indeterminate, code: 'wrong_state' });
+    expect(protect).toMatchObject({ ...indeterminate, code: 'key_not_active' });
     const current = await desk.lease(HOLDER, uid('acme', 2), 'grant', 10);
     expect(current).toMatchObject({ ok: true, state: 'active', replaces: uid('acme') });
   });

@@ -24,6 +24,7 @@ export * from './key/key.decide.js';
 export * from './key/key.events.js';
 export * from './key/key.policies.js';
 export * from './key/key.state.js';
+export * from './key/key.states.js';
 export * from './region/region.commands.js';
 export * from './region/region.decide.js';
 export * from './region/region.events.js';

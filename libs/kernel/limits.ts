@@ -55,6 +55,11 @@ export const LIMITS = {
   leaseSecondsMax: 300,
   leaseSecondsDefault: 60,
   boundSlackSeconds: 1,
+  /** Of a policy: what rotates or retires by itself does so within these. */
+  rotationAgeSecondsMin: 60,
+  rotationAgeSecondsMax: 10 * 365 * 86_400,
+  rotationUsesMin: 1_000,
+  rotationUsesMax: 2 ** 48,
   operationWaitMsMax: 10_000,
   /** So long another process of ours may take to answer a request that is forwarded to it. */
   httpForwardMsMax: 30_000,

@@ -500,20 +500,48 @@ function rotateTenantKey(story: Story): void {
     );
 }
 
+/** A key of the other tenant goes through every state that there is. */
+function liveAndDie(story: Story): void {
+  const l3 = streamOf('key', 'bank', 'l3-3');
+  const run = (command: CommandOf<'key'>, who: object = {}) => story.run<'key'>(l3, command, who);
+  const rotation = { operation: 'op-prepare' } as const;
+  const destruction = { version: 1, operation: 'op-destroy-1' } as const;
+  story.run<'tenant'>(streamOf('tenant', 'bank'), { kind: 'MapService', service: 'archive' });
+  run(
+    { kind: 'CreateKey', level: 'L3', service: 'archive', parent: 'l2-2', ...wrapped(8, 'l2-2') },
+    by('onboarding'),
+  );
+  run({ kind: 'RequestRotation', ...rotation, prepare: true });
+  run({ kind: 'CompleteRotation', from: 1, ...rotation, ...wrapped(9, 'l2-2') }, by('onboarding'));
+  run({ kind: 'ActivateVersion', version: 2, operation: 'op-activate' });
+  run({ kind: 'ArchiveVersion', version: 1 });
+  run({ kind: 'RecoverVersion', version: 1 });
+  const since = story.now;
+  run({ kind: 'CompromiseVersions', versions: [2], since, processing: 'refused' });
+  run({ kind: 'RequestDestruction', ...destruction, cause: 'command' });
+  run({ kind: 'RefuseDestruction', ...destruction, code: 'key_in_use', inUse: 12 });
+  const retired = { version: 1, operation: 'op-retire-1' } as const;
+  run({ kind: 'RequestDestruction', ...retired, cause: 'retired' }, by('rotation'));
+  run({ kind: 'CompleteDestruction', ...retired }, by('retiring'));
+  run({ kind: 'RecordErased', version: 1, blobs: 1 }, by('retiring'));
+  story.run<'key'>(streamOf('key', 'bank', 'l2-2'), {
+    kind: 'ChangeRewrapping',
+    paused: true,
+    perSecondMax: 50,
+  });
+}
+
 /** The ledger is moved: its copy begins a term of each tenant. */
-function move(story: Story): void {
-  for (const tenant of ['acme', 'bank'])
-    story.run<'access'>(
-      streamOf('access', tenant),
-      { kind: 'RaiseTerm', ledger: 'ledger-2' },
-      { actor: 'core' },
-    );
+function move(story: Story, ledger: string, tenants: readonly string[]): void {
+  for (const tenant of tenants)
+    story.run<'access'>(streamOf('access', tenant), { kind: 'RaiseTerm', ledger }, core);
 }
 
 /**
  * The life of one tenant from the region's initialisation to its shred; every event type of the
  * product occurs in it. Acts: connect, use, deny and restore, suspend and block, restart, kill. A
- * second tenant rotates its L2. At last the ledger is moved.
+ * second tenant rotates its L2. The ledger is moved; a key of the second tenant goes
+ * through every state; the ledger is moved again.
  */
 export function acmeStory(): Story {
   const story = new Story();
@@ -524,6 +552,8 @@ export function acmeStory(): Story {
   suspendBlockAndRestart(story);
   killAndShred(story);
   rotateTenantKey(story);
-  move(story);
+  move(story, 'ledger-2', ['acme', 'bank']);
+  liveAndDie(story);
+  move(story, 'ledger-3', ['bank']);
   return story;
 }

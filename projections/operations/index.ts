@@ -7,6 +7,7 @@ export type OperationKind =
   | 'root-key.connect'
   | 'root-key.probe'
   | 'key.rotate'
+  | 'key.destroy'
   | 'service.map'
   | 'tenant.block'
   | 'tenant.unblock'
@@ -27,6 +28,8 @@ export interface OperationDoc {
   readonly finishedAt: string | null;
   readonly code?: Code;
   readonly step?: Step;
+  /** Of a destruction that was refused: what still hangs from the version. */
+  readonly inUse?: number;
 }
 
 type Handled = Extract<
@@ -40,7 +43,11 @@ type Handled = Extract<
       | 'RootKeyProbed'
       | 'KeyRotationRequested'
       | 'KeyRotated'
+      | 'KeyVersionPrepared'
       | 'KeyRotationRefused'
+      | 'KeyDestructionRequested'
+      | 'KeyDestructionRefused'
+      | 'KeyVersionDestroyed'
       | 'ServiceMapped'
       | 'ServiceUnmapped'
       | 'KeyCreated'
@@ -87,8 +94,17 @@ function aboutOf(event: OperationEvent): About | null {
     }
     case 'KeyRotationRequested':
     case 'KeyRotated':
+    case 'KeyVersionPrepared':
     case 'KeyRotationRefused':
       return { id: event.data.operation, kind: 'key.rotate', path: `keys/${id}` };
+    case 'KeyDestructionRequested':
+    case 'KeyDestructionRefused':
+    case 'KeyVersionDestroyed': {
+      const { operation, version } = event.data;
+      // By a shred: nobody asked for this one version.
+      if (operation === undefined) return null;
+      return { id: operation, kind: 'key.destroy', path: `keys/${id}/versions/${version}` };
+    }
     case 'ServiceMapped':
     case 'ServiceUnmapped':
     case 'KeyCreated': {
@@ -132,7 +148,8 @@ function aboutOf(event: OperationEvent): About | null {
   }
 }
 
-type End = { readonly state: 'succeeded' } | { state: 'failed'; code?: Code; step?: Step };
+type End =
+  { readonly state: 'succeeded' } | { state: 'failed'; code?: Code; step?: Step; inUse?: number };
 
 /** How an event ends its operation; null: it begins one. */
 function endOf(event: OperationEvent): End | null {
@@ -140,6 +157,7 @@ function endOf(event: OperationEvent): End | null {
     case 'RootKeyConnectionRequested':
     case 'RootKeyProbeRequested':
     case 'KeyRotationRequested':
+    case 'KeyDestructionRequested':
     case 'ServiceMapped':
     case 'LockTaken':
     case 'LockReleased':
@@ -154,10 +172,16 @@ function endOf(event: OperationEvent): End | null {
     }
     case 'KeyRotationRefused':
       return { state: 'failed', code: event.data.code };
+    case 'KeyDestructionRefused': {
+      const { code, inUse } = event.data;
+      return { state: 'failed', code, ...(inUse !== undefined && { inUse }) };
+    }
     case 'ServiceUnmapped':
       return { state: 'failed', code: 'not_found' };
     case 'RootKeyConnected':
     case 'KeyRotated':
+    case 'KeyVersionPrepared':
+    case 'KeyVersionDestroyed':
     case 'KeyCreated':
     case 'TenantBlocked':
     case 'TenantUnblocked':
@@ -196,7 +220,7 @@ function evolve(doc: OperationDoc | null, event: OperationEvent): OperationDoc |
 /** What a command waits for. Key: operation id. */
 export const operations: Projection<OperationDoc | null, OperationEvent> = {
   name: 'operations',
-  version: 1,
+  version: 2,
   handles: [
     'RootKeyConnectionRequested',
     'RootKeyConnected',
@@ -205,7 +229,11 @@ export const operations: Projection<OperationDoc | null, OperationEvent> = {
     'RootKeyProbed',
     'KeyRotationRequested',
     'KeyRotated',
+    'KeyVersionPrepared',
     'KeyRotationRefused',
+    'KeyDestructionRequested',
+    'KeyDestructionRefused',
+    'KeyVersionDestroyed',
     'ServiceMapped',
     'ServiceUnmapped',
     'KeyCreated',

@@ -1,5 +1,6 @@
 import {
   defaultPolicy,
+  policyOf,
   type AccessEvent,
   type LockKind,
   type Recorded,
@@ -48,7 +49,8 @@ function evolve(doc: TenantDoc, event: TenantsEvent): TenantDoc {
   const moved = { ...doc, revision: event.revision };
   switch (event.type) {
     case 'TenantRegistered': {
-      const { homeRegion, policy } = event.data;
+      const { homeRegion } = event.data;
+      const policy = policyOf(event.data.policy);
       const registeredAt = event.meta.occurredAt;
       return { ...moved, state: 'registered', homeRegion, policy, registeredAt };
     }
@@ -59,7 +61,7 @@ function evolve(doc: TenantDoc, event: TenantsEvent): TenantDoc {
     case 'TenantUnblocked':
       return { ...moved, state: doc.was };
     case 'TenantPolicyChanged':
-      return { ...moved, policy: event.data.policy };
+      return { ...moved, policy: policyOf(event.data.policy) };
     case 'ServiceMapped':
       return { ...moved, services: [...doc.services, event.data.service].toSorted() };
     case 'ServiceUnmapped':
@@ -82,7 +84,7 @@ function evolve(doc: TenantDoc, event: TenantsEvent): TenantDoc {
 /** A tenant with its policy, services and locks. Key: tenant. */
 export const tenants: Projection<TenantDoc, TenantsEvent> = {
   name: 'tenants',
-  version: 1,
+  version: 2,
   handles: [
     'TenantRegistered',
     'TenantActivated',

@@ -1,5 +1,6 @@
 import type { KeyIdentity } from '@kcm/custody';
 import type { Secret } from '@kcm/crypto';
+import { keyRefusal, versionOf } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import type { EffectDeps, RunEffect } from './context.js';
 import { recordKey } from './record-key.js';
@@ -14,8 +15,8 @@ export const rewrapL3: RunEffect<'rewrapL3'> = (deps, effect, trace) =>
     const { tenant, key, version } = effect;
     const state = await keyStateOf(deps, tenant, key);
     if (state.status === 'absent' || state.status === 'revoked' || state.service === null) return;
-    const child = state.versions.find((each) => each.version === version);
-    if (child === undefined || child.state === 'destroyed') return;
+    const child = versionOf(state, version);
+    if (child === null || keyRefusal(child, 'maintain') !== null) return;
     const parent = (await currentL2(deps, tenant)).identity;
     if (Number(child.wrappedBy.version) >= parent.version) return;
     const { service } = state;

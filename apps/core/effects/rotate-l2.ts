@@ -1,3 +1,4 @@
+import { nextVersion } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import type { RunEffect } from './context.js';
 import { recordKey, refuseRotation } from './record-key.js';
@@ -19,7 +20,7 @@ export const rotateL2: RunEffect<'rotateL2'> = (deps, effect, trace) =>
     if (closed !== null) return refuseRotation(deps, effect, trace, closed);
     const { wrappedBy } = versions.find(({ version }) => version === from)!;
     const rootKey = await connectedRootKey(deps, tenant, wrappedBy.id);
-    const identity = { tenant, key, version: from + 1 };
+    const identity = { tenant, key, version: nextVersion(state) };
     const made = await wrapL2(deps, identity, rootKey, 'rotate', trace);
     if (!made.ok) {
       // What is gone from the stores does not come back by asking again.

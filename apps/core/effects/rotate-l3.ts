@@ -1,3 +1,4 @@
+import { nextVersion } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import type { RunEffect } from './context.js';
 import { recordKey, refuseRotation } from './record-key.js';
@@ -17,7 +18,7 @@ export const rotateL3: RunEffect<'rotateL3'> = (deps, effect, trace) =>
     if (service === null) return refuseRotation(deps, effect, trace, 'wrong_state');
     const closed = await closedNow(deps, tenant, service);
     if (closed !== null) return refuseRotation(deps, effect, trace, closed);
-    const made = await wrapL3(deps, { tenant, key, version: from + 1 }, service);
+    const made = await wrapL3(deps, { tenant, key, version: nextVersion(state) }, service);
     if (!made.ok) {
       // A damaged blob does not heal by asking again; it can be rotated when it is restored.
       const ended = made.effect === 'denied' || made.code === 'integrity';

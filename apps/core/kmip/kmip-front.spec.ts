@@ -1,7 +1,14 @@
 import { createPrivateKey, randomUUID } from 'node:crypto';
 import { aeskwUnwrap, Secret, signJws } from '@kcm/crypto';
 import type { L3Lease, LeaseRefusal } from '@kcm/custody';
-import type { AccessState, EdgeState, KeyState, Lock, TenantState } from '@kcm/domain';
+import {
+  type AccessState,
+  defaultPolicy,
+  type EdgeState,
+  type KeyState,
+  type Lock,
+  type TenantState,
+} from '@kcm/domain';
 import { KcmError, systemRandom, type Json } from '@kcm/kernel';
 import {
   attribute,
@@ -78,7 +85,7 @@ class Core implements AsyncDisposable {
             ? {
                 status: 'active',
                 homeRegion: 'local',
-                policy: { leaseSeconds: 10, cache: POLICY, allowExport: false },
+                policy: { ...defaultPolicy, leaseSeconds: 10, cache: POLICY },
                 services: new Set(['billing']),
               }
             : { status: 'absent' },

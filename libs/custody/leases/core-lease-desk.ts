@@ -1,5 +1,11 @@
 import type { Secret } from '@kcm/crypto';
-import type { ExistingKey, Grant, KeyState, KeyVersion } from '@kcm/domain';
+import {
+  type ExistingKey,
+  type Grant,
+  keyRefusal,
+  type KeyState,
+  type KeyVersion,
+} from '@kcm/domain';
 import {
   type Clock,
   type Code,
@@ -79,10 +85,9 @@ export class CoreLeaseDesk implements LeaseDesk {
       return this.#refusals.recorded(holder, { tenant, key, service: null }, asked);
     }
     const { identity, service, version } = asked;
+    const unfit = allocation === null ? null : keyRefusal(version, 'protect');
     const result =
-      allocation !== null && version.state === 'deactivated'
-        ? refusalOf('wrong_state')
-        : await this.#grant(holder, uid, kind, asked, traceparent);
+      unfit === null ? await this.#grant(holder, uid, kind, asked, traceparent) : refusalOf(unfit);
     return result.ok ? result : this.#refusals.recorded(holder, { ...identity, service }, result);
   }
 
@@ -166,7 +171,8 @@ export class CoreLeaseDesk implements LeaseDesk {
   #leaseOf(uid: string, asked: Asked, grant: Grant, seconds: number): L3Lease | LeaseRefusal {
     const { tenant, key, version } = asked.identity;
     const now = this.#version(asked.identity);
-    if (now === null) return refusalOf('not_found');
+    const ended = now === null ? 'not_found' : leaseRefusal(now.version);
+    if (now === null || ended !== null) return refusalOf(ended ?? 'not_found');
     const { term, epoch } = this.deps.view.access(tenant);
     const at = (other: number) => keyVersionUid({ tenant, key, version: other });
     return {
@@ -176,7 +182,8 @@ export class CoreLeaseDesk implements LeaseDesk {
       service: asked.service,
       key,
       version,
-      state: now.version.state === 'active' ? 'active' : 'deactivated',
+      state: now.version.state,
+      mayProcess: keyRefusal(now.version, 'process') === null,
       seconds,
       term,
       epoch,
@@ -220,9 +227,9 @@ export class CoreLeaseDesk implements LeaseDesk {
     if (identity === null || found === null || service === null) return refusalOf('not_found');
     const closed = this.#admit(holder, identity.tenant, service);
     if (closed !== null) return refusalOf(closed);
-    return isServed(found.key) && found.version.state !== 'destroyed'
-      ? { identity, service, ...found }
-      : refusalOf('not_found');
+    if (!isServed(found.key)) return refusalOf('not_found');
+    const ended = leaseRefusal(found.version);
+    return ended === null ? { identity, service, ...found } : refusalOf(ended);
   }
 
   #version({ tenant, key, version }: KeyIdentity): Pick<Asked, 'key' | 'version'> | null {
@@ -242,6 +249,10 @@ export class CoreLeaseDesk implements LeaseDesk {
     return closedBy(view.access(tenant), service) ?? tenantClosedBy(state);
   }
 }
+
+/** A lease is for opening what the version protects, or for moving it off that version. */
+const leaseRefusal = (version: KeyVersion): Code | null =>
+  keyRefusal(version, 'rewrap') === null ? null : keyRefusal(version, 'process');
 
 const isServed = <S extends { readonly status: string }>(
   state: S,

@@ -1,4 +1,5 @@
 import type { Secret } from '@kcm/crypto';
+import type { VersionState } from '@kcm/domain';
 import type { Code } from '@kcm/kernel';
 
 /** Who asks: an enrolled Edge, one boot of it. */
@@ -20,8 +21,10 @@ export interface L3Lease {
   readonly service: string;
   readonly key: string;
   readonly version: number;
-  /** deactivated: decrypt only (Protect Stop Date in the past). */
-  readonly state: 'active' | 'deactivated';
+  /** Of the version: what may be done with it is what `KEY_MATRIX` says of it. */
+  readonly state: VersionState;
+  /** False for a compromised version: what it protects may only be moved off it. */
+  readonly mayProcess: boolean;
   /** Whole seconds ≥ 1 of remaining proof at the time of the answer. */
   readonly seconds: number;
   readonly term: number;

@@ -16,6 +16,9 @@ const DENIED: ReadonlySet<Code> = new Set<Code>([
   'tenant_blocked',
   'tenant_killed',
   'tenant_not_active',
+  'key_compromised',
+  'key_archived',
+  'key_destroyed',
 ]);
 
 export const refusalOf = (code: Code, effect?: LeaseRefusal['effect']): LeaseRefusal => ({

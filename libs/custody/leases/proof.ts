@@ -1,5 +1,5 @@
 import type { Secret } from '@kcm/crypto';
-import { isConnected, type RootKeyEntry } from '@kcm/domain';
+import { isConnected, keyRefusal, type RootKeyEntry } from '@kcm/domain';
 import {
   type Cause,
   type Code,
@@ -78,7 +78,7 @@ export function proofTarget(
     if (state.status === 'absent' || state.status === 'revoked' || state.level !== 'L2') continue;
     const wanted = version ?? state.current;
     const recorded = state.versions.find((one) => one.version === wanted);
-    if (recorded === undefined || recorded.state === 'destroyed') return null;
+    if (recorded === undefined || keyRefusal(recorded, 'process') !== null) return null;
     const rootKeys = view.rootKeys(tenant);
     const entry = rootKeys.status === 'some' ? rootKeys.keys.get(recorded.wrappedBy.id) : undefined;
     if (entry === undefined || !isConnected(entry)) return null;

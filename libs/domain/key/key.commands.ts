@@ -1,5 +1,11 @@
 import type { Code } from '@kcm/kernel';
-import type { KeyLevel } from './key.events.js';
+import type {
+  DestructionCause,
+  KeyLevel,
+  Processing,
+  Rewrapping,
+  RotationCause,
+} from './key.events.js';
 
 export interface WrappedVersion {
   readonly wrappedBy: { readonly id: string; readonly version: string };
@@ -14,13 +20,52 @@ export type KeyCommand =
       readonly service: string | null;
       readonly parent: string;
     } & WrappedVersion)
-  | { readonly kind: 'RequestRotation'; readonly operation: string }
-  /** KeyVersionWrapped{to} + KeyRotated + KeyVersionDeactivated{from} in one append. */
+  /**
+   * KeyRotationRequested; where a version is ready, it takes over at once. `prepare`: only makes
+   * one ready.
+   */
+  | {
+      readonly kind: 'RequestRotation';
+      readonly operation: string;
+      readonly cause?: RotationCause;
+      readonly prepare?: true;
+    }
+  /**
+   * KeyVersionWrapped + KeyRotated + KeyVersionDeactivated{from} in one append; where it was to be
+   * prepared, KeyVersionWrapped + KeyVersionPrepared.
+   */
   | ({
       readonly kind: 'CompleteRotation';
       readonly from: number;
       readonly operation: string;
     } & WrappedVersion)
+  /** KeyVersionActivated + KeyRotated + KeyVersionDeactivated of what was current. */
+  | { readonly kind: 'ActivateVersion'; readonly version: number; readonly operation: string }
+  | { readonly kind: 'DeactivateVersion'; readonly version: number }
+  /** `versions` null: all that there are. What hangs from an L2 opens until it is wrapped anew. */
+  | {
+      readonly kind: 'CompromiseVersions';
+      readonly versions: readonly number[] | null;
+      readonly since: string;
+      readonly processing: Processing;
+    }
+  | { readonly kind: 'ArchiveVersion' | 'RecoverVersion'; readonly version: number }
+  | {
+      readonly kind: 'RequestDestruction';
+      readonly version: number;
+      readonly operation: string;
+      readonly cause: DestructionCause;
+    }
+  | { readonly kind: 'CompleteDestruction'; readonly version: number; readonly operation: string }
+  | {
+      readonly kind: 'RefuseDestruction';
+      readonly version: number;
+      readonly operation: string;
+      readonly code: Code;
+      readonly inUse?: number;
+    }
+  | { readonly kind: 'RecordErased'; readonly version: number; readonly blobs: number }
+  | ({ readonly kind: 'ChangeRewrapping' } & Rewrapping)
   /**
    * KeyVersionRewrapped, or nothing for a version that hangs from this parent version or a later one
    * already, or is destroyed.

@@ -4,22 +4,20 @@ import { firstRefusal } from '../policy.js';
 import type { KeyCommand } from './key.commands.js';
 import type { KeyEvent } from './key.events.js';
 import { evolveKey } from './key.evolve.js';
+import { decideLifecycle } from './key.lifecycle.js';
 import { keyPolicies } from './key.policies.js';
-import type { ExistingKey, KeyState, KeyVersion } from './key.state.js';
-
-const noRotation = (operation: string): KeyEvent => ({
-  type: 'KeyRotationRefused',
-  data: { operation, code: 'tenant_killed' },
-});
+import { decideRotation, noRotation } from './key.rotation.js';
+import { type ExistingKey, type KeyState, type KeyVersion, versionOf } from './key.state.js';
+import { isDestroyed } from './key.states.js';
 
 /** A version never goes back to an earlier parent, nor comes back from its destruction. */
 function hangsLower(
-  { versions }: ExistingKey,
+  key: ExistingKey,
   version: number,
   wrappedBy: KeyVersion['wrappedBy'],
 ): boolean {
-  const known = versions.find((each) => each.version === version);
-  if (known === undefined || known.state === 'destroyed') return false;
+  const known = versionOf(key, version);
+  if (known === null || isDestroyed(known)) return false;
   return Number(known.wrappedBy.version) < Number(wrappedBy.version);
 }
 
@@ -35,39 +33,41 @@ function decide(command: KeyCommand, state: KeyState): Decision<KeyEvent> {
   }
   if (state.status === 'absent') return refused('not_found', 'No such key.');
   switch (command.kind) {
-    case 'RequestRotation': {
-      if (state.status === 'rotating') return accepted();
-      const { operation } = command;
-      return accepted({ type: 'KeyRotationRequested', data: { from: state.current, operation } });
-    }
-    case 'CompleteRotation': {
-      const { from, operation, wrappedBy, digest, commitment } = command;
-      if (from < state.current) return accepted();
-      const to = from + 1;
-      return accepted<KeyEvent>(
-        { type: 'KeyVersionWrapped', data: { version: to, wrappedBy, digest, commitment } },
-        { type: 'KeyRotated', data: { from, to, operation } },
-        { type: 'KeyVersionDeactivated', data: { version: from } },
-      );
-    }
+    case 'RequestRotation':
+    case 'CompleteRotation':
+    case 'RefuseRotation':
+    case 'ActivateVersion':
+      return decideRotation(command, state);
+    case 'DeactivateVersion':
+    case 'CompromiseVersions':
+    case 'ArchiveVersion':
+    case 'RecoverVersion':
+    case 'RequestDestruction':
+    case 'CompleteDestruction':
+    case 'RefuseDestruction':
+    case 'RecordErased':
+      return decideLifecycle(command, state);
     case 'RecordRewrap': {
       const { version, wrappedBy, digest } = command;
       return hangsLower(state, version, wrappedBy)
         ? accepted({ type: 'KeyVersionRewrapped', data: { version, wrappedBy, digest } })
         : accepted();
     }
-    case 'RefuseRotation': {
-      const { operation, code } = command;
-      return state.status === 'rotating' && state.operation === operation
-        ? accepted({ type: 'KeyRotationRefused', data: { operation, code } })
-        : accepted();
+    case 'ChangeRewrapping': {
+      const { paused, perSecondMax } = command;
+      const now = state.rewrapping ?? { paused: false, perSecondMax: null };
+      return now.paused === paused && now.perSecondMax === perSecondMax
+        ? accepted()
+        : accepted({ type: 'KeyRewrappingChanged', data: { paused, perSecondMax } });
     }
     case 'RecordShredded': {
       if (state.status === 'revoked') return accepted();
-      const named = state.versions.slice(2 - LIMITS.eventsPerAppendMax);
+      const named = state.versions
+        .filter((each) => !isDestroyed(each))
+        .slice(2 - LIMITS.eventsPerAppendMax);
       return accepted<KeyEvent>(
         // Whoever waits for a rotation is told that there will be none.
-        ...(state.status === 'rotating' ? [noRotation(state.operation)] : []),
+        ...(state.status === 'rotating' ? [noRotation(state.operation, 'tenant_killed')] : []),
         ...named.map(({ version }) => ({
           type: 'KeyVersionDestroyed' as const,
           data: { version },

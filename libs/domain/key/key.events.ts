@@ -2,6 +2,16 @@ import type { Code } from '@kcm/kernel';
 import type { DomainEvent } from '../decider.js';
 
 export type KeyLevel = 'L2' | 'L3';
+/** Whether what a compromised version protected may be opened. */
+export type Processing = 'allowed' | 'refused';
+export type RotationCause = 'age' | 'uses' | 'compromise';
+/** `retired`: drained and old enough by the tenant's policy. */
+export type DestructionCause = 'command' | 'retired';
+export type Rewrapping = {
+  readonly paused: boolean;
+  /** Versions of L3 wrapped anew in a second, at most; null: as fast as it goes. */
+  readonly perSecondMax: number | null;
+};
 
 export type KeyEvent =
   | DomainEvent<
@@ -18,6 +28,8 @@ export type KeyEvent =
         readonly digest: string;
         /** HMAC-SHA256 key commitment, truncated to 16 bytes, hex; survives re-wraps. */
         readonly commitment: string;
+        /** Not in use before it is activated; absent: active at once. */
+        readonly preActive?: true;
       }
     >
   /**
@@ -32,7 +44,20 @@ export type KeyEvent =
         readonly digest: string;
       }
     >
-  | DomainEvent<'KeyRotationRequested', { readonly from: number; readonly operation: string }>
+  | DomainEvent<
+      'KeyRotationRequested',
+      {
+        readonly from: number;
+        readonly operation: string;
+        /** Absent: somebody's command. */
+        readonly cause?: RotationCause;
+        /** The next version is only made ready (pre-active). */
+        readonly prepare?: true;
+      }
+    >
+  /** The end of a rotation that only makes the next version ready. */
+  | DomainEvent<'KeyVersionPrepared', { readonly version: number; readonly operation: string }>
+  | DomainEvent<'KeyVersionActivated', { readonly version: number }>
   | DomainEvent<
       'KeyRotated',
       { readonly from: number; readonly to: number; readonly operation: string }
@@ -40,6 +65,42 @@ export type KeyEvent =
   | DomainEvent<'KeyRotationRefused', { readonly operation: string; readonly code: Code }>
   /** Unwrap only from here on. */
   | DomainEvent<'KeyVersionDeactivated', { readonly version: number }>
-  | DomainEvent<'KeyVersionDestroyed', { readonly version: number }>
+  /**
+   * Known or feared to others since `since` (RFC 3339). `processing`: whether what was protected
+   * before may be opened; a later event of the same version wins.
+   */
+  | DomainEvent<
+      'KeyCompromised',
+      {
+        readonly versions: readonly number[];
+        readonly since: string;
+        readonly processing: Processing;
+      }
+    >
+  | DomainEvent<'KeyVersionArchived', { readonly version: number }>
+  | DomainEvent<'KeyVersionRecovered', { readonly version: number }>
+  | DomainEvent<
+      'KeyDestructionRequested',
+      {
+        readonly version: number;
+        readonly operation: string;
+        readonly cause: DestructionCause;
+      }
+    >
+  | DomainEvent<
+      'KeyDestructionRefused',
+      {
+        readonly version: number;
+        readonly operation: string;
+        readonly code: Code;
+        /** What still hangs from the version, as far as is known. */
+        readonly inUse?: number;
+      }
+    >
+  /** Nothing opens by it from here on; `KeyVersionErased` follows when its material is gone. */
+  | DomainEvent<'KeyVersionDestroyed', { readonly version: number; readonly operation?: string }>
+  | DomainEvent<'KeyVersionErased', { readonly version: number; readonly blobs: number }>
+  /** Of an L2: how what hangs from its earlier versions is wrapped anew. */
+  | DomainEvent<'KeyRewrappingChanged', Rewrapping>
   /** The end of every version, those without an event of their own included. */
   | DomainEvent<'KeyRevoked', { readonly revocation: string }>;

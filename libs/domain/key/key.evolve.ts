@@ -1,59 +1,113 @@
 import { never } from '@kcm/kernel';
-import type { KeyEvent } from './key.events.js';
+import type { KeyEvent, Processing } from './key.events.js';
 import type { ExistingKey, KeyState, KeyVersion } from './key.state.js';
+import { isDestroyed } from './key.states.js';
 
-const withVersion = (
-  versions: readonly KeyVersion[],
-  version: number | 'all',
-  state: KeyVersion['state'],
-): readonly KeyVersion[] =>
-  versions.map((each) =>
-    version === 'all' || each.version === version ? { ...each, state } : each,
-  );
+type Existing = Exclude<KeyState, { status: 'absent' }>;
+type Changed = (version: KeyVersion) => KeyVersion;
+
+const changed = <K extends ExistingKey>(
+  key: K,
+  of: number | readonly number[] | 'all',
+  change: Changed,
+): K => ({
+  ...key,
+  versions: key.versions.map((each) =>
+    of === 'all' || (Array.isArray(of) ? of.includes(each.version) : of === each.version)
+      ? change(each)
+      : each,
+  ),
+});
 
 /** The key without what only a running rotation knows. */
-const plain = ({ level, service, parent, versions, current }: ExistingKey): ExistingKey => ({
-  level,
-  service,
-  parent,
-  versions,
-  current,
-});
+function plain(key: Existing): ExistingKey {
+  const { level, service, parent, versions, current, rewrapping } = key;
+  return { level, service, parent, versions, current, ...(rewrapping && { rewrapping }) };
+}
+
+const deactivated: Changed = (version) =>
+  version.state === 'active' ? { ...version, state: 'deactivated' } : version;
+
+/** What is compromised stays so. */
+function destroyed(each: KeyVersion): KeyVersion {
+  const { version, wrappedBy, digest, commitment, compromisedSince } = each;
+  const known = { version, wrappedBy, digest, commitment };
+  return compromisedSince === undefined
+    ? { ...known, state: 'destroyed' }
+    : { ...known, state: 'destroyed-compromised', compromisedSince };
+}
+
+function withoutDestruction(each: KeyVersion): KeyVersion {
+  const { destruction, ...version } = each;
+  return destruction === undefined ? each : version;
+}
+
+function recovered(each: KeyVersion): KeyVersion {
+  const { archived, ...version } = each;
+  return archived === undefined ? each : version;
+}
+
+function compromised(compromisedSince: string, processing: Processing): Changed {
+  return (each) =>
+    isDestroyed(each)
+      ? { ...each, state: 'destroyed-compromised', compromisedSince }
+      : { ...each, state: 'compromised', compromisedSince, processing };
+}
 
 export function evolveKey(state: KeyState, event: KeyEvent): KeyState {
   if (event.type === 'KeyCreated')
     return state.status === 'absent'
       ? { status: 'active', ...event.data, versions: [], current: 1 }
       : state;
-  if (state.status === 'absent') return state;
+  return state.status === 'absent' ? state : evolved(state, event);
+}
+
+function evolved(state: Existing, event: Exclude<KeyEvent, { type: 'KeyCreated' }>): KeyState {
   switch (event.type) {
     case 'KeyVersionWrapped': {
-      const version: KeyVersion = { state: 'active', ...event.data };
+      const { preActive, ...wrapped } = event.data;
+      const version: KeyVersion = { state: preActive ? 'pre-active' : 'active', ...wrapped };
       return { ...state, versions: [...state.versions, version] };
     }
     case 'KeyVersionRewrapped': {
       const { version, wrappedBy, digest } = event.data;
-      const versions = state.versions.map((each) =>
-        each.version === version ? { ...each, wrappedBy, digest } : each,
-      );
-      return { ...state, versions };
+      return changed(state, version, (each) => ({ ...each, wrappedBy, digest }));
     }
-    case 'KeyRotationRequested':
-      return { ...plain(state), status: 'rotating', operation: event.data.operation };
+    case 'KeyRotationRequested': {
+      const { operation, prepare } = event.data;
+      return { ...plain(state), status: 'rotating', operation, ...(prepare && { prepare }) };
+    }
     case 'KeyRotated':
       return { ...plain(state), status: 'active', current: event.data.to };
+    case 'KeyVersionPrepared':
     case 'KeyRotationRefused':
       return { ...plain(state), status: 'active' };
+    case 'KeyVersionActivated':
+      return changed(state, event.data.version, (each) => ({ ...each, state: 'active' }));
     case 'KeyVersionDeactivated':
-      return { ...state, versions: withVersion(state.versions, event.data.version, 'deactivated') };
+      return changed(state, event.data.version, deactivated);
+    case 'KeyCompromised': {
+      const { versions, since, processing } = event.data;
+      return changed(state, versions, compromised(since, processing));
+    }
+    case 'KeyVersionArchived':
+      return changed(state, event.data.version, (each) => ({ ...each, archived: true }));
+    case 'KeyVersionRecovered':
+      return changed(state, event.data.version, recovered);
+    case 'KeyDestructionRequested': {
+      const { version, operation } = event.data;
+      return changed(state, version, (each) => ({ ...each, destruction: operation }));
+    }
+    case 'KeyDestructionRefused':
+      return changed(state, event.data.version, withoutDestruction);
     case 'KeyVersionDestroyed':
-      return { ...state, versions: withVersion(state.versions, event.data.version, 'destroyed') };
+      return changed(state, event.data.version, destroyed);
+    case 'KeyVersionErased':
+      return changed(state, event.data.version, (each) => ({ ...each, erased: true }));
+    case 'KeyRewrappingChanged':
+      return { ...state, rewrapping: event.data };
     case 'KeyRevoked':
-      return {
-        ...plain(state),
-        status: 'revoked',
-        versions: withVersion(state.versions, 'all', 'destroyed'),
-      };
+      return { status: 'revoked', ...changed(plain(state), 'all', destroyed) };
     default:
       return never(event);
   }

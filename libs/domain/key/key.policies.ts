@@ -1,7 +1,8 @@
 import { refused } from '../decider.js';
 import { allowed, type Policy } from '../policy.js';
 import type { KeyCommand } from './key.commands.js';
-import type { KeyState } from './key.state.js';
+import { type KeyState, versionOf } from './key.state.js';
+import { type KeyOperation, keyRefusal } from './key.states.js';
 
 type KeyRule = Policy<KeyCommand, KeyState>;
 
@@ -32,12 +33,10 @@ const onlyAnL3IsRewrapped: KeyRule = {
   name: 'a version of an L3 is wrapped anew, under a later version of the L2 that it hangs from',
   check(command, state) {
     if (command.kind !== 'RecordRewrap' || state.status === 'absent') return allowed;
-    const { level, parent, versions } = state;
-    if (level !== 'L3' || parent !== command.wrappedBy.id)
-      return refused('wrong_state', 'Only an L3 is wrapped anew, under its own L2.');
-    return versions.some(({ version }) => version === command.version)
+    const { level, parent } = state;
+    return level === 'L3' && parent === command.wrappedBy.id
       ? allowed
-      : refused('not_found', 'This key has no such version.');
+      : refused('wrong_state', 'Only an L3 is wrapped anew, under its own L2.');
   },
 };
 
@@ -46,6 +45,79 @@ const revokedStaysRevoked: KeyRule = {
   check(command, state) {
     if (command.kind !== 'RequestRotation' && command.kind !== 'CompleteRotation') return allowed;
     return state.status === 'revoked' ? refused('wrong_state', 'This key is revoked.') : allowed;
+  },
+};
+
+/** What each command asks of the matrix of states. */
+const ASKS: { readonly [K in KeyCommand['kind']]?: KeyOperation } = {
+  ActivateVersion: 'activate',
+  DeactivateVersion: 'deactivate',
+  CompromiseVersions: 'compromise',
+  ArchiveVersion: 'archive',
+  RecoverVersion: 'recover',
+  RequestDestruction: 'destroy',
+};
+const WORDS: { readonly [O in KeyOperation]?: string } = {
+  activate: 'activated',
+  deactivate: 'deactivated',
+  compromise: 'marked compromised',
+  archive: 'archived',
+  recover: 'recovered',
+  destroy: 'destroyed',
+};
+
+const versionsOfTheCommand = (command: KeyCommand): readonly number[] => {
+  if ('version' in command) return [command.version];
+  return command.kind === 'CompromiseVersions' ? (command.versions ?? []) : [];
+};
+
+const versionIsThere: KeyRule = {
+  name: 'only a version that is there has a life',
+  check(command, state) {
+    if (state.status === 'absent' || command.kind === 'CreateKey') return allowed;
+    const missing = versionsOfTheCommand(command).find(
+      (version) => versionOf(state, version) === null,
+    );
+    return missing === undefined
+      ? allowed
+      : refused('not_found', `This key has no version ${missing}.`);
+  },
+};
+
+const asTheMatrixSays: KeyRule = {
+  name: 'a version goes from state to state as the matrix of states allows',
+  check(command, state) {
+    const operation = ASKS[command.kind];
+    if (operation === undefined || state.status === 'absent') return allowed;
+    for (const number of versionsOfTheCommand(command)) {
+      const version = versionOf(state, number);
+      const code = version === null ? null : keyRefusal(version, operation);
+      if (code === null) continue;
+      const is = version!.archived === true ? 'archived' : version!.state;
+      return refused(code, `Version ${number} is ${is} and cannot be ${WORDS[operation]}.`);
+    }
+    return allowed;
+  },
+};
+
+const oneDestructionAtATime: KeyRule = {
+  name: 'the destruction of a version is asked for once at a time',
+  check(command, state) {
+    if (command.kind !== 'RequestDestruction' || state.status === 'absent') return allowed;
+    const under = versionOf(state, command.version)?.destruction;
+    return under === undefined || under === command.operation
+      ? allowed
+      : refused('wrong_state', 'The destruction of this version is under way.');
+  },
+};
+
+const onlyAnL2IsRewrappedFrom: KeyRule = {
+  name: 'only an L2 has keys under it to wrap anew',
+  check(command, state) {
+    if (command.kind !== 'ChangeRewrapping' || state.status === 'absent') return allowed;
+    return state.level === 'L2'
+      ? allowed
+      : refused('wrong_state', 'Only the tenant key has keys under it.');
   },
 };
 
@@ -69,7 +141,11 @@ const oneRotationAtATime: KeyRule = {
 export const keyPolicies: readonly KeyRule[] = [
   createdOnce,
   serviceOfAnL3,
+  versionIsThere,
   onlyAnL3IsRewrapped,
+  onlyAnL2IsRewrappedFrom,
   revokedStaysRevoked,
+  asTheMatrixSays,
+  oneDestructionAtATime,
   oneRotationAtATime,
 ];

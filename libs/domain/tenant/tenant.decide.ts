@@ -4,7 +4,7 @@ import { firstRefusal } from '../policy.js';
 import type { TenantCommand } from './tenant.commands.js';
 import type { TenantEvent } from './tenant.events.js';
 import { tenantPolicies } from './tenant.policies.js';
-import { changedPolicy, samePolicy } from './tenant.policy.js';
+import { changedPolicy, policyOf, samePolicy } from './tenant.policy.js';
 import type { TenantState } from './tenant.state.js';
 
 function decide(command: TenantCommand, state: TenantState): Decision<TenantEvent> {
@@ -50,7 +50,12 @@ function decide(command: TenantCommand, state: TenantState): Decision<TenantEven
 function evolve(state: TenantState, event: TenantEvent): TenantState {
   if (event.type === 'TenantRegistered')
     return state.status === 'absent'
-      ? { status: 'registered', ...event.data, services: new Set() }
+      ? {
+          status: 'registered',
+          homeRegion: event.data.homeRegion,
+          policy: policyOf(event.data.policy),
+          services: new Set(),
+        }
       : state;
   if (state.status === 'absent') return state;
   switch (event.type) {
@@ -68,7 +73,7 @@ function evolve(state: TenantState, event: TenantEvent): TenantState {
       return { status: state.was, homeRegion, policy, services };
     }
     case 'TenantPolicyChanged':
-      return { ...state, policy: event.data.policy };
+      return { ...state, policy: policyOf(event.data.policy) };
     case 'ServiceMapped':
       return { ...state, services: new Set([...state.services, event.data.service]) };
     case 'ServiceUnmapped':

@@ -105,7 +105,11 @@ describe('tenant', () => {
         policy: {
           leaseSeconds: 9,
           cache: { ttlSeconds: 0, maxUses: 1.5, maxAgeSeconds: 301, off: false },
-          allowExport: true,
+          allowExport: false,
+          rotation: {
+            L2: { maxAgeSeconds: 59, maxUses: 999, retireAfterSeconds: 0 },
+            L3: { maxAgeSeconds: 10 ** 10, maxUses: 2 ** 49, retireAfterSeconds: -1 },
+          },
         },
       })
       .refused(
@@ -114,8 +118,22 @@ describe('tenant', () => {
         'policy.cache.ttlSeconds',
         'policy.cache.maxUses',
         'policy.cache.maxAgeSeconds',
-        'policy.allowExport',
+        'policy.rotation.L2.maxAgeSeconds',
+        'policy.rotation.L2.maxUses',
+        'policy.rotation.L2.retireAfterSeconds',
+        'policy.rotation.L3.maxAgeSeconds',
+        'policy.rotation.L3.maxUses',
+        'policy.rotation.L3.retireAfterSeconds',
       ));
+
+  it('a policy of which an older event knows nothing is as for whoever names nothing', () => {
+    const { rotation: _, ...older } = defaultPolicy;
+    const { state } = given(tenantDecider, [
+      { type: 'TenantRegistered', data: { homeRegion: 'local', policy: older } },
+      { type: 'TenantPolicyChanged', data: { policy: { ...older, leaseSeconds: 20 } } },
+    ]);
+    expect(state).toMatchObject({ policy: { ...defaultPolicy, leaseSeconds: 20 } });
+  });
 
   it.each([
     [LIMITS.leaseSecondsMin - 1, 1],

@@ -40,6 +40,7 @@ export class TestDesk implements LeaseDesk {
       key: 'l3-0123456789ab',
       version: old ? 1 : 2,
       state: old ? 'deactivated' : 'active',
+      mayProcess: true,
       seconds: 9,
       term: 1,
       epoch: 4,
