@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LIMITS } from '@kcm/kernel';
 import { attribute, KCM, LinkType, ResultReason, State } from '@kcm/kmip';
-import { askSocket, KmipPeer, type SocketAnswer } from '@kcm/testing/edge';
+import { askSocket, CACHED, KmipPeer, type SocketAnswer } from '@kcm/testing/edge';
 import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
 import { startEdge } from './edge.js';
-import type { EdgeLogEntry, RunningEdge } from './running-edge.js';
+import { parseBlob } from './records/blob.js';
+import type { EdgeLogEntry, EdgeOptions, RunningEdge } from './running-edge.js';
 
 const b64 = (text: string): string => Buffer.from(text).toString('base64');
 const PLAIN = b64('card 4711');
@@ -36,8 +38,9 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const start = (name = 'edge'): Promise<RunningEdge> =>
+const start = (name = 'edge', more: Partial<EdgeOptions> = {}): Promise<RunningEdge> =>
   startEdge({
+    ...more,
     coreHost: '127.0.0.1',
     corePort: peer.port,
     ...certificate,
@@ -62,6 +65,8 @@ const post = (
     body,
     more.headers,
   );
+const saltOf = (record: string): string =>
+  parseBlob(Buffer.from(record, 'base64')).salt.toString('hex');
 const get = (path: string): Promise<SocketAnswer> =>
   askSocket(edge.sockets['billing']!, 'GET', path);
 const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
@@ -377,6 +382,45 @@ describe('When Core is away', () => {
     await until(async () => (await post('globex', 'encrypt', { plaintext: PLAIN })).status === 200);
     await until(() => peer.pushes.length > 0);
     expect(await peer.ping()).toBe(edge.status().boot);
+  });
+
+  it('an Edge takes a new salt by itself at the limit of invocations, in batches too', async () => {
+    expect(LIMITS.subkeyInvocationsMax).toBe(3_865_470_566);
+    peer.core.policy = { ...CACHED, maxUses: 1e12 };
+    const limited = await start('limited', { subkeyInvocationsMax: 10 });
+    const records: string[] = [];
+    const seal = async (items: number): Promise<void> => {
+      const body = { items: Array.from({ length: items }, () => ({ plaintext: PLAIN })) };
+      const one = items === 1;
+      const [verb, asked] = one ? ['encrypt', { plaintext: PLAIN }] : ['encrypt-batch', body];
+      const answer = await post('acme', verb as string, asked as object, { of: limited });
+      expect(answer.status).toBe(200);
+      const sealed = one ? [answer.body] : (answer.body['items'] as { ciphertext: string }[]);
+      records.push(...sealed.map(({ ciphertext }) => ciphertext as string));
+    };
+    try {
+      await seal(1);
+      await peer.close();
+      await until(() => !limited.status().core.connected);
+      // Reading what one data key sealed is no invocation of it: it still seals ten.
+      for (const ciphertext of Array.from({ length: 12 }, () => records[0]))
+        await post('acme', 'decrypt', { ciphertext }, { of: limited });
+      for (const items of [7, 1, 1, 25, 3, 2]) await seal(items);
+      const salts = records.map((each) => saltOf(each));
+      expect(salts).toHaveLength(40);
+      for (const at of [0, 10, 20, 30])
+        expect(new Set(salts.slice(at, at + 10))).toEqual(new Set([salts[at]]));
+      expect(new Set(salts).size).toBe(4);
+      const opened = await post(
+        'acme',
+        'decrypt-batch',
+        { items: records.map((ciphertext) => ({ ciphertext })) },
+        { of: limited },
+      );
+      expect(opened.body['items']).toEqual(records.map(() => ({ plaintext: PLAIN })));
+    } finally {
+      await limited.stop();
+    }
   });
 
   it('an Edge that has never reached it is not ready', async () => {

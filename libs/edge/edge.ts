@@ -90,6 +90,7 @@ class Edge implements RunningEdge {
       now,
       onAlarm: (alarm, tenant) => this.#alarm(alarm, tenant),
       onHearsay: (tenant, dropped) => void this.#dropped(tenant, dropped),
+      subkeyInvocationsMax: options.subkeyInvocationsMax,
     });
     this.#usage = new UsageLedger(this.#boot, wallMs, this.#refusals);
     this.#reporter = new UsageReporter(this.#core, this.#usage);

@@ -28,6 +28,8 @@ export interface EdgeOptions extends EdgeCertificate {
   readonly log?: (entry: EdgeLogEntry) => void;
   readonly serverLimits?: Partial<ServerLimits>;
   readonly usageWindowMs?: number;
+  /** Sooner than `LIMITS.subkeyInvocationsMax`; never later. */
+  readonly subkeyInvocationsMax?: number;
   /** Whoever calls `heard`: shown with the health and the figures. */
   readonly hearing?: Hearing;
 }

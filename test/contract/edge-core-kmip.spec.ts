@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEdge, type RunningEdge } from '@kcm/edge';
-import { systemRandom } from '@kcm/kernel';
+import { LIMITS, systemRandom } from '@kcm/kernel';
 import type { AckStatement, UsageStatement } from '@kcm/kmip';
 import { askSocket } from '@kcm/testing/edge';
 import { BILLING, refused, TestDesk } from '@kcm/testing/lease-desk';
@@ -81,8 +81,8 @@ describe('an Edge against Core over KMIP', () => {
 
   const ask = (verb: string, body: object) =>
     askSocket(edge.sockets['billing']!, 'POST', `/v1/tenants/acme/${verb}`, body);
-  const until = async (holds: () => boolean): Promise<void> => {
-    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+  const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
+    while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
   };
   const plaintext = Buffer.from('card 4711').toString('base64');
 
@@ -121,5 +121,11 @@ describe('an Edge against Core over KMIP', () => {
   it('never serves on a lease without an end, whoever gave it', async () => {
     desk.answer = { seconds: 0, epoch: 6 };
     expect((await ask('encrypt', { plaintext })).status).not.toBe(200);
+  });
+
+  it('takes each number that a policy may hold', async () => {
+    desk.leasedPolicy = { ...BILLING.policy, maxUses: LIMITS.subkeyInvocationsMax };
+    desk.answer = { epoch: 7 };
+    await until(async () => (await ask('encrypt', { plaintext })).status === 200);
   });
 });

@@ -52,7 +52,8 @@ export function leasedAttributes(
       : [attribute.text(KCM.providerRequest, lease.providerRequestId)]),
     attribute.text(KCM.cache, policy.off ? 'off' : 'on'),
     attribute.integer(KCM.cacheTtl, policy.ttlSeconds),
-    attribute.integer(KCM.cacheMaxUses, policy.maxUses),
+    // Up to 0.9 · 2^32, which an Integer of KMIP does not hold.
+    attribute.long(KCM.cacheMaxUses, policy.maxUses),
     attribute.integer(KCM.cacheMaxAge, policy.maxAgeSeconds),
   ];
 }

@@ -141,6 +141,14 @@ describe('Salts and nonces', () => {
     expect(salts[2]).not.toBe(salts[3]);
   });
 
+  it('are taken no later for what a policy or a setting says', () => {
+    const wide = { ...CACHED, maxUses: Infinity };
+    expect(handle(OURS, { invocationsMax: 2 ** 40 }).invocationsMax).toBe(0xe6666666);
+    const limited = handle(OURS, { policy: wide, invocationsMax: 2 });
+    const salts = Array.from({ length: 4 }, () => saltOf(limited.seal(PLAIN, null)));
+    expect(new Set(salts).size).toBe(2);
+  });
+
   it('draw the IV from the pool without ever handing out a byte twice', () => {
     let counter = 0;
     const counting: Random = {

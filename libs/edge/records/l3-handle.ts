@@ -22,7 +22,8 @@ export interface HandleParts {
   readonly witness: GcWitness;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  readonly subkeyInvocationsMax?: number;
+  /** Sooner than `LIMITS.subkeyInvocationsMax`; never later. */
+  readonly subkeyInvocationsMax?: number | undefined;
 }
 
 /**
@@ -42,6 +43,8 @@ export class L3Handle implements KeyIdentity {
   access: Access;
   mayProtect: boolean;
   policy: CachePolicy;
+  /** Of one data key. */
+  readonly invocationsMax: number;
   /** True once used since the last proof: only such leases are renewed. */
   used = false;
 
@@ -52,7 +55,6 @@ export class L3Handle implements KeyIdentity {
   readonly #info: Buffer;
   readonly #aad: Buffer;
   readonly #aadWithoutContext: Buffer;
-  readonly #invocationsMax: number;
 
   constructor(
     lease: Lease,
@@ -75,7 +77,10 @@ export class L3Handle implements KeyIdentity {
     this.#info = dataKeyInfo(this);
     this.#aad = aadPrefix(this);
     this.#aadWithoutContext = aadOf(this.#aad, NO_CONTEXT);
-    this.#invocationsMax = parts.subkeyInvocationsMax ?? LIMITS.subkeyInvocationsMax;
+    this.invocationsMax = Math.min(
+      parts.subkeyInvocationsMax ?? Infinity,
+      LIMITS.subkeyInvocationsMax,
+    );
   }
 
   get live(): boolean {
@@ -148,7 +153,7 @@ export class L3Handle implements KeyIdentity {
   /** Forgets data keys that the policy has ended. */
   sweep(): void {
     const now = this.parts.now();
-    const spent = (key: DataKey) => key.spent(this.policy, now, this.#invocationsMax);
+    const spent = (key: DataKey) => key.spent(this.policy, now, this.invocationsMax);
     if (this.#writing !== null && spent(this.#writing)) this.#writing = null;
     for (const [salt, key] of this.#reading) if (spent(key)) this.#reading.delete(salt);
   }
@@ -166,7 +171,7 @@ export class L3Handle implements KeyIdentity {
 
   #writingKey(l3: Secret, now: number): DataKey {
     const held = this.#writing;
-    if (held !== null && !held.spent(this.policy, now, this.#invocationsMax)) return held;
+    if (held !== null && !held.spent(this.policy, now, this.invocationsMax)) return held;
     const salt = this.parts.random.bytes(SALT_BYTES);
     const made = this.#derive(l3, salt, now);
     this.#writing = this.policy.off ? null : made;
@@ -177,7 +182,7 @@ export class L3Handle implements KeyIdentity {
     if (this.policy.off) return this.#derive(l3, salt, now).use(now);
     const name = salt.toString('latin1');
     let held = this.#reading.get(name);
-    if (held === undefined || held.spent(this.policy, now, this.#invocationsMax)) {
+    if (held === undefined || held.spent(this.policy, now, this.invocationsMax)) {
       held = this.#derive(l3, salt, now);
       this.#reading.delete(name);
       this.#reading.set(name, held);

@@ -142,7 +142,7 @@ export class KmipPeer {
         attribute.text(KCM.grant, lease.grantId),
         attribute.text(KCM.cache, lease.policy.off ? 'off' : 'on'),
         attribute.integer(KCM.cacheTtl, lease.policy.ttlSeconds),
-        attribute.integer(KCM.cacheMaxUses, lease.policy.maxUses),
+        attribute.long(KCM.cacheMaxUses, lease.policy.maxUses),
         attribute.integer(KCM.cacheMaxAge, lease.policy.maxAgeSeconds),
       ];
       const attributes = all

@@ -55,8 +55,9 @@ export class TestDesk implements LeaseDesk {
   material() {
     return this.held ?? this.key;
   }
+  leasedPolicy: ReturnType<LeaseDesk['policy']> = BILLING.policy;
   policy() {
-    return BILLING.policy;
+    return this.leasedPolicy;
   }
   holders() {
     return this.holding;
