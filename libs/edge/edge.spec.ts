@@ -390,13 +390,14 @@ describe('When Core is away', () => {
     const limited = await start('limited', { subkeyInvocationsMax: 10 });
     const records: string[] = [];
     const seal = async (items: number): Promise<void> => {
-      const body = { items: Array.from({ length: items }, () => ({ plaintext: PLAIN })) };
-      const one = items === 1;
-      const [verb, asked] = one ? ['encrypt', { plaintext: PLAIN }] : ['encrypt-batch', body];
-      const answer = await post('acme', verb as string, asked as object, { of: limited });
+      const batch = Array.from({ length: items }, () => ({ plaintext: PLAIN }));
+      const answer =
+        items === 1
+          ? await post('acme', 'encrypt', batch[0]!, { of: limited })
+          : await post('acme', 'encrypt-batch', { items: batch }, { of: limited });
       expect(answer.status).toBe(200);
-      const sealed = one ? [answer.body] : (answer.body['items'] as { ciphertext: string }[]);
-      records.push(...sealed.map(({ ciphertext }) => ciphertext as string));
+      const sealed = (answer.body['items'] ?? [answer.body]) as { ciphertext: string }[];
+      records.push(...sealed.map(({ ciphertext }) => ciphertext));
     };
     try {
       await seal(1);

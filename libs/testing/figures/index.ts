@@ -41,8 +41,9 @@ export const FIGURES = {
   httpRequests: figure(1_500, 50_000),
   /** Requests that schemathesis makes of the OpenAPI document. */
   openapiRequests: figure(10_000, 100_000),
-  /** Boots of an Edge whose salts and nonces must all differ, each with 2 000 records. */
-  edgeBoots: figure(50, 500),
+  /** Records, and blobs behind the barrier, whose nonces must all differ over 50 restarts. */
+  records: figure(1_000_000, 10_000_000),
+  barrierBlobs: figure(100_000, 1_000_000),
   /** How long Core and an Edge are stopped, and how often an Edge is stopped for a moment. */
   stoppedSeconds: figure(15, 300),
   shortStops: figure(1, 40),

@@ -16,7 +16,7 @@ import { LeaseClock, systemClock, systemRandom } from '../../../dist/libs/kernel
 
 const now = () => systemClock.monotonicMs();
 
-const granting = (off) => ({
+const granting = ({ off, l3 }) => ({
   lease: async (tenant) => ({
     ok: true,
     uid: `${tenant}/l3-0123456789ab/1`,
@@ -29,16 +29,20 @@ const granting = (off) => ({
     epoch: 1,
     grantId: '0b8c8f3e-8d3a-5f0e-9a0b-1c2d3e4f5a6b',
     policy: { ttlSeconds: 300, maxUses: 2 ** 40, maxAgeSeconds: 300, off },
-    l3: Secret.own(randomBytes(32)),
+    l3: Secret.copy(l3),
   }),
 });
 
-/** `off`: the tenant's policy asks for a fresh data key for each record. */
-export function edgePlane({ off = false } = {}) {
+/**
+ * `off`: the tenant's policy asks for a fresh data key for each record. `subkeyInvocationsMax`: a
+ * data key seals so many.
+ */
+export function edgePlane({ off = false, l3 = randomBytes(32), subkeyInvocationsMax } = {}) {
   const clock = new LeaseClock(systemClock);
   const random = new PooledRandom(systemRandom);
   const keeper = new LeaseKeeper({
-    core: granting(off),
+    core: granting({ off, l3 }),
+    subkeyInvocationsMax,
     clock,
     random,
     witness: new GcWitness(),
