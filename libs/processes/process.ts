@@ -1,4 +1,4 @@
-import type { StreamId } from '@kcm/kernel';
+import { parseStream, type StreamId } from '@kcm/kernel';
 import type {
   AccessCommand,
   AnyEvent,
@@ -73,10 +73,13 @@ export interface Process<S = unknown> {
   readonly name: string;
   readonly version: number;
   readonly handles: readonly AnyEvent['type'][];
-  /** From the event alone; null: not this process's concern. */
-  subject(event: Recorded): string | null;
+  /** From the event alone, each once; none: not this process's concern. */
+  subjects(event: Recorded): readonly string[];
   /** States are JSON: they are stored like documents. */
   initial(subject: string): S;
   evolve(state: S, event: Recorded): S;
   todo(state: S): readonly Todo[];
 }
+
+/** The subject of a process that follows each tenant, or region, by the streams that it owns. */
+export const ownerOf = (event: Recorded): readonly [string] => [parseStream(event.stream).owner];

@@ -13,10 +13,10 @@ export class ProcessFold<S> {
     const handled = new Set<AnyEvent['type']>(this.process.handles);
     for (const event of events) {
       if (!handled.has(event.type)) continue;
-      const subject = this.process.subject(event);
-      if (subject === null) continue;
-      const after = this.process.evolve(this.state(subject), event);
-      this.#states.set(subject, JSON.stringify(storedForm(after)));
+      for (const subject of this.process.subjects(event)) {
+        const after = this.process.evolve(this.state(subject), event);
+        this.#states.set(subject, JSON.stringify(storedForm(after)));
+      }
     }
     return this;
   }
@@ -41,7 +41,8 @@ export function processContract<S>(process: Process<S>): void {
     for (const subject of stored.subjects) {
       const state = events
         .filter(
-          (event) => process.handles.includes(event.type) && process.subject(event) === subject,
+          (event) =>
+            process.handles.includes(event.type) && process.subjects(event).includes(subject),
         )
         .reduce((at, event) => process.evolve(at, event), process.initial(subject));
       expect(stored.state(subject)).toEqual(storedForm(state));

@@ -5,13 +5,12 @@ import { defaultPolicy, eventCatalog, type TenantCommand, tenantDecider } from '
 import {
   commandIdOf,
   KcmError,
-  parseStream,
   streamOf,
   systemClock,
   systemRandom,
   systemScheduler,
 } from '@kcm/kernel';
-import type { Process } from '@kcm/processes';
+import { ownerOf, type Process } from '@kcm/processes';
 import { openSqliteReadModels, type SqliteReadModels } from '@kcm/read-models/sqlite';
 import { InMemoryLedger } from '@kcm/testing';
 import { ProcessHost } from './process-host.js';
@@ -23,7 +22,7 @@ const settling: Process<{ readonly tenant: string; readonly next: TenantCommand 
   name: 'settling',
   version: 1,
   handles: ['TenantRegistered', 'TenantActivated', 'ServiceMapped', 'ServiceUnmapped'],
-  subject: (event) => parseStream(event.stream).owner,
+  subjects: ownerOf,
   initial: (tenant) => ({ tenant, next: null }),
   evolve(state, event) {
     switch (event.type) {

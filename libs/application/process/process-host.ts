@@ -33,10 +33,8 @@ export const processProjection = (process: Process): Projection<ProcessDoc> => (
   version: process.version,
   handles: process.handles,
   indexes: [{ fields: ['open'] }],
-  keys(event: RecordedEvent) {
-    const subject = process.subject(event as unknown as Recorded);
-    return subject === null ? [] : [subject as DocKey];
-  },
+  keys: (event: RecordedEvent) =>
+    process.subjects(event as unknown as Recorded) as readonly DocKey[],
   initial: (subject) => ({ state: process.initial(subject), due: [], open: false }),
   evolve(doc, event) {
     const state = process.evolve(doc.state, event as unknown as Recorded);

@@ -1,6 +1,6 @@
 import type { Recorded } from '@kcm/domain';
-import { parseStream, type StreamId } from '@kcm/kernel';
-import type { Process } from '../process.js';
+import type { StreamId } from '@kcm/kernel';
+import { ownerOf, type Process } from '../process.js';
 
 export interface CallsState {
   /** The stream of the boot that started last: its calls are under way, not lost. */
@@ -34,7 +34,7 @@ export const calls: Process<CallsState> = {
     'KeystoreCallFailed',
     'KeystoreCallOutcomeUnknown',
   ],
-  subject: (event) => parseStream(event.stream).owner,
+  subjects: ownerOf,
   initial: () => ({ current: null, open: {} }),
   evolve(state, event: Recorded) {
     switch (event.type) {

@@ -1,7 +1,7 @@
 import type { Recorded } from '@kcm/domain';
 import { parseStream } from '@kcm/kernel';
 import { isOpen, type Locks, locksAfter } from '../locks.js';
-import type { Process, Todo } from '../process.js';
+import { ownerOf, type Process, type Todo } from '../process.js';
 
 export interface OnboardingState {
   readonly tenant: string;
@@ -121,7 +121,7 @@ export const onboarding: Process<OnboardingState> = {
     'KeyRotationRefused',
     'KeyRevoked',
   ],
-  subject: (event) => parseStream(event.stream).owner,
+  subjects: ownerOf,
   initial: (tenant) => ({
     tenant,
     active: false,

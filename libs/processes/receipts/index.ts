@@ -47,9 +47,9 @@ export const receipts: Process<ReceiptsState> = {
   name: 'receipts',
   version: 1,
   handles: ['RevocationLocked', 'RevocationAcknowledged', 'RevocationShredded', 'ReceiptIssued'],
-  subject(event) {
+  subjects(event) {
     const { owner, id } = parseStream(event.stream);
-    return id === null ? null : `${owner}/${id}`;
+    return id === null ? [] : [`${owner}/${id}`];
   },
   initial(subject) {
     const [tenant = '', revocation = ''] = subject.split('/');

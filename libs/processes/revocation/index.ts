@@ -1,4 +1,4 @@
-import type { RevocationKind } from '@kcm/domain';
+import type { Recorded, RevocationKind } from '@kcm/domain';
 import { never, parseStream, streamOf } from '@kcm/kernel';
 import type { Process, Step, Todo } from '../process.js';
 import { evolveRevocation } from './evolve.js';
@@ -92,14 +92,15 @@ export const revocation: Process<RevocationProcessState> = {
     'LeasesGranted',
     'LeasesRenewed',
   ],
-  subject: (event) => event.meta.tenant ?? tenantOf(event.stream),
+  subjects: tenantsOf,
   initial: (tenant) => ({ tenant, leaseSeconds: [], grants: {}, locks: [] }),
   evolve: evolveRevocation,
   todo,
 };
 
 /** A journal's stream belongs to a region: its leases without a tenant concern nobody. */
-function tenantOf(stream: string): string | null {
+function tenantsOf({ stream, meta }: Recorded): readonly string[] {
+  if (meta.tenant !== null) return [meta.tenant];
   const { category, owner } = parseStream(stream);
-  return category === 'calls' ? null : owner;
+  return category === 'calls' ? [] : [owner];
 }

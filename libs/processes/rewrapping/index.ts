@@ -1,7 +1,7 @@
 import type { Recorded } from '@kcm/domain';
 import { parseStream } from '@kcm/kernel';
 import { isOpen, type Locks, locksAfter } from '../locks.js';
-import type { Process, Todo } from '../process.js';
+import { ownerOf, type Process, type Todo } from '../process.js';
 
 /** A version of an L3 that is not destroyed. */
 interface Child {
@@ -80,7 +80,7 @@ export const rewrapping: Process<RewrappingState> = {
     'KeyVersionDestroyed',
     'KeyRevoked',
   ],
-  subject: (event) => parseStream(event.stream).owner,
+  subjects: ownerOf,
   initial: (tenant) => ({ tenant, locks: [], l2: null, services: [], children: [] }),
   evolve,
   todo,

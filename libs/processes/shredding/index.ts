@@ -1,6 +1,6 @@
 import type { Recorded } from '@kcm/domain';
 import { parseStream, streamOf } from '@kcm/kernel';
-import type { Process, Todo } from '../process.js';
+import { ownerOf, type Process, type Todo } from '../process.js';
 
 export interface ShreddingState {
   readonly tenant: string;
@@ -51,7 +51,7 @@ export const shredding: Process<ShreddingState> = {
   name: 'shredding',
   version: 1,
   handles: ['KeyCreated', 'KeyRevoked', 'RevocationShredRequested', 'RevocationShredded'],
-  subject: (event) => parseStream(event.stream).owner,
+  subjects: ownerOf,
   initial: (tenant) => ({ tenant, keys: [], requested: null, shredded: null }),
   evolve,
   todo,
