@@ -243,10 +243,9 @@ export class CoreRuntime {
       random,
       tracer,
       onAcknowledgement: (word, trace) => this.#acknowledgements.record(word, trace),
-      onUsage: ({ edge, boot, statement, jws }) => {
-        const { seq, from, to, entries } = statement;
-        const holder = `edge:${edge}`;
-        return this.keys.usage.record({ holder, boot, seq, from, to, entries, statement: jws });
+      onUsage: ({ edge, statement, jws }) => {
+        const { previous: _, ...told } = statement;
+        return this.keys.usage.record({ holder: `edge:${edge}`, ...told, statement: jws });
       },
       onCloned: (edge, boot) => logger.error({ edge, boot }, 'the same Edge boot lives twice'),
       onRefused: (why, detail) => {

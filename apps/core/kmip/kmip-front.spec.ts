@@ -582,6 +582,51 @@ describe('what an Edge states', () => {
   });
 });
 
+describe('a report of use', () => {
+  const used = { tenant: 'acme', key: 'l3-0123456789ab', version: 1, refused: {} };
+  const moved = ['wJ3bK9x_0Qs', 'Tt-4mZ8hE2o'];
+  const entry = { ...used, operation: 'rewrapFrom', ok: 2, bytes: 64, moved };
+  const report = {
+    boot: BOOT,
+    seq: 1,
+    previous: null,
+    from: '2030-01-01T00:00:00.000Z',
+    to: '2030-01-01T00:01:00.000Z',
+  };
+  const stated = async (core: Core, statement: object): Promise<void> => {
+    const { client, kwkUid } = await core.boot(newKwk());
+    const jws = sign(statement as Json);
+    await client.call('ModifyAttribute', {
+      uniqueIdentifier: kwkUid,
+      attribute: attribute.text(KCM.usage, jws),
+    });
+  };
+
+  it.each([
+    ['names what was moved off a version', { entries: [entry] }],
+    ['is the last one, with or without more to tell', { entries: [], last: true }],
+  ])('%s', async (_what, told) => {
+    await using core = await new Core().start();
+    await stated(core, { ...report, ...told });
+    expect(core.usage.map(({ statement }) => statement)).toEqual([{ ...report, ...told }]);
+  });
+
+  it.each([
+    ['of nothing', { entries: [] }],
+    ['that is not the last one and says so', { entries: [entry], last: false }],
+    ['of an operation that there is not', { entries: [{ ...entry, operation: 'export' }] }],
+    ['of moves by what moves nothing', { entries: [{ ...entry, operation: 'rewrapTo' }] }],
+    ['of no moves', { entries: [{ ...entry, moved: [] }] }],
+    ['of more moves than were made', { entries: [{ ...entry, ok: 1 }] }],
+    ['of a move by another name', { entries: [{ ...entry, moved: ['a record'] }] }],
+  ])('%s is refused', async (_what, told) => {
+    await using core = await new Core().start();
+    const wrong = { reason: ResultReason.InvalidField };
+    await expect(stated(core, { ...report, ...told })).rejects.toMatchObject(wrong);
+    expect(core.usage).toEqual([]);
+  });
+});
+
 describe('push', () => {
   const change = { tenant: 'acme', access: 'locked', term: 1, epoch: 5 } as const;
   const endsAt = '2030-01-01T00:00:00.000Z';

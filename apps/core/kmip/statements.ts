@@ -1,6 +1,6 @@
 import { verifyJws } from '@kcm/crypto';
 import { CODES, parseKeyVersionUid } from '@kcm/kernel';
-import type { AckStatement, UsageStatement } from '@kcm/kmip';
+import { type AckStatement, USAGE_OPERATIONS, type UsageStatement } from '@kcm/kmip';
 import type { Peer } from '@kcm/kmip/server';
 import { z } from 'zod';
 import { invalid } from './refusals.js';
@@ -30,26 +30,32 @@ const acknowledgement: z.ZodType<AckStatement> = z.strictObject({
   erasedAt: z.union([time, z.literal('dropped-unconfirmed')]),
   handles: count,
 });
-const usage: z.ZodType<UsageStatement> = z.strictObject({
-  boot: z.string(),
-  seq: count.min(1),
-  previous: z.nullable(z.string().regex(/^[0-9a-f]{64}$/)),
-  from: time,
-  to: time,
-  entries: z
-    .array(
-      z.strictObject({
-        tenant: z.string().max(64),
-        key: z.string().max(80),
-        version: count,
-        operation: z.enum(['encrypt', 'decrypt']),
-        ok: count,
-        refused: z.record(z.enum(CODES), count.optional()).transform(withoutAbsent),
-        bytes: count,
-      }),
-    )
-    .min(1),
-});
+const movedId = z.string().regex(/^[A-Za-z0-9_-]{11}$/);
+const usageEntry = z
+  .strictObject({
+    tenant: z.string().max(64),
+    key: z.string().max(80),
+    version: count,
+    operation: z.enum(USAGE_OPERATIONS),
+    ok: count,
+    refused: z.record(z.enum(CODES), count.optional()).transform(withoutAbsent),
+    bytes: count,
+    moved: z.array(movedId).min(1).exactOptional(),
+  })
+  .refine(({ operation, ok, moved }) =>
+    moved === undefined ? true : operation === 'rewrapFrom' && moved.length <= ok,
+  );
+const usage: z.ZodType<UsageStatement> = z
+  .strictObject({
+    boot: z.string(),
+    seq: count.min(1),
+    previous: z.nullable(z.string().regex(/^[0-9a-f]{64}$/)),
+    from: time,
+    to: time,
+    entries: z.array(usageEntry),
+    last: z.literal(true).exactOptional(),
+  })
+  .refine(({ entries, last }) => entries.length > 0 || last === true);
 
 /** @throws KmipFailure(InvalidField) unless it is one, signed by this peer, of this boot */
 export const readAcknowledgement = (

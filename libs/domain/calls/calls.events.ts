@@ -19,15 +19,29 @@ export type Grant = {
   /** The L1 unwrap this grant rests on. */
   readonly callId: string;
   readonly providerRequestId: string | null;
+  /** Data keys may be given out under it, which no lease's end takes back; absent: none may. */
+  readonly class?: 'exported';
 };
+/**
+ * `dataKey`, `dataKeyUnwrap`: a data key was given out to the caller, wrapped by this version.
+ * `rewrapFrom`, `rewrapTo`: a record or wrapped data key was opened to be moved off this version, and
+ * sealed anew by this one.
+ */
+export type UsageOperation =
+  'encrypt' | 'decrypt' | 'dataKey' | 'dataKeyUnwrap' | 'rewrapFrom' | 'rewrapTo';
 export type UsageEntry = {
   readonly tenant: string;
   readonly key: string;
   readonly version: number;
-  readonly operation: 'encrypt' | 'decrypt';
+  readonly operation: UsageOperation;
   readonly ok: number;
   readonly refused: { readonly [code: string]: number };
   readonly bytes: number;
+  /**
+   * Of `rewrapFrom`: what was moved off the version, each by the first 8 bytes of the SHA-256 of what
+   * it was before (base64url). Whoever repeats a move is told of twice, with the same id.
+   */
+  readonly moved?: readonly string[];
 };
 export type CallsEvent =
   | DomainEvent<
@@ -77,6 +91,8 @@ export type CallsEvent =
         readonly from: string;
         readonly to: string;
         readonly entries: readonly UsageEntry[];
+        /** The Edge stopped in order: this and those before it are all that this boot did. */
+        readonly last?: true;
         /** The Edge's signed report, compact JWS. */
         readonly statement: string;
       }

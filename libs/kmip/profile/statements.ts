@@ -21,16 +21,33 @@ export interface UsageStatement {
   /** RFC 3339. */
   readonly from: string;
   readonly to: string;
+  /** None in a last one that has nothing more to tell. */
   readonly entries: readonly UsageStatementEntry[];
+  /** The boot stops in order and has told everything: each report before it was recorded. */
+  readonly last?: true;
 }
+export const USAGE_OPERATIONS = [
+  'encrypt',
+  'decrypt',
+  'dataKey',
+  'dataKeyUnwrap',
+  'rewrapFrom',
+  'rewrapTo',
+] as const;
+export type UsageOperation = (typeof USAGE_OPERATIONS)[number];
 export interface UsageStatementEntry {
   readonly tenant: string;
   /** `-` with version 0: refused before any key was known. */
   readonly key: string;
   readonly version: number;
-  readonly operation: 'encrypt' | 'decrypt';
+  readonly operation: UsageOperation;
   readonly ok: number;
   /** By code. */
   readonly refused: { readonly [code: string]: number };
   readonly bytes: number;
+  /**
+   * Of `rewrapFrom` alone, never empty: the first 8 bytes (base64url) of the SHA-256 of each record
+   * or wrapped data key that was moved off the version, as it was before.
+   */
+  readonly moved?: readonly string[];
 }
