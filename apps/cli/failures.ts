@@ -81,7 +81,7 @@ const NEXT: { readonly [code: string]: string } = {
   tenant_suspended:
     '`kcm revocation list` names it; another person than who suspended releases it.',
   tenant_blocked: 'The platform’s operator lifts it: `kcm tenant unblock`.',
-  tenant_read_only: '`kcm locks` names what locks it.',
+  tenant_read_only: '`kcm revocation list` names it; another person than who locked releases it.',
   tenant_killed: 'A kill is final: `kcm revocation list` names it.',
   tenant_not_active: 'Activate it first: `kcm tenant activate`.',
   key_not_active: 'Activate the version, or rotate the key (`kcm key rotate`).',

@@ -28,13 +28,16 @@ function isDone(holder: Holder, revocation: Revocation, nowMs: number): boolean 
   return holder.refusedAt !== null || Date.parse(silentUntil(holder, revocation)) <= nowMs;
 }
 
-const erased = (at: string | null): string =>
-  at === null ? 'erasure not confirmed' : `erased ${at}`;
+function done(refusedAt: string, erasedAt: string | null, { kind }: Revocation): string {
+  if (kind === 'read-only') return `protects nothing since ${refusedAt}, decrypts on`;
+  const erased = erasedAt === null ? 'erasure not confirmed' : `erased ${erasedAt}`;
+  return `refused ${refusedAt}, ${erased}`;
+}
 
 /** One line about a holder. */
 export function said(holder: Holder, revocation: Revocation, nowMs: number): string {
   const { id, refusedAt, erasedAt } = holder;
-  if (refusedAt !== null) return [`${id}  refused ${refusedAt}`, erased(erasedAt)].join(', ');
+  if (refusedAt !== null) return `${id}  ${done(refusedAt, erasedAt, revocation)}`;
   const end = silentUntil(holder, revocation);
   return isDone(holder, revocation, nowMs)
     ? `${id}  silent; its last grant ended ${end}`

@@ -105,6 +105,7 @@ export class KeysController {
       'wrong_state',
       'tenant_killed',
       'tenant_suspended',
+      'tenant_read_only',
       'tenant_blocked',
       'integrity',
       ...KEYSTORE_REFUSALS,

@@ -11,12 +11,14 @@ import {
   pageOf,
   type Paging,
   pagingQuery,
+  type Principal,
   QueryInput,
   Reply,
   tagged,
   Token,
+  Who,
 } from '@kcm/platform';
-import { operationIdOf } from '@kcm/domain';
+import { type LockKind, operationIdOf } from '@kcm/domain';
 import type { ReadToken } from '@kcm/read-models';
 import { type BlobStore, Directory } from '@kcm/vault';
 import type { RevocationDoc } from '@projections/revocations';
@@ -30,8 +32,15 @@ const reason = z.strictObject({
   code: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must match [a-z0-9][a-z0-9_-]{0,63}'),
   text: z.string().max(2_000).optional(),
 });
+/** The lock that each kind takes. */
+const LOCKS = {
+  suspend: 'suspended',
+  'read-only': 'readOnly',
+  kill: 'killed',
+} as const satisfies { readonly [kind: string]: LockKind };
+const KINDS = Object.keys(LOCKS) as (keyof typeof LOCKS)[];
 const request = z
-  .strictObject({ kind: z.enum(['suspend', 'kill'], 'suspend or kill'), scope, reason })
+  .strictObject({ kind: z.enum(KINDS, 'suspend, read-only or kill'), scope, reason })
   .refine((body) => body.kind !== 'kill' || 'all' in body.scope, {
     path: ['scope'],
     message: 'a kill concerns the whole tenant: {"all":true}',
@@ -44,7 +53,7 @@ const holder = z.object({
 });
 const revocationView = z.object({
   id: z.string(),
-  kind: z.enum(['suspend', 'kill', 'provider-denied', 'l1-destroyed']),
+  kind: z.enum([...KINDS, 'provider-denied', 'l1-destroyed']),
   scope,
   stage: z.enum(['locked', 'shredded', 'released']),
   reason: z.object({ code: z.string(), text: z.string().nullable() }),
@@ -71,7 +80,7 @@ export class RevocationsController {
   @Endpoint({
     method: 'POST',
     path: 'v1/tenants/:tenant/revocations',
-    summary: 'Suspend the tenant or one service, or kill the tenant (stage one: lock)',
+    summary: 'Suspend a tenant or one service or let it only decrypt, or kill a tenant (lock)',
     roles: ACTORS,
     body: request,
     example: {
@@ -88,14 +97,18 @@ export class RevocationsController {
   async create(
     @Param('tenant') tenant: string,
     @Body() body: z.infer<typeof request>,
+    @Who() principal: Principal,
     @Context() context: CommandContext,
     @Reply() reply: FastifyReply,
   ) {
+    // In an emergency the platform ends access; how a customer goes on is not for it to say.
+    if (body.kind === 'read-only' && principal.tenant === null)
+      throw new KcmError('forbidden', 'Only people of the tenant make it read-only.');
     const id = context.commandId;
     const lock = {
       kind: 'TakeLock',
       lock: id,
-      lockKind: body.kind === 'kill' ? 'killed' : 'suspended',
+      lockKind: LOCKS[body.kind],
       scope: body.scope,
       owner: 'tenant',
       cause: body.reason.code,
@@ -153,7 +166,7 @@ export class RevocationsController {
   @Endpoint({
     method: 'POST',
     path: 'v1/tenants/:tenant/revocations/:revocation/release',
-    summary: 'Lift a suspend; not by who suspended. A kill needs a quorum.',
+    summary: 'Lift a suspend or a read-only; not by who locked. A kill needs a quorum.',
     roles: ['tenant-admin'],
     body: empty,
     status: 200,

@@ -37,7 +37,11 @@ export const tenantView = z.object({
   policy,
   services: z.array(z.string()),
   access: z.object({
-    open: z.boolean(),
+    open: z
+      .boolean()
+      .describe(
+        'no lock is held; under a lock its kind and scope say what ends (readOnly: encrypt)',
+      ),
     locks: z.array(
       z.object({ lock: z.string(), kind: z.string(), scope, cause: z.string(), since: z.string() }),
     ),

@@ -1,5 +1,6 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { Queries } from '@kcm/application';
+import { LOCK_RECEIPTS } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import { Endpoint, REGION, Reply } from '@kcm/platform';
 import { type BlobStore, Vault } from '@kcm/vault';
@@ -89,6 +90,8 @@ export class TrustController {
   ): Promise<string> {
     const key = `${tenant}/${revocation}`;
     const doc = await this.queries.one<RevocationDoc>('revocations', key);
+    if (LOCK_RECEIPTS[doc.kind] === null)
+      throw new KcmError('not_found', 'A read-only has no receipt: every holder keeps its keys.');
     const issued = doc.receipts.at(-1);
     if (issued === undefined) {
       throw new KcmError(

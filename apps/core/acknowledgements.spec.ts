@@ -1,5 +1,5 @@
 import { l2KeyId, l3KeyId, type CoreView } from '@kcm/custody';
-import type { AccessState, RevocationState, Scope } from '@kcm/domain';
+import type { AccessState, RevocationKind, RevocationState, Scope } from '@kcm/domain';
 import { keyVersionUid, systemClock } from '@kcm/kernel';
 import { SimClock } from '@kcm/testing/edge';
 import { Acknowledgements } from './acknowledgements.js';
@@ -8,11 +8,14 @@ const SPOKE = '2030-01-01T00:00:00.000Z';
 const anchor = l2KeyId('acme');
 
 /** A double of what Core knows: the locks that are held, each with its opened revocation. */
-function knowing(held: Readonly<Record<string, { epoch: number; scope?: Scope }>>) {
+function knowing(
+  held: Readonly<Record<string, { epoch: number; scope?: Scope; kind?: RevocationKind }>>,
+) {
   const locks = Object.keys(held).map((lock) => ({ lock, kind: 'suspended' }));
   const access = { status: 'locked', term: 1, epoch: 9, locks } as unknown as AccessState;
-  const opened = Object.entries(held).map(([lock, { epoch, scope = { all: true } }]) => {
-    const state = { status: 'locked', locked: { epoch, scope }, acknowledged: new Set() };
+  const opened = Object.entries(held).map(([lock, one]) => {
+    const { epoch, scope = { all: true }, kind = 'suspend' } = one;
+    const state = { status: 'locked', locked: { epoch, scope, kind }, acknowledged: new Set() };
     return [lock, state as unknown as RevocationState] as const;
   });
   return {
@@ -21,7 +24,7 @@ function knowing(held: Readonly<Record<string, { epoch: number; scope?: Scope }>
   } as unknown as CoreView;
 }
 
-const wordOf = (epoch: number, key = anchor) => ({
+const wordOf = (epoch: number, key = anchor, erasedAt = 'dropped-unconfirmed') => ({
   edge: 'e1',
   boot: 'b1',
   statement: {
@@ -30,7 +33,7 @@ const wordOf = (epoch: number, key = anchor) => ({
     term: 1,
     epoch,
     refusedAt: SPOKE,
-    erasedAt: 'dropped-unconfirmed',
+    erasedAt,
     handles: 1,
   } as const,
   jws: 'a.b.c',
@@ -38,13 +41,20 @@ const wordOf = (epoch: number, key = anchor) => ({
 });
 
 /** The revocations in which a word about this key, said at this epoch, is recorded. */
-async function recordedIn(view: CoreView, epoch: number, key = anchor): Promise<string[]> {
+async function recordedIn(
+  view: CoreView,
+  epoch: number,
+  key = anchor,
+  erasedAt?: string,
+): Promise<string[]> {
   const streams: string[] = [];
   const dispatch = ({ stream }: { readonly stream: string }) => {
     streams.push(stream);
     return Promise.resolve({ events: [], revision: 0, position: null, replayed: false });
   };
-  await new Acknowledgements(view, dispatch, systemClock, () => false).record(wordOf(epoch, key));
+  await new Acknowledgements(view, dispatch, systemClock, () => false).record(
+    wordOf(epoch, key, erasedAt),
+  );
   return streams;
 }
 
@@ -106,6 +116,17 @@ describe("A holder's word", () => {
     view = knowing({ r1: { epoch: 10 } });
     await words.record(wordOf(9));
     expect(streams).toEqual(['revocation-acme.r1']);
+  });
+
+  it('of one that kept its keys answers a read-only, and nothing that ends all use', async () => {
+    const view = knowing({
+      readOnly: { epoch: 6, kind: 'read-only' },
+      suspend: { epoch: 7 },
+      kill: { epoch: 7, kind: 'kill' },
+    });
+    expect(await recordedIn(view, 7, anchor, 'kept')).toEqual(['revocation-acme.readOnly']);
+    // Who dropped them protects nothing either.
+    expect(await recordedIn(view, 7)).toHaveLength(3);
   });
 
   it('about one service answers for no other and not for the tenant', async () => {

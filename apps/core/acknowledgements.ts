@@ -9,6 +9,8 @@ import type { Signed } from './kmip/statements.js';
 const WAITS_MS = 30_000;
 /** Words that wait at once; a holder that floods displaces the oldest. */
 const WAITING_MAX = 10_000;
+/** What stands for the time at which a key was erased, where none was or nobody saw it. */
+const UNERASED: ReadonlySet<string> = new Set(['dropped-unconfirmed', 'kept']);
 
 /**
  * A holder's signed word goes to every revocation that it answers. A notice may be faster than the
@@ -85,7 +87,7 @@ export class Acknowledgements {
             holder,
             boot,
             refusedAt,
-            erasedAt: erasedAt === 'dropped-unconfirmed' ? null : erasedAt,
+            erasedAt: UNERASED.has(erasedAt) ? null : erasedAt,
             statement: jws,
             certificateSha256,
           },
@@ -106,12 +108,13 @@ export class Acknowledgements {
 /**
  * Whether a word speaks of this lock. Its holder may have been told before the record, with the pair
  * that was the last one then; a word of a lock that was lifted before this one lies further back.
+ * Who kept its keys answers a read-only alone; who dropped them answers one too.
  */
 function answers(
-  { uid, epoch }: AckStatement,
-  { scope, epoch: locked }: OpenedRevocation['locked'],
+  { uid, epoch, erasedAt }: AckStatement,
+  { kind, scope, epoch: locked }: OpenedRevocation['locked'],
 ): boolean {
-  if (epoch < locked - 1) return false;
+  if (epoch < locked - 1 || (erasedAt === 'kept' && kind !== 'read-only')) return false;
   const { tenant, key } = parseKeyVersionUid(uid)!;
   return key.startsWith('l2-') || ('service' in scope && key === l3KeyId(tenant, scope.service));
 }

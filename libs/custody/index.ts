@@ -5,7 +5,7 @@ export * from './pki.js';
 export * from './record-act.js';
 export * from './seal/seal-config.js';
 export * from './seal/seal-service.js';
-export { closedBy, tenantClosedBy } from './leases/access-gate.js';
+export { closedBy, closes, protectingClosedBy, tenantClosedBy } from './leases/access-gate.js';
 export { holderName } from './leases/grant-book.js';
 export type { CallPurpose } from './calls/journal.js';
 export { type KeyIdentity, l2KeyId, l3KeyId, tekPath } from './keys/key-identity.js';

@@ -70,6 +70,10 @@ class Region extends CustodyWorld {
   lease(tenant: string, kind: 'grant' | 'renew' = 'grant'): Promise<L3Lease | LeaseRefusal> {
     return this.keys.desk.lease(HOLDER, uid(tenant), kind, null);
   }
+  /** With protect operations. */
+  protect(tenant: string): Promise<L3Lease | LeaseRefusal> {
+    return this.keys.desk.lease(HOLDER, uid(tenant), 'grant', 1_000);
+  }
   material(tenant: string) {
     return this.keys.desk.material(HOLDER, uid(tenant));
   }
@@ -447,6 +451,92 @@ describe('locks', () => {
     await world.lock('acme', 'suspended', { service: 'billing' });
     expect(world.opens('acme')).toBe(false);
     expect(await world.lease('acme')).toMatchObject({ ...denied, code: 'tenant_suspended' });
+  });
+
+  const unprotected = { ...denied, code: 'tenant_read_only' };
+
+  it('a read-only refuses to protect, goes on decrypting, and gives back without loss', async () => {
+    const world = await region();
+    expect(await world.protect('acme')).toMatchObject({ ok: true, access: 'open' });
+    await world.lock('acme', 'readOnly');
+    expect(world.opens('acme')).toBe(true);
+    const unwraps = world.keystore.unwraps('acme');
+    expect(await world.protect('acme')).toMatchObject(unprotected);
+    expect(world.recorded('LeaseRefused').at(-1)!.data).toMatchObject({ code: 'tenant_read_only' });
+    expect(await world.lease('acme')).toMatchObject({ ok: true, access: 'readOnly', epoch: 1 });
+    expect(await world.lease('acme', 'renew')).toMatchObject({ ok: true, access: 'readOnly' });
+    // Nothing was dropped: the keys and their proof are the ones of before.
+    expect(world.keystore.unwraps('acme')).toBe(unwraps);
+    await world.unlock('acme', 'rev-readOnly');
+    expect(await world.protect('acme')).toMatchObject({ ok: true, access: 'open', epoch: 2 });
+  });
+
+  it('a read-only lasts: the proof is renewed, and a new boot knows of it', async () => {
+    const world = await region();
+    await world.lock('acme', 'readOnly');
+    for (let minute = 0; minute < 30; minute += 1) {
+      expect(await world.lease('acme')).toMatchObject({ ok: true, access: 'readOnly' });
+      await world.time.advance(30_000);
+    }
+    await world.keys.stop();
+    world.keys = new KeyService(world.parts('boot-2'));
+    await world.keys.started();
+    world.keys.unsealed();
+    expect(await world.protect('acme')).toMatchObject(unprotected);
+    expect(await world.lease('acme')).toMatchObject({ ok: true, access: 'readOnly' });
+  });
+
+  it('a read-only wins over an allocation in flight, and over no lease that decrypts', async () => {
+    const world = await region();
+    await world.lease('acme');
+    world.view.hold();
+    const inFlight = [world.protect('acme'), world.lease('acme', 'renew')];
+    const lock = world.lock('acme', 'readOnly');
+    await settled();
+    world.view.release();
+    await lock;
+    expect(await inFlight[0]).toMatchObject(unprotected);
+    expect(await inFlight[1]).toMatchObject({ ok: true, access: 'readOnly', epoch: 1 });
+  });
+
+  it('a read-only of one service leaves the others of the tenant alone', async () => {
+    const world = await region();
+    await world.lock('acme', 'readOnly', { service: 'payroll' });
+    expect(await world.protect('acme')).toMatchObject({ ok: true, access: 'open' });
+    await world.unlock('acme', 'rev-readOnly');
+    await world.lock('acme', 'readOnly', { service: 'billing' });
+    expect(await world.protect('acme')).toMatchObject(unprotected);
+  });
+
+  it.each(['suspended', 'killed'] as const)('%s wins over a read-only', async (kind) => {
+    const world = await region();
+    const code = kind === 'killed' ? 'tenant_killed' : 'tenant_suspended';
+    await world.lease('acme');
+    await world.lock('acme', 'readOnly');
+    await world.lock('acme', kind);
+    expect(world.keys.memory.holds('acme')).toBe(false);
+    expect(await world.protect('acme')).toMatchObject({ ...denied, code });
+    expect(await world.lease('acme')).toMatchObject({ ...denied, code });
+    if (kind === 'killed') return;
+    await world.unlock('acme', 'rev-suspended');
+    expect(await world.protect('acme')).toMatchObject(unprotected);
+    expect(await world.lease('acme')).toMatchObject({ ok: true, access: 'readOnly' });
+  });
+
+  it('the keystore’s no wins over a read-only, and its yes leaves it', async () => {
+    const world = await region();
+    await world.lock('acme', 'readOnly');
+    world.keystore.refuse('acme', 'denied', 'root_key_disabled');
+    expect(await world.lease('acme')).toMatchObject({ ...denied, code: 'root_key_disabled' });
+    expect(await world.protect('acme')).toMatchObject(denied);
+    await settled();
+    world.keystore.enable('acme');
+    await world.time.advance(6_000);
+    expect(world.recorded('LockReleased').map(({ data }) => data['kind'])).toEqual([
+      'providerDenied',
+    ]);
+    expect(await world.protect('acme')).toMatchObject(unprotected);
+    expect(await world.lease('acme')).toMatchObject({ ok: true, access: 'readOnly' });
   });
 
   it('under a suspend a success lifts the keystore’s lock alone, and keeps nothing in memory', async () => {

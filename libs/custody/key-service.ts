@@ -9,7 +9,7 @@ import {
 } from '@kcm/kernel';
 import type { Ledger } from '@kcm/ledger';
 import type { BlobStore } from '@kcm/vault';
-import { closedBy } from './leases/access-gate.js';
+import { closedBy, closes } from './leases/access-gate.js';
 import { AccessRecorder } from './leases/access-recorder.js';
 import { CoreLeaseDesk } from './leases/core-lease-desk.js';
 import type { CoreView } from './core-view.js';
@@ -143,12 +143,12 @@ export class KeyService {
     return this.authority.dropTenant(tenant, service);
   }
 
-  /** A lock that somebody took: the keys go at the moment at which Core hears of it. */
+  /** A lock that ends all use: the keys go at the moment at which Core hears of it. */
   #accessChanged(tenant: string): void {
     const access = this.deps.view.access(tenant);
     if (closedBy(access, null) !== null) this.dropTenant(tenant, null);
     else
-      for (const { scope } of locksOf(access))
+      for (const { scope } of locksOf(access).filter(closes))
         if ('service' in scope) this.dropTenant(tenant, scope.service);
     if (access.status === 'killed') this.rootKeys.dropTenant(tenant);
     else this.authority.watch(tenant);

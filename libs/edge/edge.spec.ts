@@ -273,6 +273,34 @@ describe('When access is taken away', () => {
     });
   });
 
+  it('a read-only Edge seals nothing when its answer is out, opens, and signs that it kept', async () => {
+    const ciphertext = await sealed();
+    const acme = peer.core.tenants.get('acme')!;
+    acme.access = 'readOnly';
+    acme.epoch += 1;
+    await peer.notify('acme/l2-0123456789ab/1', [
+      attribute.enumeration('State', State.Active),
+      attribute.text(KCM.access, 'readOnly'),
+      attribute.long(KCM.term, acme.term),
+      attribute.long(KCM.epoch, acme.epoch),
+    ]);
+    const [encrypt, decrypt] = await Promise.all([
+      post('acme', 'encrypt', { plaintext: PLAIN }),
+      post('acme', 'decrypt', { ciphertext }),
+    ]);
+    expect([encrypt.status, encrypt.body['code']]).toEqual([403, 'tenant_read_only']);
+    expect([decrypt.status, decrypt.body]).toEqual([200, { plaintext: PLAIN }]);
+    expect(edge.status().leases).toMatchObject([{ access: 'readOnly', mayEncrypt: false }]);
+    await until(() => peer.statements.some(({ kind }) => kind === KCM.ack));
+    const { payload } = peer.statements.find(({ kind }) => kind === KCM.ack)!;
+    expect(payload).toMatchObject({ epoch: acme.epoch, erasedAt: 'kept', handles: 0 });
+    expect(logged).toContainEqual(expect.objectContaining({ event: 'read-only', tenant: 'acme' }));
+
+    acme.access = 'open';
+    acme.epoch += 1;
+    await until(async () => (await post('acme', 'encrypt', { plaintext: PLAIN })).status === 200);
+  });
+
   it('an Edge that was told before Core’s notice answers for the keys that it dropped then', async () => {
     await sealed();
     edge.heard({ tenant: 'acme', term: 1, epoch: 2 });

@@ -186,9 +186,10 @@ class Edge implements RunningEdge {
       now: this.#now,
       onNotice: (notice) => {
         const noticed = this.#keeper.notice(notice);
-        if (!notice.revoked) return;
+        if (notice.change !== 'revoked' && notice.change !== 'readOnly') return;
+        const event = notice.change === 'readOnly' ? 'read-only' : 'revoked';
         const dropped = [...noticed, ...(this.#early.get(notice.tenant) ?? [])];
-        this.#log({ level: 'warn', event: 'revoked', tenant: notice.tenant });
+        this.#log({ level: 'warn', event, tenant: notice.tenant });
         void this.#acknowledger.acknowledge(notice, dropped).then((recorded) => {
           if (recorded) this.#log({ level: 'info', event: 'acknowledged', tenant: notice.tenant });
         });

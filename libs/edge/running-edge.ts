@@ -51,7 +51,13 @@ export interface Heard {
 export interface EdgeLogEntry {
   readonly level: 'info' | 'warn' | 'error';
   readonly event:
-    'core-connected' | 'core-unreachable' | 'alarm' | 'revoked' | 'acknowledged' | 'heard';
+    | 'core-connected'
+    | 'core-unreachable'
+    | 'alarm'
+    | 'revoked'
+    | 'read-only'
+    | 'acknowledged'
+    | 'heard';
   readonly detail?: string;
   readonly tenant?: string;
 }

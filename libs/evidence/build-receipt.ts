@@ -136,6 +136,8 @@ export function buildReceipt(
 ): Receipt {
   const { locked, shred } = endingOf(stream, kind);
   const { data } = locked;
+  const { kind: revoked } = data;
+  if (revoked === 'read-only') throw new Error('there is no receipt of a read-only');
   const { keystore } = around;
   return {
     format: 2,
@@ -146,7 +148,7 @@ export function buildReceipt(
     ledger: around.ledger,
     revocation: {
       id: around.revocation,
-      kind: data.kind,
+      kind: revoked,
       scope: scopeText(data.scope),
       cause: data.cause,
       lockedBy: data.lockedBy,

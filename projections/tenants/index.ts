@@ -21,6 +21,10 @@ export interface TenantDoc {
   /** Sorted. */
   readonly services: readonly string[];
   readonly access: {
+    /**
+     * No lock is held: all works. Under a lock its kind and scope say what does not; `readOnly`
+     * leaves decrypting.
+     */
     readonly open: boolean;
     readonly locks: readonly {
       readonly lock: string;

@@ -5,6 +5,7 @@ import { connect } from 'node:tls';
 import { generateCsr } from '@kcm/crypto';
 import {
   attribute,
+  Attributes,
   BatchErrorContinuation,
   decodeResponse,
   encodeRequest,
@@ -263,6 +264,44 @@ describe('an Edge that is revoked', () => {
     await server.must('POST', '/v1/edges/e-gone/revoke');
     await standing.closed;
     for (const identity of [first, second]) expect(await turnedAway(identity)).toBe(true);
+  });
+});
+
+describe('an Edge that hears of nothing', () => {
+  const reads = (kwk: string) => {
+    const [locate, obtain, , attributes, get] = lease(kwk);
+    return [locate, obtain, attributes, get] as const;
+  };
+
+  it('gets no lease to protect with while the service is read-only, and one that says so', async () => {
+    const { client, kwk } = await asEdge(await enrolled('e-deaf', ['billing']));
+    const open = await client.batch(lease(kwk));
+    expect(open.results.map(({ ok }) => ok)).toEqual([true, true, true, true, true]);
+    const path = '/v1/tenants/acme/revocations';
+    const { id } = await server.must<{ id: string }>('POST', path, {
+      token: acme.anna,
+      body: { kind: 'read-only', scope: { service: 'billing' }, reason: { code: 'drill' } },
+    });
+
+    const refused = await client.batch(lease(kwk), {
+      continuation: BatchErrorContinuation.Continue,
+    });
+    expect(refused.results[1]).toMatchObject({
+      failure: { reason: ResultReason.PermissionDenied, message: 'tenant_read_only' },
+    });
+    // No part of it comes by itself either.
+    expect(refused.results.slice(2).map(({ ok }) => ok)).toEqual([false, false, false]);
+    const { results } = await client.batch(reads(kwk));
+    expect(results.map(({ ok }) => ok)).toEqual([true, true, true, true]);
+    const [, , answered] = results;
+    const seen = new Attributes(answered.ok ? answered.payload.attributes : []);
+    expect(seen.text(KCM.access)).toBe('readOnly');
+    expect(seen.number('Protect Stop Date')).not.toBeNull();
+
+    await server.must('POST', `${path}/${id}/release`, { token: acme.boris });
+    const again = await client.batch(lease(kwk));
+    expect(again.results.map(({ ok }) => ok)).toEqual([true, true, true, true, true]);
+    await client.close();
   });
 });
 

@@ -28,6 +28,14 @@ describe('Watching a revocation', () => {
     expect(linesOf(dropped, when(5))[1]).toBe(`edge:a  refused ${at(1)}, erasure not confirmed`);
   });
 
+  it('says of a read-only that holders decrypt on', () => {
+    const holders = [{ ...spoke, erasedAt: null }];
+    expect(linesOf({ ...kill, kind: 'read-only', holders }, when(5))).toEqual([
+      `read-only r1  locked; no lease that protects lives after ${at(30)}`,
+      `edge:a  protects nothing since ${at(1)}, decrypts on`,
+    ]);
+  });
+
   it('says in one line how many have acknowledged, and who is silent until when', () => {
     expect(heard(kill, when(5))).toBe(
       `1 of 3 have acknowledged; edge:b silent until ${at(20)}; edge:c silent until ${at(30)}`,

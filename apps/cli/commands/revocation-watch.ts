@@ -13,13 +13,15 @@ interface Watch {
 /** The lines of what holds now; those that were said before are not said again. */
 export function linesOf(revocation: Revocation, nowMs: number): readonly string[] {
   const { kind, id, stage, hardBound, holders } = revocation;
-  const head = `${kind} ${id}  ${stage}; no lease lives after ${hardBound}`;
+  const ends = kind === 'read-only' ? 'no lease that protects' : 'no lease';
+  const head = `${kind} ${id}  ${stage}; ${ends} lives after ${hardBound}`;
   return [head, ...holders.map((holder) => said(holder, revocation, nowMs))];
 }
 
-function summary({ stage, holders, receipt }: Revocation): string {
+function summary({ kind, stage, holders, receipt }: Revocation): string {
   const spoke = holders.filter(({ refusedAt }) => refusedAt !== null).length;
-  const issued = receipt === null ? 'no receipt yet' : `receipt ${receipt}`;
+  const none = kind === 'read-only' ? 'no receipt of a read-only' : 'no receipt yet';
+  const issued = receipt === null ? none : `receipt ${receipt}`;
   return `settled (${stage}): ${spoke} refused, ${holders.length - spoke} silent; ${issued}`;
 }
 

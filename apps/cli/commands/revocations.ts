@@ -13,18 +13,20 @@ interface Create {
 }
 
 export function revocationCommands(program: Command): void {
-  const revocation = program.command('revocation').description('Suspend, kill, release, shred');
+  const revocation = program
+    .command('revocation')
+    .description('Suspend, read-only, kill, release, shred');
   declareChange<Create>(
     revocation,
     'create',
     {
-      summary: 'Suspend a tenant or one service, or kill a tenant (lock)',
+      summary: 'Suspend a tenant or one service or let it only decrypt, or kill a tenant (lock)',
       example: 'revocation create --tenant acme --kind kill --reason offboarding',
     },
     (c) =>
       withWait(ofTenant(c))
-        .requiredOption('--kind <kind>', 'suspend or kill')
-        .option('--service <id>', 'only this service (suspend)')
+        .requiredOption('--kind <kind>', 'suspend, read-only or kill')
+        .option('--service <id>', 'only this service (suspend, read-only)')
         .requiredOption('--reason <code>', 'why, as a code')
         .option('--text <text>', 'why, in words (deletable)'),
     async (run, { tenant, kind, service, reason, text }) => {
@@ -54,7 +56,7 @@ export function revocationCommands(program: Command): void {
   );
   revocationWatchCommand(revocation);
   for (const [verb, summary] of [
-    ['release', 'Lift a suspend (not by who suspended)'],
+    ['release', 'Lift a suspend or a read-only (not by who locked)'],
     ['shred', 'Shred what a kill locked (not by who locked): nothing brings it back'],
   ] as const) {
     declareChange<{ tenant: string }>(

@@ -2,7 +2,7 @@ import { l2KeyId } from '@kcm/custody';
 import { KcmError, streamOf } from '@kcm/kernel';
 import type { RunEffect } from './context.js';
 import { derived } from './derived-context.js';
-import { assertOpen, connectedRootKey, keyStateOf } from './states.js';
+import { assertMaking, connectedRootKey, keyStateOf } from './states.js';
 import { wrapL2 } from './wrap-l2.js';
 
 /** The tenant's L2, once. */
@@ -10,7 +10,7 @@ export const createL2: RunEffect<'createL2'> = (deps, { tenant, rootKeyId }, tra
   deps.turns.take(tenant, async () => {
     const identity = { tenant, key: l2KeyId(tenant), version: 1 };
     if ((await keyStateOf(deps, tenant, identity.key)).status !== 'absent') return;
-    await assertOpen(deps, tenant, null);
+    await assertMaking(deps, tenant, null);
     const rootKey = await connectedRootKey(deps, tenant, rootKeyId);
     const made = await wrapL2(deps, identity, rootKey, 'create', trace);
     if (!made.ok) throw new KcmError(made.code, made.detail);

@@ -2,7 +2,7 @@ import { l3KeyId } from '@kcm/custody';
 import { KcmError, streamOf } from '@kcm/kernel';
 import type { RunEffect } from './context.js';
 import { derived } from './derived-context.js';
-import { assertOpen, keyStateOf } from './states.js';
+import { assertMaking, keyStateOf } from './states.js';
 import { wrapL3 } from './wrap-l3.js';
 
 /** A service's L3, once. */
@@ -10,7 +10,7 @@ export const createL3: RunEffect<'createL3'> = (deps, { tenant, service }, trace
   deps.turns.take(tenant, async () => {
     const identity = { tenant, key: l3KeyId(tenant, service), version: 1 };
     if ((await keyStateOf(deps, tenant, identity.key)).status !== 'absent') return;
-    await assertOpen(deps, tenant, service);
+    await assertMaking(deps, tenant, service);
     const made = await wrapL3(deps, identity, service);
     if (!made.ok) throw new KcmError(made.code, 'The tenant key cannot be opened at present.');
     const { parent, version } = made;

@@ -301,6 +301,19 @@ describe('rotateL3', () => {
     });
   });
 
+  it.each([null, { service: 'billing' }])('is refused while read-only: %j', async (scope) => {
+    const world = await core();
+    await world.onboard();
+    await request(world);
+    await world.lock('acme', 'readOnly', scope);
+    await world.effect(ROTATE);
+    expect(world.recorded('KeyRotationRefused')[0]!.data).toEqual({
+      operation: 'op-r',
+      code: 'tenant_read_only',
+    });
+    expect(world.recorded('KeyRotated')).toEqual([]);
+  });
+
   it('is refused where the tenant key cannot be opened any more', async () => {
     const world = await core();
     await world.onboard();
@@ -476,6 +489,20 @@ describe('rotateL2 and rewrapL3', () => {
     await world.unlock('acme', 'rev-suspended');
     await world.effect(REWRAP);
     expect(parents(world)).toEqual(['2']);
+  });
+
+  it('is refused while read-only; what is there is wrapped anew, for no key is made', async () => {
+    const world = await rotated();
+    await request(world, 'op-2');
+    await world.lock('acme', 'readOnly');
+    await world.effect({ ...ROTATE, operation: 'op-2' });
+    expect(world.recorded('KeyRotationRefused')[0]!.data).toEqual({
+      operation: 'op-2',
+      code: 'tenant_read_only',
+    });
+    await world.effect(REWRAP);
+    expect(parents(world)).toEqual(['2']);
+    expect(await world.lease(1)).toMatchObject({ ok: true, access: 'readOnly' });
   });
 
   it('a shred between rotation and wrapping anew leaves nothing, and nothing comes after it', async () => {

@@ -8,7 +8,9 @@ import { assertOpen, currentL2, keyStateOf } from './states.js';
 
 /**
  * One version of an L3, wrapped anew under the current version of the L2: in the vault and opened
- * again from there, then recorded. Until then it opens under the version that it hangs from.
+ * again from there, then recorded. Until then it opens under the version that it hangs from. Of a
+ * read-only tenant too: the key stays the one that it was and protects nothing more, and an earlier
+ * version of the L2 must not have to stay for as long as such a lock stands.
  */
 export const rewrapL3: RunEffect<'rewrapL3'> = (deps, effect, trace) =>
   deps.turns.take(effect.tenant, async () => {

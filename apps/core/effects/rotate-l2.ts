@@ -2,7 +2,7 @@ import { nextVersion } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import type { RunEffect } from './context.js';
 import { recordKey, refuseRotation } from './record-key.js';
-import { closedNow, connectedRootKey, keyStateOf } from './states.js';
+import { makingClosedNow, connectedRootKey, keyStateOf } from './states.js';
 import { wrapL2 } from './wrap-l2.js';
 
 /**
@@ -16,7 +16,7 @@ export const rotateL2: RunEffect<'rotateL2'> = (deps, effect, trace) =>
     const state = await keyStateOf(deps, tenant, key);
     if (state.status !== 'rotating' || state.operation !== operation) return;
     const { current: from, versions } = state;
-    const closed = await closedNow(deps, tenant, null);
+    const closed = await makingClosedNow(deps, tenant, null);
     if (closed !== null) return refuseRotation(deps, effect, trace, closed);
     const { wrappedBy } = versions.find(({ version }) => version === from)!;
     const rootKey = await connectedRootKey(deps, tenant, wrappedBy.id);

@@ -2,7 +2,7 @@ import { nextVersion } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import type { RunEffect } from './context.js';
 import { recordKey, refuseRotation } from './record-key.js';
-import { closedNow, keyStateOf } from './states.js';
+import { makingClosedNow, keyStateOf } from './states.js';
 import { wrapL3 } from './wrap-l3.js';
 
 /**
@@ -16,7 +16,7 @@ export const rotateL3: RunEffect<'rotateL3'> = (deps, effect, trace) =>
     if (state.status !== 'rotating' || state.operation !== operation) return;
     const { current: from, service } = state;
     if (service === null) return refuseRotation(deps, effect, trace, 'wrong_state');
-    const closed = await closedNow(deps, tenant, service);
+    const closed = await makingClosedNow(deps, tenant, service);
     if (closed !== null) return refuseRotation(deps, effect, trace, closed);
     const made = await wrapL3(deps, { tenant, key, version: nextVersion(state) }, service);
     if (!made.ok) {

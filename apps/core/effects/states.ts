@@ -1,6 +1,7 @@
-import { closedBy, type KeyIdentity, l2KeyId } from '@kcm/custody';
+import { closedBy, type KeyIdentity, l2KeyId, protectingClosedBy } from '@kcm/custody';
 import {
   accessDecider,
+  type AccessState,
   type Decider,
   type DomainEvent,
   type ExistingKey,
@@ -54,15 +55,37 @@ export async function stateOf<S, E extends DomainEvent>(
 export const keyStateOf = (source: Source, tenant: string, key: string): Promise<KeyState> =>
   stateOf(source, keyDecider, streamOf('key', tenant, key));
 
+const accessOf = (source: Source, tenant: string): Promise<AccessState> =>
+  stateOf(source, accessDecider, streamOf('access', tenant));
+
 /** Why a tenant's service (null: the whole tenant) has no access now, or null. */
 export const closedNow = async (
   source: Source,
   tenant: string,
   service: string | null,
-): Promise<Code | null> =>
-  closedBy(await stateOf(source, accessDecider, streamOf('access', tenant)), service);
+): Promise<Code | null> => closedBy(await accessOf(source, tenant), service);
 
-/** @throws KcmError the lock's code: nothing is made for a tenant that is closed */
+/**
+ * Why no key may be made for a tenant's service (null: the whole tenant) now, or null. A read-only
+ * says no as well: a new key or version is there to protect with.
+ */
+export const makingClosedNow = async (
+  source: Source,
+  tenant: string,
+  service: string | null,
+): Promise<Code | null> => protectingClosedBy(await accessOf(source, tenant), service);
+
+/** @throws KcmError the lock's code: nothing is made for a tenant that is closed or read-only */
+export async function assertMaking(
+  source: Source,
+  tenant: string,
+  service: string | null,
+): Promise<void> {
+  const closed = await makingClosedNow(source, tenant, service);
+  if (closed !== null) throw new KcmError(closed, 'No key is made for the tenant at present.');
+}
+
+/** @throws KcmError the lock's code: no key of a tenant that is closed is opened */
 export async function assertOpen(
   source: Source,
   tenant: string,

@@ -285,6 +285,42 @@ describe('the lease', () => {
     expect(attributes.objectName()).toBeNull();
   });
 
+  it('of a read-only tenant only decrypts: no allocation, and the attributes say so', async () => {
+    await using core = await new Core().start();
+    core.desk.answer = { access: 'readOnly' };
+    const { client, kwkUid } = await core.boot(newKwk());
+    const [locate, obtain, allocate, attributes, get] = leaseBatch(kwkUid);
+    const protecting = await client.batch([locate, obtain, allocate, attributes, get]);
+    expect(protecting.results[1]).toMatchObject({
+      failure: { reason: ResultReason.PermissionDenied, message: 'tenant_read_only' },
+    });
+    expect(protecting.results[4].ok).toBe(false);
+
+    const { results } = await client.batch([locate, obtain, attributes, get]);
+    expect(reasons(results)).toEqual(['ok', 'ok', 'ok', 'ok']);
+    const [, , answered] = results;
+    const seen = new Attributes(answered.ok ? answered.payload.attributes : []);
+    expect(seen.text(KCM.access)).toBe('readOnly');
+    expect(seen.number('State')).toBe(State.Active);
+    const stop = seen.number('Protect Stop Date')!;
+    expect(Math.abs(stop * 1000 - Date.now())).toBeLessThan(60_000);
+    // It is the current one all the same.
+    expect(seen.link(LinkType.ReplacementObjectLink)).toBeNull();
+
+    // Nor is anything allocated by itself, on the lease that decrypts.
+    const target = { uniqueIdentifier: L3 };
+    const later = await client.batch([
+      { operation: 'ObtainLease', payload: target },
+      { operation: 'GetAttributes', payload: { ...target, attributeNames: [KCM.access] } },
+      { operation: 'GetUsageAllocation', payload: { ...target, count: 1n } },
+    ]);
+    expect(reasons(later.results)).toEqual([
+      'PermissionDenied',
+      'OperationCanceledByRequester',
+      'OperationCanceledByRequester',
+    ]);
+  });
+
   it.each<[LeaseRefusal | Error | Partial<L3Lease>, ResultReason, string]>([
     [refused('tenant_killed'), ResultReason.PermissionDenied, 'tenant_killed'],
     [refused('root_key_disabled'), ResultReason.PermissionDenied, 'root_key_disabled'],
@@ -676,9 +712,9 @@ describe('push', () => {
 
   it('tells one that comes back of the locks on what it holds, and of nothing else', async () => {
     await using core = await new Core().start();
-    const lock = (id: string, scope: Lock['scope']): Lock => ({
+    const lock = (id: string, scope: Lock['scope'], kind: Lock['kind'] = 'suspended'): Lock => ({
       lock: id,
-      kind: 'suspended',
+      kind,
       scope,
       cause: 'incident',
       lockedBy: 'anna',
@@ -688,7 +724,7 @@ describe('push', () => {
       status: 'locked',
       term: 1,
       epoch: 7,
-      locks: [lock('one', { service: 'billing' }), lock('two', { all: true })],
+      locks: [lock('one', { service: 'billing' }), lock('two', { all: true }, 'readOnly')],
     };
     await core.boot(newKwk());
     const stranger = await core.push();
@@ -705,11 +741,12 @@ describe('push', () => {
     await until(() => notices.length === 2);
     const seen = notices.map(({ uniqueIdentifier, attributes }) => {
       const of = new Attributes(attributes);
-      return [uniqueIdentifier, of.text(KCM.access), of.number(KCM.epoch)];
+      const stops = of.number('Protect Stop Date') !== null;
+      return [uniqueIdentifier, of.text(KCM.access), of.number(KCM.epoch), stops];
     });
     expect(seen).toEqual([
-      [L3, 'locked', 7],
-      [L2, 'locked', 7],
+      [L3, 'locked', 7, false],
+      [L2, 'readOnly', 7, true],
     ]);
   });
 

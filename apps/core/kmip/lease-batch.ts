@@ -1,7 +1,7 @@
 import type { Holder, L3Lease, LeaseDesk } from '@kcm/custody';
 import { KmipFailure, ResultReason } from '@kcm/kmip';
 import type { Batch, Peer } from '@kcm/kmip/server';
-import { failureOf, invalid } from './refusals.js';
+import { denied, failureOf, invalid } from './refusals.js';
 
 interface BatchLease {
   readonly lease: L3Lease;
@@ -43,6 +43,7 @@ export class LeaseBatches {
     const held = this.#need(batch, uid);
     if (held.allocated || held.allocation === null)
       throw invalid('one Get Usage Allocation for each key, after its Obtain Lease');
+    if (held.lease.access !== 'open') throw denied('tenant_read_only');
     if (held.lease.state !== 'active')
       throw new KmipFailure(ResultReason.IllegalOperation, 'wrong_state: this key only decrypts');
     held.allocated = true;

@@ -20,6 +20,7 @@ export function leasedAttributes(
   nowMs: number,
 ): readonly Attribute[] {
   const current = lease.replacedBy === null && lease.state === 'active';
+  const protects = current && lease.access === 'open';
   return [
     attribute.text('Unique Identifier', lease.uid),
     ...(current ? [attribute.objectName(serviceKeyName(lease.tenant, lease.service))] : []),
@@ -30,7 +31,7 @@ export function leasedAttributes(
     attribute.interval('Lease Time', lease.seconds),
     attribute.enumeration('State', State.Active),
     // Decrypt only: in KMIP the object stays Active and may no longer protect (§3.29).
-    ...(current ? [] : [attribute.date('Protect Stop Date', Math.floor(nowMs / 1000))]),
+    ...(protects ? [] : [attribute.date('Protect Stop Date', Math.floor(nowMs / 1000))]),
     attribute.text('Object Group', lease.tenant),
     ...(lease.replacedBy === null
       ? []
@@ -43,8 +44,8 @@ export function leasedAttributes(
     attribute.integer(KCM.version, lease.version),
     attribute.long(KCM.term, lease.term),
     attribute.long(KCM.epoch, lease.epoch),
-    // A lease is only granted while no lock is held.
-    attribute.text(KCM.access, 'open'),
+    // Under any other lock there is no lease.
+    attribute.text(KCM.access, lease.access),
     attribute.text(KCM.grant, lease.grantId),
     attribute.text(KCM.call, lease.callId),
     ...(lease.providerRequestId === null

@@ -1,4 +1,4 @@
-import type { CoreView, Holder, LeaseDesk } from '@kcm/custody';
+import { closes, type CoreView, type Holder, type LeaseDesk } from '@kcm/custody';
 import { type AccessState, locksOf } from '@kcm/domain';
 import { failureOf, noTracer, rfc3339, type Tracer } from '@kcm/kernel';
 import {
@@ -79,6 +79,7 @@ export class Notifier {
     const state = change.destroyed === true ? State.Destroyed : State.Active;
     const told = [
       attribute.enumeration('State', state),
+      ...(change.access === 'readOnly' ? [this.#protectStop()] : []),
       attribute.text(KCM.access, change.access),
       ...fence(change),
     ];
@@ -109,11 +110,15 @@ export class Notifier {
     const { replaced, replacement } = rotation;
     return this.#tell(rotation, replaced, [
       attribute.enumeration('State', State.Active),
-      attribute.date('Protect Stop Date', Math.floor(this.parts.wallMs() / 1000)),
+      this.#protectStop(),
       attribute.link(LinkType.ReplacementObjectLink, replacement),
       attribute.text(KCM.access, 'open'),
       ...fence(rotation),
     ]);
+  }
+
+  #protectStop(): Attribute {
+    return attribute.date('Protect Stop Date', Math.floor(this.parts.wallMs() / 1000));
   }
 
   #tell(
@@ -163,10 +168,10 @@ export function standingLocks(tenant: string, state: AccessState): readonly Acce
   const { term, epoch } = state;
   if (state.status === 'open') return [];
   if (state.status === 'killed') return [{ tenant, service: null, access: 'killed', term, epoch }];
-  return locksOf(state).map(({ scope }) => ({
+  return locksOf(state).map((lock) => ({
     tenant,
-    service: 'service' in scope ? scope.service : null,
-    access: 'locked',
+    service: 'service' in lock.scope ? lock.scope.service : null,
+    access: closes(lock) ? 'locked' : 'readOnly',
     term,
     epoch,
   }));

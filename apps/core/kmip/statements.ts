@@ -27,7 +27,7 @@ const acknowledgement: z.ZodType<AckStatement> = z.strictObject({
   term: count,
   epoch: count,
   refusedAt: time,
-  erasedAt: z.union([time, z.literal('dropped-unconfirmed')]),
+  erasedAt: z.union([time, z.enum(['dropped-unconfirmed', 'kept'])]),
   handles: count,
 });
 const movedId = z.string().regex(/^[A-Za-z0-9_-]{11}$/);

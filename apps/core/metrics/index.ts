@@ -1,4 +1,4 @@
-import { closedBy, tenantClosedBy } from '@kcm/custody';
+import { protectingClosedBy, tenantClosedBy } from '@kcm/custody';
 import type { Clock } from '@kcm/kernel';
 import type { Metrics } from '@kcm/platform';
 import type { CoreParts } from '../composition.js';
@@ -35,11 +35,12 @@ function watchProcesses(metrics: Metrics, { host }: CoreParts): void {
 }
 
 function watchLeases(metrics: Metrics, { states, core }: CoreParts): void {
-  metrics.gauge('kcm_tenants', 'Tenants by what closes their access (open: nothing).', () => {
+  metrics.gauge('kcm_tenants', 'Tenants by what limits their access (open: nothing).', () => {
     const counts = new Map<string, number>([['open', 0]]);
     for (const tenant of states.tenants()) {
-      const access = closedBy(states.access(tenant), null) ?? tenantClosedBy(states.tenant(tenant));
-      counts.set(access ?? 'open', (counts.get(access ?? 'open') ?? 0) + 1);
+      const lock = protectingClosedBy(states.access(tenant), null);
+      const access = lock ?? tenantClosedBy(states.tenant(tenant)) ?? 'open';
+      counts.set(access, (counts.get(access) ?? 0) + 1);
     }
     return [...counts].map(([access, count]) => [count, { access }]);
   });

@@ -2,23 +2,43 @@ import { type AccessState, type Lock, type LockKind, locksOf, type TenantState }
 import { type Code, CODES, never } from '@kcm/kernel';
 
 /** Which lock speaks first when several are held: the one that is hardest to lift. */
-const ORDER: readonly LockKind[] = ['killed', 'blocked', 'suspended', 'providerDenied'];
+const ORDER: readonly LockKind[] = [
+  'killed',
+  'blocked',
+  'suspended',
+  'providerDenied',
+  // What ends all use speaks before what leaves decrypting.
+  'readOnly',
+];
 const ROOT_KEY_CODES: ReadonlySet<string> = new Set(
   CODES.filter((code) => code.startsWith('root_key_')),
 );
 
 /**
- * Why a tenant's service has no access, or null: access = no lock held. `service` null asks for the
- * whole tenant, which a lock on one service does not close.
+ * Why a tenant's service has no access at all, not to decrypt either, or null. `service` null asks
+ * for the whole tenant, which a lock on one service does not close.
  */
 export function closedBy(access: AccessState, service: string | null): Code | null {
+  const first = hardest(access, service);
+  return first === undefined || !closes(first) ? null : codeOf(first);
+}
+
+/** Why nothing new may be protected, or null: access = no lock held. `service` as above. */
+export function protectingClosedBy(access: AccessState, service: string | null): Code | null {
+  const first = hardest(access, service);
+  return first === undefined ? null : codeOf(first);
+}
+
+/** Whether a lock ends all use of what it concerns, and not new use alone. */
+export const closes = ({ kind }: Pick<Lock, 'kind'>): boolean => kind !== 'readOnly';
+
+function hardest(access: AccessState, service: string | null): Lock | undefined {
   const held = locksOf(access).filter(
     ({ scope }) => 'all' in scope || (service !== null && scope.service === service),
   );
-  const first = ORDER.map((kind) => held.find((lock) => lock.kind === kind)).find(
+  return ORDER.map((kind) => held.find((lock) => lock.kind === kind)).find(
     (lock) => lock !== undefined,
   );
-  return first === undefined ? null : codeOf(first);
 }
 
 export const providerDenials = (access: AccessState): readonly Lock[] =>
@@ -29,7 +49,9 @@ export const isProviderDenied = (access: AccessState): boolean =>
 
 /** Whether the whole tenant is closed for a reason that no keystore's answer can lift. */
 export const closedByOthers = (access: AccessState): boolean =>
-  locksOf(access).some(({ kind, scope }) => kind !== 'providerDenied' && 'all' in scope);
+  locksOf(access).some(
+    (lock) => lock.kind !== 'providerDenied' && closes(lock) && 'all' in lock.scope,
+  );
 
 function codeOf(lock: Lock): Code {
   switch (lock.kind) {
@@ -39,6 +61,8 @@ function codeOf(lock: Lock): Code {
       return 'tenant_blocked';
     case 'suspended':
       return 'tenant_suspended';
+    case 'readOnly':
+      return 'tenant_read_only';
     case 'providerDenied':
       // The cause of a keystore's denial is its code; anything else closes all the same.
       return ROOT_KEY_CODES.has(lock.cause) ? (lock.cause as Code) : 'root_key_forbidden';

@@ -16,7 +16,7 @@ import {
   keyVersionUid,
   parseKeyVersionUid,
 } from '@kcm/kernel';
-import { closedBy, tenantClosedBy } from './access-gate.js';
+import { closedBy, protectingClosedBy, tenantClosedBy } from './access-gate.js';
 import type { CoreView } from '../core-view.js';
 import { type GrantBook, holderName } from './grant-book.js';
 import type { Hierarchy } from '../keys/hierarchy.js';
@@ -84,10 +84,13 @@ export class CoreLeaseDesk implements LeaseDesk {
       const { tenant = null, key = null } = parseKeyVersionUid(uid) ?? {};
       return this.#refusals.recorded(holder, { tenant, key, service: null }, asked);
     }
-    const { identity, service, version } = asked;
-    const unfit = allocation === null ? null : keyRefusal(version, 'protect');
+    const { identity, service } = asked;
+    const protects = allocation !== null;
+    const closed = protects ? this.#unprotecting(asked) : null;
     const result =
-      unfit === null ? await this.#grant(holder, uid, kind, asked, traceparent) : refusalOf(unfit);
+      closed === null
+        ? await this.#grant(holder, uid, kind, { ...asked, protects }, traceparent)
+        : refusalOf(closed);
     return result.ok ? result : this.#refusals.recorded(holder, { ...identity, service }, result);
   }
 
@@ -120,7 +123,7 @@ export class CoreLeaseDesk implements LeaseDesk {
     holder: Holder,
     uid: string,
     kind: 'grant' | 'renew',
-    asked: Asked,
+    asked: Asked & { readonly protects: boolean },
     traceparent?: string,
   ): Promise<L3Lease | LeaseRefusal> {
     const { authority, leaseClock, journal, view, grants } = this.deps;
@@ -141,7 +144,9 @@ export class CoreLeaseDesk implements LeaseDesk {
       return refusalOf('ledger_unavailable');
     }
     // What was recorded before the grant is known by now: a lock wins over a grant in flight.
-    const closed = this.#admit(holder, tenant, asked.service);
+    const closed =
+      this.#admit(holder, tenant, asked.service) ??
+      (asked.protects ? this.#unprotecting(asked) : null);
     if (closed !== null) return refusalOf(closed);
     const left = Math.min(seconds, authority.remainingSeconds(tenant));
     if (left < 1) return refusalOf('lease_expired');
@@ -173,7 +178,9 @@ export class CoreLeaseDesk implements LeaseDesk {
     const now = this.#version(asked.identity);
     const ended = now === null ? 'not_found' : leaseRefusal(now.version);
     if (now === null || ended !== null) return refusalOf(ended ?? 'not_found');
-    const { term, epoch } = this.deps.view.access(tenant);
+    const access = this.deps.view.access(tenant);
+    const { term, epoch } = access;
+    const readOnly = protectingClosedBy(access, asked.service) !== null;
     const at = (other: number) => keyVersionUid({ tenant, key, version: other });
     return {
       ok: true,
@@ -183,6 +190,7 @@ export class CoreLeaseDesk implements LeaseDesk {
       key,
       version,
       state: now.version.state,
+      access: readOnly ? 'readOnly' : 'open',
       mayProcess: keyRefusal(now.version, 'process') === null,
       seconds,
       term,
@@ -230,6 +238,14 @@ export class CoreLeaseDesk implements LeaseDesk {
     if (!isServed(found.key)) return refusalOf('not_found');
     const ended = leaseRefusal(found.version);
     return ended === null ? { identity, service, ...found } : refusalOf(ended);
+  }
+
+  /** Why nothing is allocated on this version; the refused holder may have a lease to decrypt. */
+  #unprotecting({ identity, service, version }: Asked): Code | null {
+    const { view } = this.deps;
+    return (
+      keyRefusal(version, 'protect') ?? protectingClosedBy(view.access(identity.tenant), service)
+    );
   }
 
   #version({ tenant, key, version }: KeyIdentity): Pick<Asked, 'key' | 'version'> | null {

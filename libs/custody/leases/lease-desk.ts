@@ -23,6 +23,8 @@ export interface L3Lease {
   readonly version: number;
   /** Of the version: what may be done with it is what `KEY_MATRIX` says of it. */
   readonly state: VersionState;
+  /** readOnly: a lock leaves decrypting alone; there is no allocation. */
+  readonly access: 'open' | 'readOnly';
   /** False for a compromised version: what it protects may only be moved off it. */
   readonly mayProcess: boolean;
   /** Whole seconds ≥ 1 of remaining proof at the time of the answer. */
@@ -51,7 +53,8 @@ export interface LeaseDesk {
   locate(holder: Holder, tenant: string, service: string): Promise<L3Ref | LeaseRefusal>;
   /**
    * Grants or renews; proves L1 if the proof is too old. `allocation`: protect operations asked
-   * for.
+   * for; refused as tenant_read_only where nothing may be protected, and there null has a lease
+   * that decrypts.
    */
   lease(
     holder: Holder,

@@ -13,6 +13,7 @@ const DENIED: ReadonlySet<Code> = new Set<Code>([
   'root_key_forbidden',
   'root_key_pending_deletion',
   'tenant_suspended',
+  'tenant_read_only',
   'tenant_blocked',
   'tenant_killed',
   'tenant_not_active',

@@ -19,7 +19,7 @@ export type AccessCommand =
       readonly kind: 'ReleaseLock';
       readonly lock: string;
       readonly owner: LockOwner;
-      /** Opaque subject; refused when it is the one that suspended. */
+      /** Opaque subject; refused when it is the one that locked. */
       readonly releasedBy?: string;
     }
   /** Releases the platform's own lock, whichever it is: there is one at a time. */

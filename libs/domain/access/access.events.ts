@@ -1,6 +1,7 @@
 import type { DomainEvent } from '../decider.js';
 
-export type LockKind = 'providerDenied' | 'suspended' | 'blocked' | 'killed';
+/** `readOnly` leaves decrypting; each of the others ends all use. */
+export type LockKind = 'providerDenied' | 'suspended' | 'readOnly' | 'blocked' | 'killed';
 export type LockOwner = 'keystore' | 'tenant' | 'platform';
 export type Scope = { readonly all: true } | { readonly service: string };
 
@@ -17,7 +18,7 @@ export type AccessEvent =
         readonly cause: string;
         /** Rises on any change of access; this is the value after the change. */
         readonly epoch: number;
-        /** Opaque subject that locked; it may not release a suspend. Absent: Core itself. */
+        /** Opaque subject that locked; it may not release it. Absent: Core itself. */
         readonly lockedBy?: string;
         /** Present for providerDenied: the refused keystore call that proved it. */
         readonly rootKeyId?: string;

@@ -10,12 +10,16 @@ type AccessRule = Policy<AccessCommand, AccessState>;
 export const LOCK_OWNERS: { readonly [K in LockKind]: LockOwner } = {
   providerDenied: 'keystore',
   suspended: 'tenant',
+  readOnly: 'tenant',
   blocked: 'platform',
   killed: 'tenant',
 };
 
 export const locksOf = (state: AccessState): readonly Lock[] =>
   state.status === 'open' ? [] : state.locks;
+
+/** What people of the tenant take and lift: of the whole tenant or of one service. */
+const isLiftable = (kind: LockKind): boolean => kind === 'suspended' || kind === 'readOnly';
 
 const sameScope = (a: Scope, b: Scope): boolean =>
   'all' in a ? 'all' in b : 'service' in b && a.service === b.service;
@@ -32,10 +36,10 @@ const ownerFitsKind: AccessRule = {
   },
 };
 
-const wholeTenantUnlessSuspend: AccessRule = {
-  name: 'only a suspend may concern one service',
+const wholeTenantUnlessLiftable: AccessRule = {
+  name: 'only a suspend or a read-only may concern one service',
   check(command) {
-    if (command.kind !== 'TakeLock' || command.lockKind === 'suspended' || 'all' in command.scope)
+    if (command.kind !== 'TakeLock' || isLiftable(command.lockKind) || 'all' in command.scope)
       return allowed;
     return refused('invalid_request', 'This lock concerns the whole tenant.', [
       { path: 'scope', code: 'all_only', detail: '{"all":true}' },
@@ -57,7 +61,7 @@ const killIsTerminal: AccessRule = {
 };
 
 const oneLockAScope: AccessRule = {
-  name: 'a scope is suspended or blocked once at a time',
+  name: 'a scope is suspended, read-only or blocked once at a time',
   check(command, state) {
     if (command.kind !== 'TakeLock' || command.owner === 'keystore') return allowed;
     const held = locksOf(state).some(
@@ -87,13 +91,13 @@ const releasedByItsOwner: AccessRule = {
 };
 
 const anotherPersonReleases: AccessRule = {
-  name: 'who suspended does not release',
+  name: 'who suspended or made read-only does not release',
   check(command, state) {
     if (command.kind !== 'ReleaseLock' || command.releasedBy === undefined) return allowed;
     const lock = locksOf(state).find((held) => held.lock === command.lock);
-    return lock?.kind === 'suspended' && lock.lockedBy === command.releasedBy
-      ? refused('forbidden', 'Who suspended cannot release; another person must.')
-      : allowed;
+    if (lock === undefined || !isLiftable(lock.kind) || lock.lockedBy !== command.releasedBy)
+      return allowed;
+    return refused('forbidden', 'Who locked cannot release; another person must.');
   },
 };
 
@@ -110,7 +114,7 @@ const unblockedWhenBlocked: AccessRule = {
 
 export const accessPolicies: readonly AccessRule[] = [
   ownerFitsKind,
-  wholeTenantUnlessSuspend,
+  wholeTenantUnlessLiftable,
   killIsTerminal,
   oneLockAScope,
   releasedByItsOwner,

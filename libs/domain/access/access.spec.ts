@@ -42,6 +42,7 @@ describe('access: every state × command', () => {
     histories: {
       open: [],
       locked: [taken('s1', 'suspended', 1)],
+      readOnly: [taken('s1', 'readOnly', 1)],
       killed: [taken('s1', 'suspended', 1), taken('k1', 'killed', 2)],
     },
     commands: {
@@ -66,6 +67,12 @@ describe('access: every state × command', () => {
         Unblock: 'wrong_state',
         RaiseTerm: ['TermRaised'],
       },
+      readOnly: {
+        TakeLock: ['LockTaken'],
+        ReleaseLock: ['LockReleased'],
+        Unblock: 'wrong_state',
+        RaiseTerm: ['TermRaised'],
+      },
       killed: {
         TakeLock: 'tenant_killed',
         ReleaseLock: 'tenant_killed',
@@ -80,6 +87,7 @@ describe('access: every state × kind of lock', () => {
   const histories = {
     open: [],
     suspended: [taken('l0', 'suspended', 1)],
+    readOnly: [taken('l0', 'readOnly', 1)],
     blocked: [taken('l0', 'blocked', 1)],
     providerDenied: [taken('l0', 'providerDenied', 1)],
     killed: [taken('l0', 'killed', 1)],
@@ -89,28 +97,45 @@ describe('access: every state × kind of lock', () => {
       [K in LockKind]: 'taken' | 'known' | 'wrong_state' | 'tenant_killed';
     };
   } = {
-    open: { providerDenied: 'taken', suspended: 'taken', blocked: 'taken', killed: 'taken' },
+    open: {
+      providerDenied: 'taken',
+      suspended: 'taken',
+      readOnly: 'taken',
+      blocked: 'taken',
+      killed: 'taken',
+    },
     suspended: {
       providerDenied: 'taken',
       suspended: 'wrong_state',
+      readOnly: 'taken',
+      blocked: 'taken',
+      killed: 'taken',
+    },
+    readOnly: {
+      providerDenied: 'taken',
+      suspended: 'taken',
+      readOnly: 'wrong_state',
       blocked: 'taken',
       killed: 'taken',
     },
     blocked: {
       providerDenied: 'taken',
       suspended: 'taken',
+      readOnly: 'taken',
       blocked: 'wrong_state',
       killed: 'taken',
     },
     providerDenied: {
       providerDenied: 'known',
       suspended: 'taken',
+      readOnly: 'taken',
       blocked: 'taken',
       killed: 'taken',
     },
     killed: {
       providerDenied: 'known',
       suspended: 'tenant_killed',
+      readOnly: 'tenant_killed',
       blocked: 'tenant_killed',
       killed: 'wrong_state',
     },
@@ -126,6 +151,13 @@ describe('access: every state × kind of lock', () => {
       });
     }
 });
+
+function liftedByAnother(kind: LockKind): void {
+  const locked = given(accessDecider, [taken('s1', kind, 1, { lockedBy: 'sub-a' })]);
+  const release = { kind: 'ReleaseLock', lock: 's1', owner: 'tenant' } as const;
+  locked.when({ ...release, releasedBy: 'sub-a' }).refused('forbidden');
+  locked.when({ ...release, releasedBy: 'sub-b' }).then(released('s1', kind, 2));
+}
 
 describe('access', () => {
   it('an unblock finds the block itself, and leaves what others hold', () =>
@@ -168,6 +200,7 @@ describe('access', () => {
 
   it.each([
     ['suspended', 'platform'],
+    ['readOnly', 'platform'],
     ['blocked', 'tenant'],
     ['providerDenied', 'tenant'],
     ['killed', 'keystore'],
@@ -185,14 +218,18 @@ describe('access', () => {
         .refused('invalid_request', 'scope'),
   );
 
-  it('two services are suspended independently', () =>
-    given(accessDecider, [taken('s1', 'suspended', 1, { scope: { service: 'mail' } })])
-      .when(take('s2', 'suspended', { scope: { service: 'billing' } }))
-      .then(taken('s2', 'suspended', 2, { scope: { service: 'billing' } })));
+  it.each(['suspended', 'readOnly'] as const)('two services are %s independently', (kind) => {
+    const [mail, billing] = [{ scope: { service: 'mail' } }, { scope: { service: 'billing' } }];
+    const one = given(accessDecider, [taken('s1', kind, 1, mail)]);
+    one.when(take('s2', kind, billing)).then(taken('s2', kind, 2, billing));
+    one.when(take('s2', kind, mail)).refused('wrong_state');
+  });
 
   it.each([
     ['suspended', 'platform', 'forbidden'],
     ['suspended', 'keystore', 'forbidden'],
+    ['readOnly', 'platform', 'forbidden'],
+    ['readOnly', 'keystore', 'forbidden'],
     ['blocked', 'tenant', 'forbidden'],
     ['providerDenied', 'tenant', 'forbidden'],
     ['killed', 'tenant', 'approval_required'],
@@ -203,11 +240,24 @@ describe('access', () => {
       .refused(code),
   );
 
-  it('who suspended does not release, another person does', () => {
-    const suspended = given(accessDecider, [taken('s1', 'suspended', 1, { lockedBy: 'sub-a' })]);
-    const release = { kind: 'ReleaseLock', lock: 's1', owner: 'tenant' } as const;
-    suspended.when({ ...release, releasedBy: 'sub-a' }).refused('forbidden');
-    suspended.when({ ...release, releasedBy: 'sub-b' }).then(released('s1', 'suspended', 2));
+  it('who suspended does not release, another person does', () => liftedByAnother('suspended'));
+  it('who made it read-only does not release, another person does', () =>
+    liftedByAnother('readOnly'));
+
+  it.each([
+    ['suspended', 'readOnly'],
+    ['readOnly', 'suspended'],
+    ['readOnly', 'blocked'],
+  ] as const)('%s is released and leaves %s as it is', (kind, other) => {
+    const both = given(accessDecider, [taken('l1', kind, 1), taken('l2', other, 2)]);
+    const [owner, epoch] = [LOCK_OWNERS[kind], 3];
+    both.when({ kind: 'ReleaseLock', lock: 'l1', owner }).then(released('l1', kind, epoch));
+    const left = given(accessDecider, [
+      taken('l1', kind, 1),
+      taken('l2', other, 2),
+      released('l1', kind, epoch),
+    ]).state;
+    expect(locksOf(left).map((lock) => lock.kind)).toEqual([other]);
   });
 
   it('the keystore allowing again changes nothing of a killed tenant', () =>
@@ -233,6 +283,8 @@ describe('access', () => {
         .tuple(id, owner)
         .map(([lock, by]): AccessCommand => ({ kind: 'ReleaseLock', lock, owner: by })),
     );
+    const closing = (locks: ReturnType<typeof locksOf>) =>
+      locks.filter((lock) => lock.kind !== 'readOnly').map(({ lock }) => lock);
     fc.assert(
       fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
         let state = accessDecider.initial;
@@ -247,6 +299,10 @@ describe('access', () => {
           const locks = locksOf(state);
           expect(new Set(locks.map(({ lock }) => lock)).size).toBe(locks.length);
           expect(state.status === 'open').toBe(locks.length === 0);
+          // A read-only that comes or goes changes nothing of what ends all use, and nothing of it.
+          const of = 'lock' in each ? each.lock : null;
+          const kindOf = [...locksOf(before), ...locks].find(({ lock }) => lock === of)?.kind;
+          if (kindOf === 'readOnly') expect(closing(locks)).toEqual(closing(locksOf(before)));
           expect(state.status === 'killed').toBe(locks.some((lock) => lock.kind === 'killed'));
         }
       }),

@@ -1,7 +1,7 @@
 import type { DomainEvent } from '../decider.js';
 import type { Scope } from '../access/access.events.js';
 
-export type RevocationKind = 'suspend' | 'kill' | 'provider-denied' | 'l1-destroyed';
+export type RevocationKind = 'suspend' | 'read-only' | 'kill' | 'provider-denied' | 'l1-destroyed';
 /** What is true of a shred on this set-up (architecture §1, TEK). */
 export type ShredWord =
   'irreversible' | `irreversible after ${string}` | 'recoverable from a disk image';
@@ -17,7 +17,7 @@ export type RevocationEvent =
         /** Opaque subject that locked; it may neither release nor shred. */
         readonly lockedBy: string;
         readonly startedAt: string;
-        /** No lease of this tenant (or service) can live after this time. RFC 3339. */
+        /** No lease of before can live after this time. RFC 3339. */
         readonly hardBound: string;
         readonly epoch: number;
         /** Who held a lease when the lock was taken, and when the last grant of each ends. */
@@ -35,8 +35,9 @@ export type RevocationEvent =
       {
         readonly holder: string;
         readonly boot: string;
+        /** Of a read-only: since when it protects nothing. */
         readonly refusedAt: string;
-        /** null: dropped but not confirmed by a collection. */
+        /** null: dropped but not confirmed by a collection; of a read-only, kept to decrypt. */
         readonly erasedAt: string | null;
         /** The holder's signed statement, compact JWS (leases.md step 7). */
         readonly statement: string;

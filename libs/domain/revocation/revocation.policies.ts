@@ -7,9 +7,13 @@ import type { RevocationState } from './revocation.state.js';
 
 type RevocationRule = Policy<RevocationCommand, RevocationState>;
 
-/** The receipt of the lock itself, by what locked. */
-export const LOCK_RECEIPTS: { readonly [K in RevocationKind]: ReceiptKind } = {
+/**
+ * The receipt of the lock itself, by what locked. None of a read-only: a receipt certifies that
+ * nobody uses a key any more and what became of it, and here every holder keeps it to decrypt.
+ */
+export const LOCK_RECEIPTS: { readonly [K in RevocationKind]: ReceiptKind | null } = {
   suspend: 'locked',
+  'read-only': null,
   kill: 'locked',
   'provider-denied': 'provider-denied',
   'l1-destroyed': 'l1-destroyed',

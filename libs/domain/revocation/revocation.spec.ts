@@ -59,6 +59,7 @@ describe('revocation: every state × command', () => {
       absent: [],
       locked: [opened],
       suspended: [openedAs('suspend')],
+      readOnly: [openedAs('read-only')],
       released: [openedAs('suspend'), released],
       shredding: [opened, shredAsked],
       shredded: [opened, shredAsked, ...shredded],
@@ -96,6 +97,14 @@ describe('revocation: every state × command', () => {
         RecordShredded: 'wrong_state',
         RecordReceipt: ['ReceiptIssued'],
       },
+      readOnly: {
+        OpenRevocation: [],
+        RecordAcknowledgement: ['RevocationAcknowledged'],
+        RecordReleased: ['RevocationReleased'],
+        RequestShred: 'wrong_state',
+        RecordShredded: 'wrong_state',
+        RecordReceipt: 'wrong_state',
+      },
       released: {
         OpenRevocation: [],
         RecordAcknowledgement: ['RevocationAcknowledged'],
@@ -130,10 +139,12 @@ describe('revocation', () => {
       .when({ kind: 'RequestShred', requestedBy: 'sub-a' })
       .refused('forbidden'));
 
-  it.each(['suspend', 'provider-denied', 'l1-destroyed'] as const)('%s is never shredded', (kind) =>
-    given(revocationDecider, [openedAs(kind)])
-      .when({ kind: 'RequestShred', requestedBy: 'sub-b' })
-      .refused('wrong_state'),
+  it.each(['suspend', 'read-only', 'provider-denied', 'l1-destroyed'] as const)(
+    '%s is never shredded',
+    (kind) =>
+      given(revocationDecider, [openedAs(kind)])
+        .when({ kind: 'RequestShred', requestedBy: 'sub-b' })
+        .refused('wrong_state'),
   );
 
   it('a boot of a holder acknowledges once, its next boot for itself', () => {

@@ -13,8 +13,7 @@ describe('A word on a revocation', () => {
     tenant: 'acme',
     uid: 'acme/l2-1/1',
     l3: null,
-    rotated: false,
-    revoked: true,
+    change: 'revoked',
     term: 1,
     epoch,
   });
@@ -65,6 +64,16 @@ describe('A word on a revocation', () => {
     answer = 'recorded';
     await jest.advanceTimersByTimeAsync(10_000);
     expect(await Promise.all([first, second])).toEqual([true, true]);
+  });
+
+  it('on a read-only says that the keys were kept, and is none on a lock told of with it', async () => {
+    answer = 'recorded';
+    const kept = acknowledger.acknowledge({ ...notice(7), change: 'readOnly' }, []);
+    const dropped = tell(7);
+    await jest.advanceTimersByTimeAsync(0);
+    expect(await Promise.all([kept, dropped])).toEqual([true, true]);
+    const erased = said.map((word) => (word as { erasedAt: string }).erasedAt).toSorted();
+    expect(erased).toEqual([expect.stringMatching(/Z$/), 'kept']);
   });
 
   it('ends with a refusal and with the Edge', async () => {

@@ -1,7 +1,7 @@
 import { fullJitterMs, rfc3339, type Random } from '@kcm/kernel';
 import type { AckStatement } from '@kcm/kmip';
 import type { CorePort, Notice } from './core-port.js';
-import type { GcWitness } from '../leases/gc-witness.js';
+import type { GcWitness, Witnessed } from '../leases/gc-witness.js';
 import type { L3Handle } from '../records/l3-handle.js';
 
 const RETRY = { baseMs: 200, capMs: 10_000 };
@@ -37,13 +37,13 @@ export class Acknowledger {
   }
 
   /**
-   * `dropped`: already useless, and their L3 overwritten. Resolves when Core has recorded it,
+   * `dropped`: already useless, and their L3 overwritten; none of a read-only. Resolves when Core has recorded it,
    * however long that takes, or with false when it never will.
    */
   async acknowledge(notice: Notice, dropped: readonly L3Handle[]): Promise<boolean> {
-    const { tenant, uid, term, epoch } = notice;
+    const { tenant, uid, change, term, epoch } = notice;
     const refusedAt = rfc3339(this.parts.wallMs());
-    const said = [uid, term, epoch].join(' ');
+    const said = [change, uid, term, epoch].join(' ');
     // Told again of what it said already: the first word has the earlier times.
     if (this.#stopped || (dropped.length === 0 && this.#words.has(said))) return false;
     const name = this.#words.has(said) ? `${said} ${refusedAt}` : said;
@@ -53,14 +53,18 @@ export class Acknowledger {
     try {
       const groups = dropped.map((handle) => handle.witnessed);
       const handles = groups.reduce((sum, group) => sum + group.alive, dropped.length);
-      const erased = await this.parts.witness.confirm(groups);
-      const erasedAt = erased ? rfc3339(this.parts.wallMs()) : 'dropped-unconfirmed';
+      const erasedAt = change === 'readOnly' ? 'kept' : await this.#erased(groups);
       const { boot } = this.parts;
       const statement = { boot, uid, term, epoch, refusedAt, erasedAt, handles } as const;
       return await this.#deliver(word, statement, notice.traceparent);
     } finally {
       if (this.#words.get(name) === word) this.#words.delete(name);
     }
+  }
+
+  async #erased(groups: readonly Witnessed[]): Promise<string> {
+    const erased = await this.parts.witness.confirm(groups);
+    return erased ? rfc3339(this.parts.wallMs()) : 'dropped-unconfirmed';
   }
 
   stop(): void {

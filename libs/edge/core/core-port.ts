@@ -41,6 +41,11 @@ export interface Refusal {
   readonly effect: 'denied' | 'indeterminate';
   readonly code: Code;
 }
+/**
+ * `revoked`: access was taken away. `readOnly`: the right to protect was. To both the holder answers
+ * with a signed statement. `rotated`: a newer version took over and nothing else changed.
+ */
+export type Change = 'revoked' | 'readOnly' | 'rotated' | 'other';
 /** What Core pushed (leases.md steps 7, 9). It never proves anything: drop and ask again. */
 export interface Notice {
   readonly tenant: string;
@@ -48,10 +53,7 @@ export interface Notice {
   readonly uid: string;
   /** Set when it names one L3 version; null for the whole tenant. */
   readonly l3: string | null;
-  /** A newer version took over and nothing else changed. */
-  readonly rotated: boolean;
-  /** Access was taken away: the holder answers with a signed statement. */
-  readonly revoked: boolean;
+  readonly change: Change;
   readonly term: number;
   readonly epoch: number;
   /** The trace that it is part of. */
@@ -61,11 +63,14 @@ export interface Notice {
 export type Delivery = 'recorded' | 'unheard' | 'refused';
 /** Core as an Edge sees it. Every method resolves; what failed is a refusal, never a throw. */
 export interface CorePort {
-  /** Steps 3a–3e: the current version of (tenant, service) with `allocation` protect operations. */
+  /**
+   * Steps 3a–3e: the current version of (tenant, service) with `allocation` protect operations,
+   * refused as tenant_read_only where there are none; null: to decrypt with, as step 3 without c.
+   */
   lease(
     tenant: string,
     service: string,
-    allocation: number,
+    allocation: number | null,
     traceparent?: string,
   ): Promise<Lease | Refusal>;
   /** Step 4: an older version by its unique identifier; nothing to protect with. */

@@ -12,7 +12,7 @@ import {
   type Attribute,
   type ResponseOf,
 } from '@kcm/kmip';
-import type { CachePolicy, Lease, Notice, Proof, Refusal } from './core-port.js';
+import type { CachePolicy, Change, Lease, Notice, Proof, Refusal } from './core-port.js';
 
 /** Result reasons that end a lease at once (leases.md step 6), and their code if none is named. */
 const DENIALS: ReadonlyMap<ResultReason, Code> = new Map<ResultReason, Code>([
@@ -119,19 +119,24 @@ export function noticeFrom(uid: string, attributes: readonly Attribute[]): Notic
   const named = parseKeyVersionUid(uid);
   if (named === null) return null;
   const told = new Attributes(attributes);
-  const access = told.text(KCM.access);
-  const state = told.number('State');
-  const usable = state === null || state === State.Active || state === State.Deactivated;
-  const revoked = (access !== null && access !== 'open') || !usable;
   return {
     tenant: named.tenant,
     uid,
     l3: named.key.startsWith('l3-') ? uid : null,
-    rotated: !revoked && told.link(LinkType.ReplacementObjectLink) !== null,
-    revoked,
+    change: changeIn(told),
     term: told.number(KCM.term) ?? 0,
     epoch: told.number(KCM.epoch) ?? 0,
   };
+}
+
+/** What is not known to leave something ends all. */
+function changeIn(told: Attributes): Change {
+  const access = told.text(KCM.access) ?? 'open';
+  const state = told.number('State') ?? State.Active;
+  if (state !== State.Active && state !== State.Deactivated) return 'revoked';
+  if (access === 'readOnly') return 'readOnly';
+  if (access !== 'open') return 'revoked';
+  return told.link(LinkType.ReplacementObjectLink) === null ? 'other' : 'rotated';
 }
 
 /** What is not said is not allowed: without a policy no data key is kept. */

@@ -70,7 +70,7 @@ export class KmipCore implements CorePort {
   lease(
     tenant: string,
     service: string,
-    allocation: number,
+    allocation: number | null,
     traceparent?: string,
   ): Promise<Lease | Refusal> {
     const exchange = this.#start('lease', traceparent, { 'kcm.tenant': tenant });

@@ -23,42 +23,69 @@ type Correlated = CoreExchange['correlated'];
 /** Core has forgotten this boot's key: a lease was granted and cannot be wrapped. */
 export class KeyGone extends Error {}
 
-/** The current key of a service. @throws WrongAnswer · KeyGone · KmipFailure as Core refuses */
+/**
+ * The current key of a service; `allocation` null: to decrypt with.
+ * @throws WrongAnswer · KeyGone · KmipFailure as Core refuses
+ */
 export async function obtainLease(
   { client, kwkUid }: Session,
   correlated: Correlated,
   kwk: Secret,
-  asked: { readonly tenant: string; readonly service: string; readonly allocation: number },
+  asked: { readonly tenant: string; readonly service: string; readonly allocation: number | null },
 ): Promise<Lease | Refusal> {
   const { tenant, service, allocation } = asked;
-  const { results } = await client.batch(
-    [
-      {
-        operation: 'Locate',
-        payload: {
-          maximumItems: 2,
-          attributes: [
-            attribute.objectName(serviceKeyName(tenant, service)),
-            attribute.enumeration('State', State.Active),
-          ],
-        },
-      },
-      { operation: 'ObtainLease', payload: {} },
-      { operation: 'GetUsageAllocation', payload: { count: BigInt(allocation) } },
-      { operation: 'GetAttributes', payload: { attributeNames: LEASE_ATTRIBUTES } },
-      { operation: 'Get', payload: getWrapped(kwkUid) },
-    ],
-    correlated,
-  );
+  const locate = {
+    operation: 'Locate',
+    payload: {
+      maximumItems: 2,
+      attributes: [
+        attribute.objectName(serviceKeyName(tenant, service)),
+        attribute.enumeration('State', State.Active),
+      ],
+    },
+  } as const;
+  const obtain = { operation: 'ObtainLease', payload: {} } as const;
+  const attributes = {
+    operation: 'GetAttributes',
+    payload: { attributeNames: LEASE_ATTRIBUTES },
+  } as const;
+  const get = { operation: 'Get', payload: getWrapped(kwkUid) } as const;
+  if (allocation === null) {
+    const reading = [locate, obtain, attributes, get] as const;
+    const { results } = await client.batch(reading, correlated);
+    const [located, obtained, answered, got] = results;
+    return leaseIn(tenant, kwk, { located, obtained, allocated: null, answered, got });
+  }
+  const allocate = {
+    operation: 'GetUsageAllocation',
+    payload: { count: BigInt(allocation) },
+  } as const;
+  const protecting = [locate, obtain, allocate, attributes, get] as const;
+  const { results } = await client.batch(protecting, correlated);
   const [located, obtained, allocated, answered, got] = results;
-  const uids = given(located).uniqueIdentifiers;
+  return leaseIn(tenant, kwk, { located, obtained, allocated, answered, got });
+}
+
+/** The lease in the answers to steps 3a–3e. @throws as `obtainLease` */
+function leaseIn(
+  tenant: string,
+  kwk: Secret,
+  answers: {
+    readonly located: TypedResult<'Locate'>;
+    readonly obtained: TypedResult<'ObtainLease'>;
+    readonly allocated: TypedResult<'GetUsageAllocation'> | null;
+    readonly answered: TypedResult<'GetAttributes'>;
+    readonly got: TypedResult<'Get'>;
+  },
+): Lease | Refusal {
+  const uids = given(answers.located).uniqueIdentifiers;
   if (uids.length === 0) return notFound;
   if (uids.length > 1) throw new WrongAnswer('more than one current key');
-  const lease = given(obtained);
-  given(allocated);
-  const attributes = given(answered);
+  const lease = given(answers.obtained);
+  if (answers.allocated !== null) given(answers.allocated);
+  const attributes = given(answers.answered);
   const proof = proofFrom(uids[0]!, lease, attributes);
-  return proof.ok ? leaseFrom(tenant, proof, attributes, gotten(got), kwk) : proof;
+  return proof.ok ? leaseFrom(tenant, proof, attributes, gotten(answers.got), kwk) : proof;
 }
 
 /** A key version by its uid, to decrypt with. @throws as `obtainLease` */

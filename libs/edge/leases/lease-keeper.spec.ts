@@ -69,8 +69,7 @@ class World {
       tenant: 'acme',
       uid,
       l3: null,
-      rotated: false,
-      revoked: true,
+      change: 'revoked',
       term,
       epoch,
       ...more,
@@ -206,8 +205,7 @@ describe('A notice', () => {
       tenant: 'acme',
       uid: held[0]!.uid,
       l3: held[0]!.uid,
-      rotated: false,
-      revoked: true,
+      change: 'revoked',
       term: 1,
       epoch: 1,
     });
@@ -242,7 +240,7 @@ describe('A notice', () => {
   it('of a rotation costs no call and leaves old records readable', async () => {
     const [handle] = world.keeper.handles().filter(({ tenant }) => tenant === 'acme');
     world.core.rotate('acme', SERVICE);
-    world.notice({ uid: handle!.uid, l3: handle!.uid, rotated: true, revoked: false });
+    world.notice({ uid: handle!.uid, l3: handle!.uid, change: 'rotated' });
     const [fresh, old] = await Promise.all([world.seal(), world.open(record)]);
     expect(parseBlob(fresh).version).toBe(2);
     expect(old).toBe('x');
@@ -256,7 +254,7 @@ describe('A notice', () => {
     world.core.holding = true;
     while (world.core.asked.renew === 0) await world.pass(100);
     world.core.rotate('acme', SERVICE);
-    world.notice({ uid: handle!.uid, l3: handle!.uid, rotated: true, revoked: false });
+    world.notice({ uid: handle!.uid, l3: handle!.uid, change: 'rotated' });
     world.core.holding = false;
     world.core.release();
     expect(parseBlob(await world.seal()).version).toBe(2);
@@ -332,16 +330,129 @@ describe('Opening', () => {
     expect(await world.outcome(() => world.open(future))).toBe('decryption_failed');
     expect(await world.outcome(() => world.open(own, 'nobody'))).toBe('not_found');
   });
+});
 
-  it('goes on while the tenant is read-only, and sealing does not', async () => {
-    const world = new World();
-    const record = await world.seal();
+describe('A read-only', () => {
+  let world: World;
+  let record: Buffer;
+  beforeEach(async () => {
+    world = new World();
+    record = await world.seal();
+  });
+  const seals = () => world.outcome(() => world.seal());
+  const opens = () => world.outcome(() => world.open(record));
+  const change = (access: 'open' | 'readOnly'): void => {
     const acme = world.core.tenants.get('acme')!;
-    acme.access = 'readOnly';
+    acme.access = access;
     acme.epoch += 1;
+  };
+
+  it('ends sealing at the notice, opens all the while, and another tenant seals', async () => {
+    world.core.holding = true;
+    change('readOnly');
+    world.notice({ change: 'readOnly' });
+    // Core has not answered anything yet.
+    expect(await opens()).toBe('ok');
+    const sealing = seals();
+    await settle();
+    world.core.holding = false;
+    world.core.release();
+    expect(await sealing).toBe('tenant_read_only');
+    expect(await opens()).toBe('ok');
+    expect(await world.outcome(() => world.seal('globex'))).toBe('ok');
+  });
+
+  it('opens to the end of its lease when Core is gone after the notice', async () => {
+    world.core.reachable = false;
+    change('readOnly');
+    world.notice({ change: 'readOnly' });
+    await world.pass(59_900);
+    expect([await seals(), await opens()]).toEqual(['tenant_read_only', 'ok']);
+    await world.pass(200);
+    expect([await seals(), await opens()]).toEqual(['lease_expired', 'lease_expired']);
+  });
+
+  it('that was not heard of ends sealing with the next answer, or with the lease', async () => {
+    change('readOnly');
+    let last = 0;
+    await world.pass(70_000, () => {
+      void world
+        .seal()
+        .then(() => (last = world.clock.trueMs))
+        .catch(() => undefined);
+    });
+    expect(last).toBeLessThanOrEqual(36_000);
+    expect([await seals(), await opens()]).toEqual(['tenant_read_only', 'ok']);
+
+    world = new World();
+    record = await world.seal();
+    change('readOnly');
+    world.core.reachable = false;
+    await world.pass(70_000, () => {
+      void world
+        .seal()
+        .then(() => (last = world.clock.trueMs))
+        .catch(() => undefined);
+    });
+    expect(last).toBeGreaterThan(59_000);
+    expect(last).toBeLessThanOrEqual(60_000);
+  });
+
+  it('is renewed for as long as something is opened', async () => {
+    change('readOnly');
+    world.notice({ change: 'readOnly' });
+    let refused = 0;
+    await world.pass(300_000, () => void world.open(record).catch(() => (refused += 1)));
+    expect(refused).toBe(0);
+  });
+
+  it('is not gone round by one that holds nothing, and opens for it', async () => {
+    change('readOnly');
+    world.keeper.dropAll();
+    expect([await seals(), await opens()]).toEqual(['tenant_read_only', 'ok']);
+    const [handle] = world.keeper.handles();
+    expect(handle).toMatchObject({ access: 'readOnly', mayProtect: false, allowance: 0 });
+  });
+
+  it('costs Core one question in 250 ms, however many want to seal', async () => {
+    change('readOnly');
+    world.notice({ change: 'readOnly' });
+    await settle();
+    const before = world.core.asked.lease;
+    for (let n = 0; n < 1_000; n += 1) expect(await seals()).toBe('tenant_read_only');
+    expect(world.core.asked.lease - before).toBe(1);
+  });
+
+  it('that was lifted seals again within 250 ms, told of it or not', async () => {
+    change('readOnly');
+    world.notice({ change: 'readOnly' });
+    expect(await seals()).toBe('tenant_read_only');
+    change('open');
+    await world.pass(300);
+    expect(await seals()).toBe('ok');
+    expect(await opens()).toBe('ok');
+  });
+
+  it.each(['tenant_suspended', 'tenant_killed'] as const)('yields to %s', async (code) => {
+    change('readOnly');
+    world.notice({ change: 'readOnly' });
+    await settle();
+    world.core.tenants.get('acme')!.denied = code;
     world.notice();
-    expect(await world.outcome(() => world.open(record))).toBe('ok');
-    expect(await world.outcome(() => world.seal())).toBe('tenant_read_only');
+    expect(world.keeper.handles().filter(({ tenant }) => tenant === 'acme')).toEqual([]);
+    expect([await seals(), await opens()]).toEqual([code, code]);
+    // The read-only is told of again, for it stands still: it gives nothing back.
+    world.notice({ change: 'readOnly' });
+    expect([await seals(), await opens()]).toEqual([code, code]);
+  });
+
+  it('of one service leaves the others alone', async () => {
+    world.core.add('acme', 'mail');
+    const mail = await world.keeper.protecting('acme', 'mail');
+    const [own] = world.keeper.handles().filter(({ service }) => service === SERVICE);
+    world.notice({ change: 'readOnly', uid: own!.uid, l3: own!.uid });
+    expect(own!.mayProtect).toBe(false);
+    expect(mail.mayProtect).toBe(true);
   });
 });
 
@@ -369,17 +480,22 @@ describe('Simulated worlds', () => {
     const acme = core.tenants.get('acme')!;
     let served = 0;
     let noticed = false;
+    let readOnly = false;
     const wrong: string[] = [];
     const record = await world.seal();
     const use = async (): Promise<void> => {
-      const act = next() < 0.5 ? world.seal() : world.open(record);
+      const seals = next() < 0.5;
+      const act: Promise<unknown> = seals ? world.seal() : world.open(record);
       await act.then(
         () => {
           served += 1;
           if (clock.trueMs > acme.proofEndsAt) wrong.push(`past the proof at ${clock.trueMs}`);
           if (noticed) wrong.push(`past a notice at ${clock.trueMs}`);
+          if (readOnly && seals) wrong.push(`sealed, read-only, at ${clock.trueMs}`);
         },
-        () => undefined,
+        ({ code }: KcmError) => {
+          if (code === 'tenant_read_only' && !seals) wrong.push(`not opened at ${clock.trueMs}`);
+        },
       );
     };
     const pass = (): Promise<void> => world.pass(Math.floor(next() * 3_000), () => void use());
@@ -417,6 +533,12 @@ describe('Simulated worlds', () => {
           noticed = false;
         }
       },
+      () => {
+        acme.access = acme.access === 'open' ? 'readOnly' : 'open';
+        acme.epoch += 1;
+        readOnly = acme.access === 'readOnly' && next() < 0.7;
+        if (readOnly) world.notice({ change: 'readOnly' });
+      },
     ];
     for (let step = 0; step < 80; step += 1) {
       void use();
@@ -428,7 +550,9 @@ describe('Simulated worlds', () => {
     core.holding = false;
     core.release();
     acme.denied = null;
-    noticed = false;
+    acme.access = 'open';
+    acme.epoch += 1;
+    noticed = readOnly = false;
     await settle();
     await world.pass(6_000);
     expect(await world.outcome(() => world.seal())).toBe('ok');

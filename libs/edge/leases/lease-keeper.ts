@@ -1,5 +1,5 @@
 import { Deadline, DecryptionFailed, KcmError, type LeaseClock, type Reading } from '@kcm/kernel';
-import type { CorePort, Lease, Notice } from '../core/core-port.js';
+import type { CorePort, Lease, Notice, Refusal } from '../core/core-port.js';
 import { compareStanding, Fence, type Standing } from './fence.js';
 import { L3Handle, leaseOver, type HandleParts } from '../records/l3-handle.js';
 import { Hearsay } from './hearsay.js';
@@ -32,6 +32,8 @@ interface Ask {
   readonly service: string;
   /** Null: the current version, whichever it is. */
   readonly uid: string | null;
+  /** What decrypts is held: nothing is wanted that does not protect. */
+  readonly protects?: boolean;
   /** Of whoever asked first; who joins its flight is told of in no trace. */
   readonly traceparent: string | undefined;
 }
@@ -81,14 +83,14 @@ export class LeaseKeeper {
   /** A handle to protect with. Synchronous while the lease lives. @throws KcmError */
   protecting(tenant: string, service: string, traceparent?: string): L3Handle | Promise<L3Handle> {
     const held = this.#book.current(service, tenant);
-    if (held?.live) {
-      if (held.access === 'readOnly') throw readOnly();
-      if (held.mayProtect && held.allowance > 0) {
-        held.allowance -= 1;
-        return held;
-      }
+    if (held?.live && held.mayProtect && held.allowance > 0) {
+      held.allowance -= 1;
+      return held;
     }
-    return this.#fetchCurrent(tenant, service, traceparent).then((handle) => {
+    // Of a read-only Core is asked each time: it may have been lifted.
+    const protects = held?.live === true && held.access === 'readOnly';
+    const ask = { tenant, service, uid: null, protects, traceparent };
+    return this.#fetch(ask).then((handle) => {
       if (handle.access === 'readOnly') throw readOnly();
       if (!handle.live || !handle.mayProtect || handle.allowance <= 0) throw leaseOver();
       handle.allowance -= 1;
@@ -123,22 +125,23 @@ export class LeaseKeeper {
 
   /**
    * Drops what a notice is about and returns it; the caller answers and acknowledges. A rotation
-   * only ends protecting with the old version and fetches the new one.
+   * only ends protecting with the old version and fetches the new one; a read-only ends protecting.
    */
   notice(notice: Notice): readonly L3Handle[] {
     this.#notices.set(notice.tenant, this.#noticesOf(notice.tenant) + 1);
     const concerned = this.#book
       .ofTenant(notice.tenant)
       .filter((handle) => notice.l3 === null || keyOf(handle.uid) === keyOf(notice.l3));
-    if (notice.rotated && !notice.revoked) {
+    this.#refusals.clear();
+    if (notice.change === 'rotated' || notice.change === 'readOnly') {
       for (const handle of concerned) {
         handle.mayProtect = false;
+        if (notice.change === 'readOnly') handle.access = 'readOnly';
         if (this.#book.isCurrent(handle)) this.#refetch(handle, notice.traceparent);
       }
       return [];
     }
     this.#book.drop(concerned);
-    this.#refusals.clear();
     return concerned;
   }
 
@@ -194,8 +197,12 @@ export class LeaseKeeper {
     }
   }
 
-  async #fetchCurrent(tenant: string, service: string, traceparent?: string): Promise<L3Handle> {
-    const handle = await this.#flight({ tenant, service, uid: null, traceparent });
+  #fetchCurrent(tenant: string, service: string, traceparent?: string): Promise<L3Handle> {
+    return this.#fetch({ tenant, service, uid: null, traceparent });
+  }
+
+  async #fetch(ask: Ask & { readonly uid: null }): Promise<L3Handle> {
+    const handle = await this.#flight(ask);
     this.#book.makeCurrent(handle);
     return handle;
   }
@@ -206,7 +213,7 @@ export class LeaseKeeper {
   }
 
   #flight(ask: Ask): Promise<L3Handle> {
-    const name = `${ask.service} ${ask.uid ?? ask.tenant}`;
+    const name = `${ask.service} ${ask.uid ?? ask.tenant}${ask.protects ? ' protects' : ''}`;
     const refused = this.#refusals.of(name);
     if (refused !== null) return Promise.reject(refused);
     const under = this.#flights.get(name);
@@ -222,14 +229,15 @@ export class LeaseKeeper {
   }
 
   async #acquire(ask: Ask): Promise<L3Handle> {
-    const { core, clock } = this.parts;
+    const { clock } = this.parts;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       const notices = this.#noticesOf(ask.tenant);
       const since = clock.reading();
-      const answer = await (ask.uid === null
-        ? core.lease(ask.tenant, ask.service, this.#allocation, ask.traceparent)
-        : core.leaseOld(ask.uid, ask.traceparent));
+      const { answer, allocated } = await this.#ask(ask);
       if (!answer.ok) {
+        // What is held goes on to decrypt, and so it does while Core cannot be asked.
+        if (answer.code === 'tenant_read_only') throw readOnly();
+        if (ask.protects && answer.effect === 'indeterminate') throw readOnly();
         if (answer.effect === 'denied') {
           this.#book.drop(this.#heldFor(ask));
           this.#fence.denied(ask.tenant);
@@ -237,14 +245,31 @@ export class LeaseKeeper {
         throw refusalOf(answer);
       }
       const fresh = notices === this.#noticesOf(ask.tenant);
-      const handle = this.#admit(answer, ask, fresh, since);
+      const handle = this.#admit(answer, { ...ask, allocated }, fresh, since);
       if (handle !== null) return handle;
     }
     throw leaseOver();
   }
 
+  /** Where nothing may be protected, a lease that decrypts. */
+  async #ask(ask: Ask): Promise<{ readonly answer: Lease | Refusal; readonly allocated: number }> {
+    const { core } = this.parts;
+    const { tenant, service, uid, traceparent } = ask;
+    if (uid !== null) return { answer: await core.leaseOld(uid, traceparent), allocated: 0 };
+    const allocated = this.#allocation;
+    const answer = await core.lease(tenant, service, allocated, traceparent);
+    if (answer.ok || answer.code !== 'tenant_read_only' || ask.protects)
+      return { answer, allocated };
+    return { answer: await core.lease(tenant, service, null, traceparent), allocated: 0 };
+  }
+
   /** Null: the answer must not be used. */
-  #admit(lease: Lease, ask: Ask, fresh: boolean, since: Reading): L3Handle | null {
+  #admit(
+    lease: Lease,
+    ask: Ask & { readonly allocated: number },
+    fresh: boolean,
+    since: Reading,
+  ): L3Handle | null {
     const { tenant, service } = ask;
     const deadline = new Deadline(this.parts.clock, since, lease.seconds * 1000);
     if (!fresh || !this.#passesFence(tenant, lease) || !deadline.live) {
@@ -265,7 +290,7 @@ export class LeaseKeeper {
       handle = new L3Handle(lease, tenant, service, deadline, this.parts);
       this.#book.add(handle);
     }
-    if (ask.uid === null) handle.allowance = this.#allocation;
+    if (ask.uid === null) handle.allowance = ask.allocated;
     this.#renewals.plan(handle);
     return handle;
   }

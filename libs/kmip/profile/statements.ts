@@ -5,9 +5,12 @@ export interface AckStatement {
   readonly uid: string;
   readonly term: number;
   readonly epoch: number;
-  /** RFC 3339: from then on new use is refused. */
+  /** RFC 3339: from then on new use is refused; `kept`: new protection is. */
   readonly refusedAt: string;
-  /** RFC 3339 when a collection was seen to take every key; else `dropped-unconfirmed`. */
+  /**
+   * RFC 3339 when a collection was seen to take every key; else `dropped-unconfirmed`. `kept` of a
+   * read-only: nothing was dropped, and nothing is protected any more.
+   */
   readonly erasedAt: string;
   /** Key handles dropped. */
   readonly handles: number;

@@ -103,7 +103,7 @@ function todo(state: OnboardingState): readonly Todo[] {
  */
 export const onboarding: Process<OnboardingState> = {
   name: 'onboarding',
-  version: 2,
+  version: 3,
   handles: [
     'TenantActivated',
     'ServiceMapped',

@@ -1,4 +1,10 @@
-import { defaultPolicy, type AccessEvent, type KeyEvent, type Scope } from '@kcm/domain';
+import {
+  defaultPolicy,
+  type AccessEvent,
+  type KeyEvent,
+  type LockKind,
+  type Scope,
+} from '@kcm/domain';
 import { acmeStreams, processContract, ProcessFold, Story } from '@kcm/testing';
 import { onboarding } from './index.js';
 
@@ -37,9 +43,9 @@ const created = (level: 'L2' | 'L3', service: string | null): KeyEvent => ({
 const active = () => connected().run<'tenant'>(tenant, { kind: 'ActivateTenant' });
 const mapped = (story: Story, service = 'billing') =>
   story.run<'tenant'>(tenant, { kind: 'MapService', service });
-const locked = (scope: Scope): AccessEvent => ({
+const locked = (scope: Scope, kind: LockKind = 'suspended'): AccessEvent => ({
   type: 'LockTaken',
-  data: { lock: 's1', kind: 'suspended', scope, owner: 'tenant', cause: 'x', epoch: 1 },
+  data: { lock: 's1', kind, scope, owner: 'tenant', cause: 'x', epoch: 1 },
 });
 
 describe('process onboarding', () => {
@@ -118,8 +124,18 @@ describe('process onboarding', () => {
     expect(ids(story)).toEqual(['l3:billing', 'l3:mail']);
   });
 
-  it('makes no L2 while the tenant is locked', () => {
-    expect(ids(connected().note(access, [locked({ all: true })]))).toEqual([]);
+  it.each(['suspended', 'readOnly'] as const)('makes no L2 while the tenant is %s', (kind) => {
+    expect(ids(connected().note(access, [locked({ all: true }, kind)]))).toEqual([]);
+  });
+
+  it('makes the L3 of a service that was mapped while read-only when that is lifted', () => {
+    const story = active().note(l2, [created('L2', null)]);
+    story.note(access, [locked({ all: true }, 'readOnly')]);
+    expect(ids(mapped(story))).toEqual([]);
+    story.note(access, [
+      { type: 'LockReleased', data: { lock: 's1', kind: 'readOnly', epoch: 2 } },
+    ]);
+    expect(ids(story)).toEqual(['l3:billing']);
   });
 
   it('probes and rotates until the outcome is recorded', () => {

@@ -17,7 +17,8 @@ function evolve(state: ReceiptsState, event: Recorded): ReceiptsState {
     case 'RevocationLocked': {
       const { kind, hardBound, holders } = event.data;
       const silent = holders.map(({ id }) => id);
-      return { ...state, owed: [LOCK_RECEIPTS[kind]], silent, hardBound };
+      const receipt = LOCK_RECEIPTS[kind];
+      return { ...state, owed: receipt === null ? [] : [receipt], silent, hardBound };
     }
     case 'RevocationAcknowledged':
       return { ...state, silent: state.silent.filter((id) => id !== event.data.holder) };

@@ -46,6 +46,9 @@ describe('process receipts', () => {
     expect(todo(new Story().note(kill, [locked([], kind)]))).toEqual([item(receipt)]),
   );
 
+  it('a read-only is certified by nothing: every holder keeps its keys', () =>
+    expect(todo(new Story().note(kill, [locked(['edge:e1'], 'read-only')]))).toEqual([]));
+
   it('waits for every holder, and no longer than to the hard bound', () => {
     const story = new Story().note(kill, [locked(['edge:e1', 'edge:e2'])]);
     expect(todo(story)).toEqual([item('locked', hardBound)]);

@@ -13,6 +13,8 @@ function kindOf({ kind, cause }: HeldLock): RevocationKind | null {
   switch (kind) {
     case 'suspended':
       return 'suspend';
+    case 'readOnly':
+      return 'read-only';
     case 'killed':
       return 'kill';
     case 'providerDenied':

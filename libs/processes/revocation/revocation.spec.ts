@@ -110,6 +110,27 @@ describe('process revocation', () => {
     expect(todo(story.note(mine, [openedAs(todo(story))]))).toEqual([]);
   });
 
+  it('a read-only opens one too, with who holds a lease until when, and ends when it is lifted', () => {
+    const story = registered(60).note(access, [
+      taken('readOnly', { scope: { service: 'mail' }, lockedBy: 'sub-a' }),
+    ]);
+    const locked = openedAs(todo(story));
+    expect(locked.data).toMatchObject({
+      kind: 'read-only',
+      scope: { service: 'mail' },
+      lockedBy: 'sub-a',
+      probe: null,
+    });
+    story
+      .note(mine, [locked])
+      .note(access, [{ type: 'LockReleased', data: { lock: 'l1', kind: 'readOnly', epoch: 2 } }], {
+        actor: 'sub-b',
+      });
+    expect(todo(story)).toMatchObject([
+      { id: 'close:l1', step: { command: { kind: 'RecordReleased', releasedBy: 'sub-b' } } },
+    ]);
+  });
+
   const denials: readonly (readonly [Code, string])[] = [
     ['root_key_disabled', 'provider-denied'],
     ['root_key_forbidden', 'provider-denied'],

@@ -1,6 +1,6 @@
 import type { Recorded } from '@kcm/domain';
 import { parseStream } from '@kcm/kernel';
-import { isOpen, type Locks, locksAfter } from '../locks.js';
+import { isReadable, type Locks, locksAfter } from '../locks.js';
 import { ownerOf, type Process, type Todo } from '../process.js';
 
 /** A version of an L3 that is not destroyed. */
@@ -55,7 +55,7 @@ function todo({ tenant, locks, l2, services, children }: RewrappingState): reado
   if (l2 === null) return [];
   const serviceOf = (key: string) => services.find((each) => each.key === key)?.service;
   return children
-    .filter(({ key, under }) => under < l2.current && isOpen(locks, serviceOf(key)))
+    .filter(({ key, under }) => under < l2.current && isReadable(locks, serviceOf(key)))
     .map(({ key, version }) => ({
       id: `rewrap:${key}/${version}:${l2.current}`,
       step: { kind: 'rewrapL3', tenant, key, version },
@@ -65,11 +65,12 @@ function todo({ tenant, locks, l2, services, children }: RewrappingState): reado
 /**
  * After a rotation of the L2: each version of each L3 that hangs from an earlier version of it is
  * wrapped anew. Until then it opens as before, under the version that it hangs from. While a lock
- * stands, nothing is asked of the keys. Subject: the tenant.
+ * stands, nothing is asked of the keys; a read-only is none in this: no key is made, and the earlier
+ * version of the L2 may go though such a lock stands for long. Subject: the tenant.
  */
 export const rewrapping: Process<RewrappingState> = {
   name: 'rewrapping',
-  version: 1,
+  version: 2,
   handles: [
     'LockTaken',
     'LockReleased',

@@ -82,6 +82,24 @@ describe('process rewrapping', () => {
     expect(ids(story)).toHaveLength(2);
   });
 
+  it('goes on while read-only: no key is made', () => {
+    const data = {
+      lock: 's1',
+      scope: { all: true },
+      owner: 'tenant',
+      cause: 'x',
+      epoch: 1,
+    } as const;
+    const story = rotate(family()).note(access, [
+      { type: 'LockTaken', data: { ...data, kind: 'readOnly' } },
+    ]);
+    expect(ids(story)).toHaveLength(2);
+    story.note(access, [
+      { type: 'LockTaken', data: { ...data, lock: 's2', kind: 'suspended', epoch: 2 } },
+    ]);
+    expect(ids(story)).toEqual([]);
+  });
+
   it('wraps nothing anew that is destroyed', () => {
     const story = rotate(family());
     story.note(l3, [{ type: 'KeyVersionDestroyed', data: { version: 1 } }]);

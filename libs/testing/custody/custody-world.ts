@@ -153,7 +153,11 @@ export class CustodyWorld {
     });
   }
 
-  lock(tenant: string, lockKind: 'suspended' | 'killed', scope: { service: string } | null = null) {
+  lock(
+    tenant: string,
+    lockKind: 'suspended' | 'readOnly' | 'killed',
+    scope: { service: string } | null = null,
+  ) {
     return this.run('access', streamOf('access', tenant), {
       kind: 'TakeLock',
       lock: `rev-${lockKind}`,

@@ -72,13 +72,13 @@ export class FakeCore implements CorePort {
     for (const go of this.#held.splice(0)) go();
   }
 
-  lease(tenant: string, service: string): Promise<Lease | Refusal> {
+  lease(tenant: string, service: string, allocation: number | null): Promise<Lease | Refusal> {
     this.asked.lease += 1;
     const key = this.tenants.get(tenant)?.keys.get(service);
     return this.#deliver(
       key === undefined
         ? this.#unlessCut(() => refusal('denied', 'not_found'))
-        : this.#unlessCut(() => this.#lease(tenant, key, key.versions.length)),
+        : this.#unlessCut(() => this.#lease(tenant, key, key.versions.length, allocation)),
     );
   }
 
@@ -115,9 +115,16 @@ export class FakeCore implements CorePort {
     return this.#lease(tenant, key, Number(version));
   }
 
-  #lease(tenant: string, { key, versions }: FakeKey, version: number): Lease | Refusal {
+  #lease(
+    tenant: string,
+    { key, versions }: FakeKey,
+    version: number,
+    allocation: number | null = null,
+  ): Lease | Refusal {
     const known = this.tenants.get(tenant)!;
     if (known.denied !== null) return refusal('denied', known.denied);
+    if (allocation !== null && known.access === 'readOnly')
+      return refusal('denied', 'tenant_read_only');
     const now = this.trueMs();
     if (this.provable) known.proofEndsAt = now + this.ttlMs;
     const seconds = Math.floor((known.proofEndsAt - now) / 1000);

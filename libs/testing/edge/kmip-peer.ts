@@ -128,7 +128,12 @@ export class KmipPeer {
       const leaseTime = typeof told === 'number' ? told : lease.seconds;
       return { uniqueIdentifier: uid, leaseTime, lastChangeDate: 0 };
     },
-    GetUsageAllocation: (payload, batch) => ({ uniqueIdentifier: targetOf(payload, batch) }),
+    GetUsageAllocation: (payload, batch) => {
+      const uniqueIdentifier = targetOf(payload, batch);
+      if (this.#leaseOf(payload, batch).access === 'readOnly')
+        throw new KmipFailure(ResultReason.PermissionDenied, 'tenant_read_only');
+      return { uniqueIdentifier };
+    },
     GetAttributes: (payload, batch) => {
       const lease = this.#leaseOf(payload, batch);
       const all = [

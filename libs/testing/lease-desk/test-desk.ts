@@ -31,6 +31,8 @@ export class TestDesk implements LeaseDesk {
     if (this.answer instanceof Error) return Promise.reject(this.answer);
     if ('effect' in this.answer) return Promise.resolve(this.answer);
     if (uid !== BILLING.uid && uid !== BILLING.oldUid) return Promise.resolve(refused('forbidden'));
+    if (allocation !== null && this.answer.access === 'readOnly')
+      return Promise.resolve(refused('tenant_read_only'));
     const old = uid === BILLING.oldUid;
     return Promise.resolve({
       ok: true,
@@ -40,6 +42,7 @@ export class TestDesk implements LeaseDesk {
       key: 'l3-0123456789ab',
       version: old ? 1 : 2,
       state: old ? 'deactivated' : 'active',
+      access: 'open',
       mayProcess: true,
       seconds: 9,
       term: 1,
