@@ -106,12 +106,18 @@ const docOf = (tenant: string, type: string, epoch: number, more: Partial<EventD
 });
 const sent = (doc: EventDoc): Sent => [doc.tenant, JSON.stringify(cloudEventOf(doc))];
 const kind = 'suspended';
-const taken = (tenant: string, epoch: number, lock: string, more: Partial<EventDoc> = {}): Sent => {
-  const data = { lock, kind, scope: { all: true }, owner: 'tenant', cause: 'request', epoch };
+const taken = (
+  tenant: string,
+  epoch: number,
+  lock: string,
+  more: Partial<EventDoc> = {},
+  of = kind,
+): Sent => {
+  const data = { lock, kind: of, scope: { all: true }, owner: 'tenant', cause: 'request', epoch };
   return sent(docOf(tenant, 'LockTaken', epoch, { data, ...more }));
 };
-const released = (tenant: string, epoch: number, lock: string): Sent =>
-  sent(docOf(tenant, 'LockReleased', epoch, { data: { lock, kind, epoch } }));
+const released = (tenant: string, epoch: number, lock: string, of = kind): Sent =>
+  sent(docOf(tenant, 'LockReleased', epoch, { data: { lock, kind: of, epoch } }));
 
 const publish = (...messages: readonly Sent[]) =>
   producer.send({ topic: TOPIC, messages: messages.map(([key, value]) => ({ key, value })) });
@@ -190,9 +196,42 @@ describe.each([
     );
   });
 
+  it('goes on reading under a read-only, and under nothing else', async () => {
+    const [tenant, of] = ['hooli', 'readOnly'];
+    await publish(
+      taken(tenant, 1, 'rev-1', {}, of),
+      taken(tenant, 2, 'rev-2'),
+      released(tenant, 3, 'rev-2'),
+      taken(tenant, 4, 'rev-3'),
+      released(tenant, 5, 'rev-1', of),
+      released(tenant, 6, 'rev-3'),
+    );
+    const readOnly = { kind: of };
+    await saysNext(
+      { ...closed(tenant, 1), effect: 'read-only', ...readOnly },
+      closed(tenant, 2),
+      opens('still read-only', tenant, 3),
+      closed(tenant, 4),
+      { ...opens('still closed', tenant, 5), ...readOnly },
+      opens('opened', tenant, 6),
+    );
+  });
+
   it('opens nothing of which it missed a change', async () => {
-    await publish(taken('globex', 3, 'rev-3'), released('globex', 4, 'rev-3'));
-    await saysNext(closed('globex', 3), opens('ask Core', 'globex', 4));
+    await publish(
+      taken('globex', 3, 'rev-3'),
+      released('globex', 4, 'rev-3'),
+      taken('globex', 5, 'rev-4', {}, 'readOnly'),
+      taken('globex', 6, 'rev-5'),
+      released('globex', 7, 'rev-5'),
+    );
+    await saysNext(
+      closed('globex', 3),
+      opens('ask Core', 'globex', 4),
+      { ...closed('globex', 5), effect: 'read-only', kind: 'readOnly' },
+      closed('globex', 6),
+      opens('ask Core', 'globex', 7),
+    );
   });
 
   it('closes in a higher term though the revisions begin again', async () => {
@@ -213,7 +252,7 @@ describe.each([
     await eventually(() => allBehind(group));
     await consumer.stop('SIGKILL');
     consumer.start(`${group}-again`);
-    await eventually(() => consumer.lines.length >= 17);
+    await eventually(() => consumer.lines.length >= 26);
     expect(consumer.lines.filter(({ ignored }) => ignored === undefined)).toEqual([]);
   });
 });

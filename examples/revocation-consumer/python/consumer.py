@@ -15,6 +15,8 @@ BROKERS = os.environ.get("BROKERS", "127.0.0.1:9092")
 GROUP = os.environ.get("GROUP", "kcm.consumer.example")
 STATE = Path(os.environ.get("STATE", "state.json"))
 SCHEMAS = Path(__file__).parents[3] / "kafka" / "schemas"
+# The one kind of lock that leaves something: every other one ends all use.
+READ_ONLY = "readOnly"
 LOCKS = ("io.openkcm.LockTaken.v1", "io.openkcm.LockReleased.v1")
 
 validators = {
@@ -49,16 +51,22 @@ def handle(event):
         return say(ignored="duplicate", **about)
     if known and (term, epoch) <= (known["term"], known["epoch"]):
         return say(ignored="late", **about)
-    locks = [lock for lock in (known["locks"] if known else []) if lock != data["lock"]]
-    closes = event["type"] == "io.openkcm.LockTaken.v1"
-    if closes:
-        locks.append(data["lock"])
+    locks = dict(known["locks"]) if known else {}
+    locks.pop(data["lock"], None)
+    taken = event["type"] == "io.openkcm.LockTaken.v1"
+    if taken:
+        locks[data["lock"]] = data["kind"]
     # No change of access was missed, so that `locks` are all there are.
     whole = (known is None or known["whole"]) and epoch == (known["epoch"] if known else 0) + 1
-    # THE EFFECT: close or open for the tenant in your own system. It may be asked for twice.
-    opens = "still closed" if locks else "opened" if whole else "ask Core"
-    scope = {"scope": data["scope"]} if closes else {}
-    say(effect="closed" if closes else opens, **about, kind=data["kind"], **scope)
+    # THE EFFECT: close or open for the tenant in your own system; read-only: stop writing, go on
+    # reading what is not closed. It may be asked for twice.
+    limits = "read-only" if data["kind"] == READ_ONLY else "closed"
+    left = "still read-only" if locks else "opened"
+    opens = left if whole else "ask Core"
+    if any(kind != READ_ONLY for kind in locks.values()):
+        opens = "still closed"
+    scope = {"scope": data["scope"]} if taken else {}
+    say(effect=limits if taken else opens, **about, kind=data["kind"], **scope)
     at = {"term": term, "epoch": epoch, "stream": stream, "revision": revision}
     tenants[tenant] = {**at, "locks": locks, "whole": whole}
     new = STATE.with_name(STATE.name + ".new")

@@ -10,6 +10,8 @@ const {
   GROUP = 'kcm.consumer.example',
   STATE = 'state.json',
 } = process.env;
+/** The one kind of lock that leaves something: every other one ends all use. */
+const READ_ONLY = 'readOnly';
 const SCHEMAS = join(import.meta.dirname, '..', '..', '..', 'kafka', 'schemas');
 
 interface Lock {
@@ -26,7 +28,8 @@ interface Tenant {
   readonly epoch: number;
   readonly stream: string;
   readonly revision: number;
-  readonly locks: readonly string[];
+  /** By id, of what kind. */
+  readonly locks: { readonly [lock: string]: string };
   /** No change of access was missed, so that `locks` are all there are. */
   readonly whole: boolean;
 }
@@ -60,14 +63,22 @@ function handle({ type, subject, kcmtenant, kcmrevision, kcmterm, kcmepoch, data
   if (same && kcmrevision <= known.revision) return void say({ ignored: 'duplicate', ...about });
   if (known && (kcmterm - known.term || kcmepoch - known.epoch) <= 0)
     return void say({ ignored: 'late', ...about });
-  const others = (known?.locks ?? []).filter((lock) => lock !== data.lock);
-  const closes = type === 'io.openkcm.LockTaken.v1';
-  const locks = closes ? [...others, data.lock] : others;
+  const { [data.lock]: _, ...others } = known?.locks ?? {};
+  const taken = type === 'io.openkcm.LockTaken.v1';
+  const locks = taken ? { ...others, [data.lock]: data.kind } : others;
+  const kinds = Object.values(locks);
   const whole = (known?.whole ?? true) && kcmepoch === (known?.epoch ?? 0) + 1;
-  // THE EFFECT: close or open for the tenant in your own system. It may be asked for twice.
-  const opens = whole ? 'opened' : 'ask Core';
-  const effect = closes ? 'closed' : locks.length > 0 ? 'still closed' : opens;
-  say({ effect, ...about, kind: data.kind, ...(closes ? { scope: data.scope } : {}) });
+  // THE EFFECT: close or open for the tenant in your own system; read-only: stop writing, go on
+  // reading what is not closed. It may be asked for twice.
+  const limits = data.kind === READ_ONLY ? 'read-only' : 'closed';
+  const left = kinds.length > 0 ? 'still read-only' : 'opened';
+  const opens = kinds.some((each) => each !== READ_ONLY)
+    ? 'still closed'
+    : whole
+      ? left
+      : 'ask Core';
+  const effect = taken ? limits : opens;
+  say({ effect, ...about, kind: data.kind, ...(taken ? { scope: data.scope } : {}) });
   const at = { term: kcmterm, epoch: kcmepoch, stream: subject, revision: kcmrevision };
   tenants.set(kcmtenant, { ...at, locks, whole });
   writeFileSync(`${STATE}.new`, JSON.stringify([...tenants]));

@@ -153,6 +153,7 @@ describe('A receipt', () => {
   it.each<[string, () => Promise<ReceiptHolder> | ReceiptHolder]>([
     ['quoted at another time', () => ({ ...holder, refusedAt: START })],
     ['quoted as having erased', () => ({ ...holder, erasedAt: SPOKE })],
+    ['who kept its keys to decrypt', () => speaking(authority, { erasedAt: 'kept' })],
     ['of another boot', () => ({ ...holder, boot: 'b2' })],
     ['under another’s name', () => ({ ...holder, id: 'edge:e9' })],
     ['certified by another authority', () => foreign],
