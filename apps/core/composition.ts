@@ -41,7 +41,8 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
   const { tracer } = tracing;
   const { region, boot, dataDir, states } = door;
   const dispatch = dispatching(late.commands);
-  const seals = new SealService({ region, vault: engines.vault, random, clock });
+  const { vault } = engines;
+  const seals = new SealService({ region, vault, random, clock, scheduler: systemScheduler });
   const drivers = driversOf(ground);
   const recording = new Recording({
     scheduler: systemScheduler,

@@ -11,7 +11,15 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '@kcm/kernel';
+import type { Surroundings } from '@kcm/platform';
 import { type Standalone, startStandalone } from './standalone.js';
+
+interface Answer {
+  readonly code?: string;
+  readonly shares?: string[];
+  readonly errors?: { readonly path: string }[];
+}
 
 describe('Standalone', () => {
   let folder: string;
@@ -24,14 +32,25 @@ describe('Standalone', () => {
     await running?.stop();
     rmSync(folder, { recursive: true });
   });
-  const start = async (more: NodeJS.ProcessEnv = {}) =>
-    (running = await startStandalone({
+  const start = async (more: NodeJS.ProcessEnv = {}, surroundings: Surroundings = {}) => {
+    const env = {
       KCM_DATA_DIR: folder,
       KCM_HTTP_PORT: '0',
       KCM_KMIP_PORT: '0',
       KCM_LOG_LEVEL: 'fatal',
       ...more,
-    }));
+    };
+    return (running = await startStandalone(env, surroundings));
+  };
+  /** As the operator. */
+  const post = async (path: string, body: object) => {
+    const authorization = `Bearer ${readFileSync(join(folder, 'operator-token'), 'utf8').trim()}`;
+    const headers = { authorization, 'content-type': 'application/json' };
+    const init = { method: 'POST', headers, body: JSON.stringify(body) };
+    const answer = await fetch(`${running!.http}${path}`, init);
+    const said = (await answer.json()) as Answer;
+    return { status: answer.status, retryAfter: answer.headers.get('retry-after'), ...said };
+  };
   const endpoints = () =>
     JSON.parse(readFileSync(join(folder, 'endpoints.json'), 'utf8')) as Record<string, unknown>;
 
@@ -105,6 +124,44 @@ describe('Standalone', () => {
       503,
       'sealed',
     ]);
+  });
+
+  it('takes no share for a quarter of an hour after ten wrong ones, then none of before', async () => {
+    let slept = 0;
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + slept };
+    await start({ KCM_SEAL: 'shamir' }, { clock });
+    const { shares } = await post('/v1/sys/init', { shares: 3, threshold: 2 });
+    const unseal = (share: string) => post('/v1/sys/unseal', { share });
+    expect(await unseal(shares![0]!)).toMatchObject({ status: 200, provided: 1 });
+    for (let i = 0; i < 10; i += 1)
+      expect(await unseal('kcms1-wrong')).toMatchObject({ status: 400, code: 'share_refused' });
+    const { status, code, retryAfter } = await unseal(shares![1]!);
+    expect([status, code]).toEqual([429, 'rate_limited']);
+    expect(Number(retryAfter)).toBeGreaterThan(890);
+    expect(Number(retryAfter)).toBeLessThanOrEqual(900);
+    slept = 900_000;
+    expect(await unseal(shares![1]!)).toMatchObject({ status: 200, sealed: true, provided: 1 });
+    expect(await unseal(shares![2]!)).toMatchObject({ status: 200, sealed: false });
+  });
+
+  it('refuses by field what no seal can be made of', async () => {
+    await start({ KCM_SEAL: 'shamir' });
+    const age = `age1${'q'.repeat(58)}`;
+    const wrong: [object, string[]][] = [
+      [{ shares: 3, threshold: 4 }, ['threshold']],
+      [{ shares: 256, threshold: 2 }, ['shares']],
+      [{ shares: 0, threshold: 0 }, ['shares', 'threshold']],
+      [{ shares: 1, threshold: 1 }, ['shares', 'threshold']],
+      [{ shares: 3, threshold: 2, recipients: [null, null] }, ['recipients']],
+      [{ shares: 2, threshold: 2, recipients: ['anna', age] }, ['recipients.0', 'recipients.1']],
+      [{ shares: 2, threshold: 2, recipients: [7, ''] }, ['recipients.0', 'recipients.1']],
+    ];
+    for (const [body, paths] of wrong) {
+      const { status, code, errors } = await post('/v1/sys/init', body);
+      expect([status, code]).toEqual([400, 'invalid_request']);
+      expect(errors?.map(({ path }) => path)).toEqual(paths);
+    }
+    expect(await post('/v1/sys/init', { shares: 2, threshold: 2 })).toMatchObject({ status: 200 });
   });
 
   it('answers problem+json with a correlation id, whatever came', async () => {

@@ -5,6 +5,7 @@ export * from './pki.js';
 export * from './record-act.js';
 export * from './seal/seal-config.js';
 export * from './seal/seal-service.js';
+export type { SetRequest } from './seal/shares/share-set.js';
 export { closedBy, closes, protectingClosedBy, tenantClosedBy } from './leases/access-gate.js';
 export { holderName } from './leases/grant-book.js';
 export type { CallPurpose } from './calls/journal.js';

@@ -158,6 +158,11 @@ export const LIMITS = {
   /** Of a partition in process: older ones go. */
   inProcessMessagesMax: 10_000,
   sharesMax: 255,
+  /** A public key of a share's holder, in ASCII armour. */
+  recipientCharsMax: 32 * 1024,
+  /** So many shares may be refused; then none is taken until nothing got on for so long. */
+  sharesRefusedMax: 10,
+  sharesIdleMsMax: 15 * 60_000,
   /** 0.9 · 2^32 invocations a subkey (NIST SP 800-38D §8.3 leaves 2^32 for random 96-bit IVs). */
   subkeyInvocationsMax: Math.floor(0.9 * 2 ** 32),
 } as const;

@@ -1,5 +1,5 @@
 // Brings files out of Debian packages into the user's cache without installing anything: strace and
-// libfaketime, which the tests of faults need. Plain JavaScript for Node 20.
+// libfaketime, which the tests of faults need, and GnuPG, as people have it. Plain JavaScript for Node 20.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
@@ -29,6 +29,23 @@ export async function ensureStrace() {
 export async function ensureFaketime() {
   const library = `usr/lib/${multiarch()}/faketime/libfaketimeMT.so.1`;
   return join(await unpacked(['libfaketime'], library), library);
+}
+
+/**
+ * A GnuPG that runs: the machine's own, or the one of the Debian packages with its agent.
+ * @returns {Promise<{program: string, args: string[], env: Record<string, string>}>}
+ * @throws Error naming the package when it cannot be had
+ */
+export async function ensureGpg() {
+  if (spawnSync('gpg', ['--version']).status === 0) return { program: 'gpg', args: [], env: {} };
+  const libraries = ['libassuan0', 'libksba8', 'libnpth0', 'libsqlite3-0', 'libreadline8'];
+  const folder = await unpacked(['gpg', 'gpg-agent', 'gpgconf', ...libraries], 'usr/bin/gpg');
+  const paths = ['usr/lib', 'lib'].map((lib) => join(folder, lib, multiarch()));
+  return {
+    program: join(folder, 'usr/bin/gpg'),
+    args: [`--agent-program=${join(folder, 'usr/bin/gpg-agent')}`],
+    env: { LD_LIBRARY_PATH: paths.join(':') },
+  };
 }
 
 /** The folder into which the packages' files were unpacked; apt checks what it brings. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../failures.js';
 import { declare, declareChange } from '../program.js';
+import { readText } from '../read-file.js';
 import { readStdin } from '../stdin.js';
 import { wholeNumber } from '../whole-number.js';
 
@@ -18,6 +19,31 @@ function sealIn({ sealed, provided, threshold }: Seal): string {
   return `${provided} of ${threshold} shares are given: ${threshold - provided} more.`;
 }
 
+interface NewShares {
+  readonly shares: string;
+  readonly threshold: string;
+  readonly recipient?: readonly string[];
+}
+const withNewShares = (c: Command): Command =>
+  c
+    .requiredOption('--shares <n>', 'how many shares')
+    .requiredOption('--threshold <k>', 'how many of them unseal')
+    .option(
+      '--recipient <key>',
+      'of each share in turn: age1…, a file with such a key or an OpenPGP public key, or "plain"',
+      (key: string, before: readonly string[] | undefined) => [...(before ?? []), key],
+    );
+
+const newShares = ({ shares, threshold, recipient }: NewShares) => ({
+  shares: wholeNumber(shares),
+  threshold: wholeNumber(threshold),
+  ...(recipient === undefined ? {} : { recipients: recipient.map(recipientOf) }),
+});
+function recipientOf(key: string): string | null {
+  if (key === 'plain') return null;
+  return /^age1/i.test(key) ? key : readText(key);
+}
+
 export function sysCommands(program: Command): void {
   declare(
     program,
@@ -29,22 +55,15 @@ export function sysCommands(program: Command): void {
       health: await client.report<object>('/readyz'),
     }),
   );
-  declareChange<{ shares: string; threshold: string }>(
+  declareChange<NewShares>(
     program,
     'init',
     {
       summary: 'Initialize the region; its shares are shown once, here',
-      example: 'init --shares 5 --threshold 3',
+      example: 'init --shares 2 --threshold 2 --recipient age1… --recipient anna.asc',
     },
-    (c) =>
-      c
-        .requiredOption('--shares <n>', 'how many shares')
-        .requiredOption('--threshold <k>', 'how many of them unseal'),
-    ({ client }, { shares, threshold }) =>
-      client.post('/v1/sys/init', {
-        shares: wholeNumber(shares),
-        threshold: wholeNumber(threshold),
-      }),
+    withNewShares,
+    ({ client }, options) => client.post('/v1/sys/init', newShares(options)),
   );
   declare<{ share?: string; reset?: boolean }>(
     program,

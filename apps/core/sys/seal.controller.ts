@@ -8,8 +8,10 @@ import { RegionService } from './region-service.js';
 
 const OPERATOR = ['platform-operator'] as const;
 const shareCount = z.number().int().min(2, 'two people or more').max(LIMITS.sharesMax);
+/** One a share, in their order; null: that share is shown plain. Which they are is looked at later. */
+const recipients = z.array(z.string().min(1).nullable()).max(LIMITS.sharesMax).optional();
 const initialization = z
-  .strictObject({ shares: shareCount, threshold: shareCount })
+  .strictObject({ shares: shareCount, threshold: shareCount, recipients })
   .refine((body) => body.threshold <= body.shares, {
     path: ['threshold'],
     message: 'must not be over shares',
@@ -91,7 +93,7 @@ export class SealController {
     status: 200,
     answers: statusView,
     command: true,
-    refuses: ['share_refused', 'wrong_state'],
+    refuses: ['share_refused', 'rate_limited', 'wrong_state'],
   })
   async unseal(@Body() body: z.infer<typeof unsealing>, @Context() context: CommandContext) {
     if ('share' in body) await this.region.unseal(body.share, context);

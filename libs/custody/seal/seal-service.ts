@@ -1,6 +1,6 @@
 import { Secret } from '@kcm/crypto';
 import type { RegionState } from '@kcm/domain';
-import { KcmError, LIMITS, Turns, type Clock, type FieldError, type Random } from '@kcm/kernel';
+import { KcmError, Turns, type Clock, type Random, type Scheduler } from '@kcm/kernel';
 import type { BlobStore } from '@kcm/vault';
 import { Barrier } from './barrier.js';
 import { BarrieredStore } from './barriered-store.js';
@@ -13,9 +13,11 @@ import {
   storeRegionSecrets,
 } from './region-secrets.js';
 import type { SealConfig } from './seal-config.js';
-import { ShareCollector } from './shares/collector.js';
-import { combineSecret, splitSecret } from './shares/shamir.js';
-import { regionFingerprint, shareDigest, shareRefused, writeShare } from './shares/share.js';
+import type { ShareCollector } from './shares/collector.js';
+import { combineSecret } from './shares/shamir.js';
+import { type SetRequest, sharingOut } from './shares/share-set.js';
+import { ShareTaking } from './shares/share-taking.js';
+import { shareRefused } from './shares/share.js';
 
 export interface SealParts {
   readonly region: string;
@@ -23,15 +25,14 @@ export interface SealParts {
   readonly vault: BlobStore;
   readonly random: Random;
   readonly clock: Clock;
+  readonly scheduler: Scheduler;
 }
 /** `auto`: one share, which the caller keeps as the unseal key (trial-grade). */
-export type InitRequest =
-  | { readonly seal: 'shamir'; readonly shares: number; readonly threshold: number }
-  | { readonly seal: 'auto' };
+export type InitRequest = ({ readonly seal: 'shamir' } & SetRequest) | { readonly seal: 'auto' };
 export interface Initialized {
   /** Data of the RegionInitialized event. */
   readonly config: SealConfig;
-  /** Texts `kcms1-…` by index − 1; for `auto` the one unseal key. Shown once, kept nowhere. */
+  /** As `ShareSet.texts`; for `auto` the one unseal key. Shown once, kept nowhere. */
   readonly shares: readonly string[];
 }
 export interface SealProgress {
@@ -49,10 +50,12 @@ const MASTER_BYTES = 32;
  */
 export class SealService {
   #open: OpenCustody | null = null;
-  #collector: ShareCollector | null = null;
+  readonly #taking: ShareTaking;
   readonly #turns = new Turns();
 
-  constructor(private readonly parts: SealParts) {}
+  constructor(private readonly parts: SealParts) {
+    this.#taking = new ShareTaking(parts.region, parts);
+  }
 
   get sealed(): boolean {
     return this.#open === null;
@@ -72,7 +75,7 @@ export class SealService {
   /**
    * Draws a region's keys and stores them; durable when it resolves, sealed still. It names nothing
    * that an earlier init stored, so one whose event was never recorded can be repeated.
-   * @throws KcmError wrong_state, invalid_request (shares, threshold)
+   * @throws KcmError wrong_state, invalid_request (shares, threshold, recipients.i)
    */
   init(state: RegionState, request: InitRequest): Promise<Initialized> {
     return this.#turns.take(() => this.#init(state, request));
@@ -81,7 +84,8 @@ export class SealService {
   /**
    * Takes one share; the one that completes the threshold opens the region.
    * @throws KcmError wrong_state before init; share_refused (by name and cause, nothing is taken);
-   * integrity when the vault does not hold what the ledger says (all shares are let go)
+   * rate_limited after too many of those; integrity when the vault does not hold what the ledger
+   * says (all shares are let go)
    */
   unseal(state: RegionState, share: string): Promise<SealProgress> {
     return this.#turns.take(() => this.#unseal(configOf(state), share));
@@ -90,14 +94,14 @@ export class SealService {
   /** Lets go of the shares provided so far. */
   reset(state: RegionState): Promise<SealProgress> {
     return this.#turns.take(async () => {
-      this.#forgetShares();
+      this.#taking.letGo();
       return this.progress(state);
     });
   }
 
   progress(state: RegionState): SealProgress {
     const threshold = state.status === 'uninitialized' ? 0 : state.config.threshold;
-    const provided = this.#collector?.provided ?? 0;
+    const { provided } = this.#taking;
     return { sealed: this.sealed, provided, threshold, opened: false };
   }
 
@@ -105,14 +109,14 @@ export class SealService {
   seal(): void {
     this.#open?.dispose();
     this.#open = null;
-    this.#forgetShares();
+    this.#taking.letGo();
   }
 
   async #init(state: RegionState, request: InitRequest): Promise<Initialized> {
     if (state.status !== 'uninitialized')
       throw new KcmError('wrong_state', 'This region is initialized already.');
     const { region, vault, random, clock } = this.parts;
-    const { shares, threshold } = request.seal === 'auto' ? AUTO : assertShares(request);
+    const shareOut = await sharingOut(request.seal === 'auto' ? AUTO : request);
     const setId = random.bytes(8).toString('hex');
     using master = Secret.own(random.bytes(MASTER_BYTES));
     using keyring = Keyring.create(random);
@@ -124,32 +128,24 @@ export class SealService {
     } finally {
       disposeRegionSecrets(secrets);
     }
-    const values = await splitSecret(master, shares, threshold);
-    const set = { setId, threshold, shares, region: regionFingerprint(region) };
-    const texts = values.map((value, at) => writeShare({ ...set, index: at + 1, value }));
-    for (const value of values) value.dispose();
-    const shareDigests = request.seal === 'auto' ? [] : texts.map(shareDigest);
-    const config = { seal: request.seal, setId, shares, threshold, shareDigests, keys };
-    return { config, shares: texts };
+    const { texts, ...set } = await shareOut(region, setId, master);
+    const shareDigests = request.seal === 'auto' ? [] : set.shareDigests;
+    return { config: { seal: request.seal, setId, ...set, shareDigests, keys }, shares: texts };
   }
 
   async #unseal(config: SealConfig, share: string): Promise<SealProgress> {
     if (this.#open !== null) return this.#progressOf(config, false);
-    const collector = this.#collectorFor(config);
-    collector.add(share);
-    if (!collector.complete) return this.#progressOf(config, false);
-    try {
-      const open = await this.#openWith(config, collector);
+    const shares = this.#taking.take(config, share);
+    if (shares === null) return this.#progressOf(config, false);
+    await this.#taking.use(shares, async () => {
+      const open = await this.#openWith(config, shares);
       // A seal may have come while the vault was read: it wins.
-      if (this.#collector !== collector) {
+      if (!this.#taking.holds(shares)) {
         open.dispose();
         throw new KcmError('sealed', 'The region was sealed meanwhile.');
       }
       this.#open = open;
-    } finally {
-      collector.dispose();
-      if (this.#collector === collector) this.#collector = null;
-    }
+    });
     return this.#progressOf(config, true);
   }
 
@@ -172,19 +168,9 @@ export class SealService {
     }
   }
 
-  #collectorFor(config: SealConfig): ShareCollector {
-    if (this.#collector?.config.setId !== config.setId) this.#forgetShares();
-    return (this.#collector ??= new ShareCollector(this.parts.region, config));
-  }
-
   #progressOf(config: SealConfig, opened: boolean): SealProgress {
-    const provided = this.#collector?.provided ?? 0;
+    const { provided } = this.#taking;
     return { sealed: this.sealed, provided, threshold: config.threshold, opened };
-  }
-
-  #forgetShares(): void {
-    this.#collector?.dispose();
-    this.#collector = null;
   }
 }
 
@@ -210,16 +196,4 @@ function openKeyring(
     if (seal === 'shamir') throw new KcmError('integrity', `${keyringPath(setId)} is damaged.`);
     throw shareRefused('wrong_key', 'The unseal key is not the one of this region.');
   }
-}
-
-function assertShares({ shares, threshold }: { shares: number; threshold: number }) {
-  const errors: FieldError[] = [];
-  const wrong = (path: string, detail: string) => errors.push({ path, code: 'invalid', detail });
-  if (!Number.isInteger(shares) || shares < 1 || shares > LIMITS.sharesMax)
-    wrong('shares', `shares is a whole number from 1 to ${LIMITS.sharesMax}.`);
-  if (!Number.isInteger(threshold) || threshold < 1 || threshold > shares)
-    wrong('threshold', 'threshold is a whole number from 1 to shares.');
-  if (errors.length > 0)
-    throw new KcmError('invalid_request', 'The shares cannot be made like this.', { errors });
-  return { shares, threshold };
 }

@@ -1,0 +1,90 @@
+import { Secret } from '@kcm/crypto';
+import { systemRandom } from '@kcm/kernel';
+import { combineSecret, splitSecret } from './shamir.js';
+
+/** GF(2^8) of AES (x^8 + x^4 + x^3 + x + 1), written from the definition. */
+function times(a: number, b: number): number {
+  let product = 0;
+  for (let bit = 0, shifted = a; bit < 8; bit += 1) {
+    if ((b >> bit) & 1) product ^= shifted;
+    shifted = (shifted << 1) ^ (shifted & 0x80 ? 0x11b : 0);
+  }
+  return product;
+}
+const INVERSE = Array.from({ length: 256 }, (_, a) =>
+  a === 0 ? 0 : Array.from({ length: 256 }, (_b, b) => b).find((b) => times(a, b) === 1)!,
+);
+/** Lagrange at x = 0; a share is the y values and its x coordinate, the last byte. */
+function interpolate(shares: readonly Buffer[]): Buffer {
+  const x = shares.map((share) => share.at(-1)!);
+  const weights = x.map((xi, i) =>
+    x.reduce((w, xj, j) => (i === j ? w : times(w, times(xj, INVERSE[xi ^ xj]!))), 1),
+  );
+  const length = shares[0]!.length - 1;
+  const at = (byte: number) => shares.reduce((sum, y, i) => sum ^ times(y[byte]!, weights[i]!), 0);
+  return Buffer.from(Array.from({ length }, (_, byte) => at(byte)));
+}
+
+function* subsets<T>(items: readonly T[], length: number, from = 0): Generator<T[]> {
+  if (length === 0) yield [];
+  else
+    for (let at = from; at <= items.length - length; at += 1)
+      for (const rest of subsets(items, length - 1, at + 1)) yield [items[at]!, ...rest];
+}
+function* orders<T>(items: readonly T[]): Generator<T[]> {
+  if (items.length === 0) yield [];
+  for (const [at, first] of items.entries())
+    for (const rest of orders(items.toSpliced(at, 1))) yield [first, ...rest];
+}
+
+const bytesOf = (secret: Secret): Buffer => secret.use((bytes) => Buffer.from(bytes));
+const together = async (shares: readonly Secret[]): Promise<Buffer> =>
+  bytesOf(await combineSecret(shares));
+
+describe('Shamir’s scheme', () => {
+  it.each([
+    [2, 3],
+    [3, 5],
+    [5, 9],
+  ])('%i of %i: every subset in every order gives the secret, one less never', async (k, n) => {
+    const secret = systemRandom.bytes(32);
+    const values = await splitSecret(Secret.copy(secret), n, k);
+    const found = new Set<string>();
+    for (const chosen of subsets(values, k))
+      for (const shares of orders(chosen)) found.add((await together(shares)).toString('hex'));
+    expect([...found]).toEqual([secret.toString('hex')]);
+    for (const fewer of subsets(values, k - 1)) {
+      if (k > 2) expect((await together(fewer)).equals(secret)).toBe(false);
+      expect(interpolate(fewer.map(bytesOf)).equals(secret)).toBe(false);
+    }
+  });
+
+  it.each([
+    [1, 1],
+    [1, 3],
+    [2, 3],
+    [3, 5],
+    [5, 9],
+    [255, 255],
+  ])('%i of %i: another implementation gets the same secret from the same shares', async (k, n) => {
+    const secret = systemRandom.bytes(32);
+    const values = await splitSecret(Secret.copy(secret), n, k);
+    const shares = values.map(bytesOf);
+    expect(new Set(shares.map((share) => share.at(-1))).size).toBe(n);
+    let chosen = 0;
+    for (const some of subsets(shares, k)) {
+      expect(interpolate(some).equals(secret)).toBe(true);
+      if ((chosen += 1) === 200) break;
+    }
+  });
+
+  it('takes shares that another implementation made', async () => {
+    const secret = systemRandom.bytes(32);
+    const coefficients = [secret, systemRandom.bytes(32), systemRandom.bytes(32)];
+    const made = [7, 200, 255].map((x) => {
+      const y = (byte: number) => coefficients.reduceRight((sum, c) => times(sum, x) ^ c[byte]!, 0);
+      return Secret.own(Buffer.from([...secret.keys()].map(y).concat(x)));
+    });
+    expect((await together(made)).equals(secret)).toBe(true);
+  });
+});

@@ -1,0 +1,2 @@
+/** The folder for PYTHONPATH under which `import pyrage` works. @throws Error */
+export declare function ensureRage(): Promise<string>;
