@@ -13,6 +13,7 @@ import {
 } from '@kcm/platform';
 import { processes } from '@kcm/processes';
 import { CoreRuntime } from './core-runtime.js';
+import { ErasureKeeper } from './erasure/erasure-keeper.js';
 import { coreMetrics } from './metrics/core.js';
 import { dispatching, executing } from './steps.js';
 
@@ -49,6 +50,9 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
     random,
     tell: (fate, act, error) => logger.warn({ ...act, err: error }, FATES[fate]),
   });
+  const { erasure } = engines;
+  const scheduler = systemScheduler;
+  const erasureKeeper = new ErasureKeeper({ config, dataDir, erasure, clock, scheduler });
   const core: CoreRuntime = new CoreRuntime({
     region,
     boot,
@@ -56,10 +60,6 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
     kmipPort: config.KCM_KMIP_PORT,
     seal: config.KCM_SEAL,
     people: door.oidc === null ? 'local' : 'oidc',
-    stores:
-      config.KCM_LEDGER === 'sqlite:' && config.KCM_VAULT === 'sqlite:'
-        ? 'oneDisk'
-        : 'oneErasureStore',
     engines,
     catalog: eventCatalog,
     view: states,
@@ -71,8 +71,7 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
     recording,
     tracer,
     logger,
-    // The erasure store is a file: whoever keeps an image of its disk keeps every copy.
-    shredWord: 'recoverable from a disk image',
+    erasureKeeper,
     onReplaced: late.replaced,
     ...coreMetrics(ground.metrics),
   });
@@ -82,7 +81,8 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
     executing(() => core, dispatch, tracer),
   );
   const own = ownContext(boot);
-  return { region, boot, dataDir, states, seals, drivers, own, recording, core, log, host };
+  const parts = { region, boot, dataDir, states, seals, drivers, own, recording };
+  return { ...parts, erasureKeeper, core, log, host };
 }
 
 /** On one machine the customers of a trial have their keystores beside us. */

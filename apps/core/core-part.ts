@@ -62,7 +62,7 @@ export class CorePart implements ProgramPart {
       commands: late.commands,
       replaced: () => late.end('another process writes the journal of this one: stopping'),
     });
-    const { region, boot, seals, states, recording, core, host, log } = this.parts;
+    const { region, boot, seals, states, recording, core, host, log, erasureKeeper } = this.parts;
     this.sealStatus = { sealed: () => seals.sealed };
     const hooks = {
       onUnsealed: (custody: OpenCustody) => this.#unsealed(custody),
@@ -76,6 +76,7 @@ export class CorePart implements ProgramPart {
         () => host.stop(),
         () => recording.end(LAST_RECORDS_MS),
         () => core.stop(),
+        () => erasureKeeper.stop(),
       ],
       folds: [() => log.stop()],
       last: [() => seals.seal()],
@@ -92,8 +93,9 @@ export class CorePart implements ProgramPart {
   }
 
   async begin(): Promise<void> {
-    const { core, log } = this.parts;
+    const { core, log, erasureKeeper } = this.parts;
     await this.#assertWhole();
+    await erasureKeeper.start();
     log.start();
     await core.begin();
   }

@@ -7,7 +7,7 @@ import {
   type OpenCustody,
   type SealService,
 } from '@kcm/custody';
-import type { AccessState, ShredWord } from '@kcm/domain';
+import type { AccessState } from '@kcm/domain';
 import {
   type Clock,
   KeyedTurns,
@@ -28,6 +28,7 @@ import type { Effect } from '@kcm/processes';
 import type { Logger } from 'pino';
 import { Acknowledgements } from './acknowledgements.js';
 import { CertificateRenewal } from './certificate-renewal.js';
+import type { ErasureKeeper } from './erasure/erasure-keeper.js';
 import { type Dispatch, type EffectDeps, runKeyEffect } from './effects/index.js';
 import { KmipFront, standingLocks } from './kmip/index.js';
 import { issueReceipt } from './receipts/issue-receipt.js';
@@ -41,8 +42,6 @@ export interface CoreDeps {
   readonly seal: 'auto' | 'shamir';
   /** Who gives people their tokens. */
   readonly people: 'local' | 'oidc';
-  /** Whether all of them are files of this machine, or the erasure store alone. */
-  readonly stores: 'oneDisk' | 'oneErasureStore';
   readonly engines: Omit<Engines, 'outbox'>;
   readonly catalog: EventCatalog;
   readonly view: CoreView;
@@ -54,8 +53,8 @@ export interface CoreDeps {
   readonly recording: Recording;
   readonly tracer: Tracer;
   readonly logger: Logger;
-  /** What is true of a shred on this set-up. */
-  readonly shredWord: ShredWord;
+  /** What a shred is worth here. */
+  readonly erasureKeeper: ErasureKeeper;
   /** Another Core took over this region: this process must end. */
   readonly onReplaced: () => void;
   /** What is counted of it. Must not throw. */
@@ -119,7 +118,7 @@ export class CoreRuntime {
       clock,
       random,
       region,
-      shredWord: deps.shredWord,
+      shredWord: (path) => deps.erasureKeeper.shredWord(path),
     };
     this.#acknowledgements = new Acknowledgements(view, dispatch, clock, (tenant) =>
       this.keys.unrecorded(tenant),
@@ -177,7 +176,7 @@ export class CoreRuntime {
   /** Runs one item of a process manager's list. @throws KcmError: to be tried again */
   async run(effect: Effect, trace: ActContext): Promise<void> {
     if (effect.kind === 'issueReceipt') {
-      const { seals, drivers, engines, seal, people, stores } = this.deps;
+      const { seals, drivers, engines, seal, people, erasureKeeper } = this.deps;
       await issueReceipt(
         {
           effects: this.#effects,
@@ -187,7 +186,7 @@ export class CoreRuntime {
           log: engines.log,
           seal,
           people,
-          stores,
+          stores: () => erasureKeeper.trialGrade(),
         },
         effect,
         trace,

@@ -1,7 +1,7 @@
 import { KcmError, type Random, type Reason } from '@kcm/kernel';
-import type { Engines } from '@kcm/platform';
+import type { BlobStore } from '@kcm/vault';
 
-type Stores = Pick<Engines, 'vault' | 'erasure' | 'directory'>;
+type Stores = { readonly [name in 'vault' | 'erasure' | 'directory']: BlobStore };
 
 /**
  * A ledger without a region beside a vault with tenants' keys has been lost. Starting would make a
@@ -25,26 +25,32 @@ export async function findLosses({ vault, erasure, directory }: Stores): Promise
     return [...tenants].filter((tenant) => !there.has(tenant)).length;
   };
   const losses: Reason[] = [];
-  const say = (dependency: string, code: string, count: number, lost: string) => {
+  const say = (
+    about: Pick<Reason, 'dependency' | 'code' | 'next'>,
+    count: number,
+    lost: string,
+  ) => {
     const detail = `${count} of ${tenants.size} ${lost}`;
-    const next = 'stop the server, put the right file back, start again';
-    if (count > 0) losses.push({ dependency, level: 'degraded', code, detail, next });
+    if (count > 0) losses.push({ ...about, level: 'degraded', detail });
   };
   say(
-    'erasure-store',
-    'erasure_keys_missing',
+    { dependency: 'erasure-store', code: 'erasure_keys_missing', next: ERASURE_NEXT },
     await lacking(erasure, 'tek'),
-    'tenants with keys have no erasure key and do not open: is this the erasure.db that belongs here?',
+    'tenants with keys have no erasure key: nobody can decrypt anything of theirs, for ever, unless ' +
+      'it is found. Is this the erasure store that belongs here?',
   );
   say(
-    'directory',
-    'names_missing',
+    { dependency: 'directory', code: 'names_missing', next: NEXT },
     await lacking(directory, 'name'),
     'tenants with keys have no name: people are not recognised. Is this the directory.db that belongs here?',
   );
   return losses;
 }
 
+const NEXT = 'stop the server, put the right file back, start again';
+const ERASURE_NEXT =
+  'stop the server, put a copy back, or the newest of its backups (docs/running.md, Erasure store), ' +
+  'start again';
 const CLAIM = 'sys/erasure-store';
 
 /**

@@ -130,6 +130,8 @@ export const LIMITS = {
   /** Refused leases recorded for one Edge: at once, and per second after that. */
   leaseRefusalsAtOnceMax: 20,
   leaseRefusalsPerSecondMax: 1,
+  /** How often the copies and the backups of the erasure store are looked after. */
+  erasureLookMs: 60_000,
   socketPathBytesMax: 107,
   /** Of a file that a setting or an option names: issuers, certificates, a token, a receipt. */
   textFileBytesMax: 4 * 1024 * 1024,

@@ -69,7 +69,7 @@ describe('The configuration', () => {
     const errors = refused({
       KCM_LEDGER: 'mongodb://db-1/x',
       KCM_DIRECTORY: 'esdb://db-1',
-      KCM_ERASURE: 'mongodb://db-1/erasure',
+      KCM_ERASURE: 'sqlite:,esdb://db-1',
       KCM_VAULT: 'mongodb://',
     });
     expect(errors.map((error) => error.split(' ')[0])).toEqual([
@@ -78,6 +78,20 @@ describe('The configuration', () => {
       'KCM_ERASURE',
       'KCM_DIRECTORY',
     ]);
+  });
+
+  it('takes one or two places of the erasure store, and a URL with commas for one', () => {
+    const places = (text?: string) =>
+      readConfig(text === undefined ? {} : { KCM_ERASURE: text }).KCM_ERASURE;
+    expect(places()).toEqual(['sqlite:', 'sqlite:erasure-copy/erasure.db']);
+    expect(places('sqlite:')).toEqual(['sqlite:']);
+    const both = 'sqlite:/mnt/a/kcm/erasure.db, mongodb://db-1,db-2/erasure?w=majority';
+    expect(places(both)).toEqual([
+      'sqlite:/mnt/a/kcm/erasure.db',
+      'mongodb://db-1,db-2/erasure?w=majority',
+    ]);
+    for (const wrong of ['sqlite:,sqlite:', 'sqlite:a,sqlite:b,sqlite:c', '/mnt/a', 'sqlite:,'])
+      expect([wrong, ...refused({ KCM_ERASURE: wrong })]).toHaveLength(2);
   });
 
   it('reads X from the file X_FILE, and refuses to choose where both are given', () => {

@@ -37,6 +37,24 @@ const engine = (embedded: string, url?: { readonly is: RegExp; readonly like: st
 const EVENTSTORE = { is: /^esdb(\+discover)?:\/\/[^/]/, like: 'esdb://host:port' };
 const KAFKA = { is: /^kafka(\+tls)?:\/\/[^/]/, like: 'kafka://[user:password@]host:port,…' };
 const MONGODB = { is: /^mongodb(\+srv)?:\/\/[^/]/, like: 'mongodb://host:port/database' };
+/** In the data folder, at a path, or at a server; a URL of MongoDB may have commas of its own. */
+const ERASURE_PLACE = /^(sqlite:[^,]*$|mongodb(\+srv)?:\/\/[^/])/;
+const ERASURE_DEFAULT = 'sqlite:,sqlite:erasure-copy/erasure.db';
+const erasurePlaces = z
+  .string()
+  .default(ERASURE_DEFAULT)
+  .transform((text) => text.split(/\s*,\s*(?=sqlite:|mongodb(?:\+srv)?:\/\/)/))
+  .pipe(
+    z
+      .array(
+        z
+          .string()
+          .regex(ERASURE_PLACE, 'must be sqlite:, sqlite:FILE or mongodb://host:port/database'),
+      )
+      .min(1)
+      .max(2, 'names more than two stores')
+      .refine((places) => new Set(places).size === places.length, 'names a store twice'),
+  );
 /** JSON, or `@` and the file that holds it. */
 const json = z.string().transform((text, context): unknown => {
   const wrong = (message: string) => {
@@ -98,8 +116,9 @@ const schema = z.object({
   KCM_LEDGER: engine('sqlite:', EVENTSTORE),
   KCM_READ_MODELS: engine('sqlite:', MONGODB),
   KCM_VAULT: engine('sqlite:', MONGODB),
-  // An erase at a server overwrites nothing on its disk: a shred would promise too much.
-  KCM_ERASURE: engine('sqlite:'),
+  KCM_ERASURE: erasurePlaces,
+  KCM_ERASURE_BACKUPS: z.string().min(1).default('erasure-backups'),
+  KCM_ERASURE_BACKUP_DAYS: z.coerce.number().int().min(0).max(30).default(7),
   KCM_DIRECTORY: engine('sqlite:', MONGODB),
   KCM_MESSAGING: engine('memory:', KAFKA),
   KCM_MESSAGING_CA: z.string().optional(),

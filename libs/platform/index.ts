@@ -7,6 +7,15 @@ export * from './config.js';
 export * from './http/correlation.js';
 export * from './http/forward.js';
 export * from './engines/engines.js';
+export { addressOf } from './engines/address.js';
+export { assertPrivateFolder } from './engines/private-folder.js';
+export {
+  copyErasure,
+  copyHolds,
+  erasureBackupsFolder,
+  type ErasurePlace,
+  erasurePlaces,
+} from './engines/erasure.js';
 export * from './engines/engines.module.js';
 export * from './health/index.js';
 export * from './http/http-app.js';

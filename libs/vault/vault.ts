@@ -20,6 +20,29 @@ export interface BlobStore {
   erase(prefix: string): Promise<number>;
   close(): Promise<void>;
 }
+
+/** Of one place of a store that is in several. */
+export interface CopyState {
+  /** As people are told of it: a file, or a server without who we are there. */
+  readonly name: string;
+  /** Why it does not take part; null while it does. */
+  readonly away: string | null;
+}
+/**
+ * A store in one or two places. What is written is in each of them or not acknowledged; what is
+ * erased is gone from each of them or not confirmed.
+ */
+export interface Copies extends BlobStore {
+  readonly copies: readonly CopyState[];
+  /**
+   * Writes in each place, to know that it can be; who was away takes part again once it has what the
+   * other has, and nothing that was erased. Never throws.
+   */
+  prove(): Promise<void>;
+  /** Everything, with what the copies keep for themselves: a place can begin with it. */
+  copyInto(store: BlobStore): Promise<void>;
+}
+
 export const Vault = Symbol('Vault');
 export const ErasureStore = Symbol('ErasureStore');
 export const Directory = Symbol('Directory');

@@ -61,8 +61,26 @@ describe('kcm doctor', () => {
       expect.arrayContaining([
         expect.objectContaining({ level: 'trial-grade', part: 'seal' }),
         expect.objectContaining({ level: 'trial-grade', part: 'disk' }),
-        expect.objectContaining({ level: 'degraded', part: 'erasure-store' }),
       ]) as object,
+    );
+  });
+
+  it('ends with 1 where there is one copy of the erasure store, chosen so or not', async () => {
+    await running!.stop();
+    running = await startStandalone({
+      KCM_DATA_DIR: folder,
+      KCM_HTTP_PORT: '0',
+      KCM_KMIP_PORT: '0',
+      KCM_LOG_LEVEL: 'fatal',
+      KCM_ERASURE: 'sqlite:',
+    });
+    const { code, found } = await doctor();
+    expect(code).toBe(1);
+    expect(wrong(found)).toContainEqual(
+      expect.objectContaining({
+        part: 'erasure-store',
+        next: expect.stringContaining('KCM_ERASURE') as string,
+      }),
     );
   });
 

@@ -144,7 +144,6 @@ describe('a damaged ledger', () => {
 
   it.each([
     ['vault', /vault\.db: .* Put the last backup of it back/s],
-    ['erasure', /erasure\.db: .* Put the last backup of it back/s],
     ['directory', /directory\.db: .* Put the last backup of it back/s],
     ['read-models', /read-models\.db: .* Delete read-models\.db with its -wal and -shm/s],
     ['log', /log\.db: .* Delete log\.db with its -wal and -shm/s],
@@ -167,6 +166,24 @@ describe('a damaged ledger', () => {
     },
     60_000,
   );
+
+  it('starts with a damaged erasure.db, which the other copy stands in for, and names it', async () => {
+    const mortal = damaged(stopped, (dataDir) => {
+      const path = join(dataDir, 'erasure.db');
+      const bytes = readFileSync(path);
+      bytes.fill(0xff, 4096, 4101);
+      writeFileSync(path, bytes);
+    });
+    await mortal.start();
+    const { body } = await mortal.server.ask('GET', '/readyz');
+    expect(body['reasons']).toContainEqual(
+      expect.objectContaining({
+        code: 'copy_away',
+        detail: expect.stringMatching(/erasure\.db is away: .*damaged/) as string,
+      }),
+    );
+    await mortal.stop();
+  }, 60_000);
 
   it('with a flipped byte inside an event does not start, and says which event it is', async () => {
     const bytes = readFileSync(join(stopped, 'ledger.db'));

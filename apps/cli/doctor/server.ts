@@ -16,9 +16,18 @@ interface Projection {
   readonly detail: string | null;
 }
 
+/** It serves all the same, and somebody must act: what is lost next is lost for good. */
+const RED = new Set([
+  'one_copy',
+  'copy_away',
+  'backup_failed',
+  'erasure_keys_missing',
+  'blobs_damaged',
+]);
+
 /** @param reason as `/readyz` of the server and of an Edge says it */
-export const findingOf = ({ dependency, level, detail, next }: Reason): Finding => ({
-  level: level === 'unavailable' ? 'wrong' : 'degraded',
+export const findingOf = ({ dependency, level, code, detail, next }: Reason): Finding => ({
+  level: level === 'unavailable' || RED.has(code) ? 'wrong' : 'degraded',
   part: dependency,
   detail,
   next,

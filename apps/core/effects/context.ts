@@ -43,8 +43,8 @@ export interface EffectDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly region: string;
-  /** What is true of a shred on this set-up. */
-  readonly shredWord: ShredWord;
+  /** What is true of a shred here, once this path is erased from the erasure store. */
+  readonly shredWord: (path: string) => Promise<ShredWord>;
 }
 /** Idempotent and restartable at any step. @throws KcmError to be tried again later */
 export type RunEffect<K extends Effect['kind']> = (

@@ -45,7 +45,7 @@ class Core extends CustodyWorld {
       clock: this.time,
       random: this.parts('').random,
       region: 'local',
-      shredWord: 'recoverable from a disk image',
+      shredWord: async () => 'recoverable from a disk image',
     };
   }
   effect(effect: KeyEffect): Promise<void> {

@@ -25,12 +25,13 @@ export const shred: RunEffect<'shred'> = (deps, { tenant, revocation }, trace) =
     await deps.erasure.erase(tekPath(tenant));
     for (const prefix of material(tenant)) await deps.vault.erase(prefix);
     await assertGone(deps, tenant);
+    const word = await deps.shredWord(tekPath(tenant));
     const confirmedAt = rfc3339(deps.clock.wallMs());
     const { position } = await deps.dispatch(
       {
         kind: 'revocation',
         stream,
-        command: { kind: 'RecordShredded', ...plan, confirmedAt, word: deps.shredWord },
+        command: { kind: 'RecordShredded', ...plan, confirmedAt, word },
       },
       derived(trace, tenant, 'shredded'),
     );

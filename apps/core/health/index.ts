@@ -3,13 +3,10 @@ import type { Health } from '@kcm/platform';
 import type { CoreParts } from '../composition.js';
 import { keystoreReasons } from './keystores.js';
 
-/** One copy of erasure.db on this machine. */
-export const ERASURE_COPIES = 1;
-
 /** A step that is done this often, and stands, does not bring about what takes it off. */
 const RUNS_MAX = 2;
 
-type Parts = Pick<CoreParts, 'seals' | 'states' | 'host' | 'core' | 'recording'>;
+type Parts = Pick<CoreParts, 'seals' | 'states' | 'host' | 'core' | 'recording' | 'erasureKeeper'>;
 const degraded = (dependency: string, code: string, detail: string, next: string): Reason => ({
   dependency,
   level: 'degraded',
@@ -28,14 +25,7 @@ export function watchCore(health: Health, parts: Parts, clock: Clock): void {
   unsealed('keystores', () => keystoreReasons(parts.core.keys.authority.standing()));
   unsealed('clock', () => clockReasons(parts));
   unsealed('edges', () => edgeReasons(parts, clock));
-  health.add('erasure-store', () => [
-    degraded(
-      'erasure-store',
-      'one_copy',
-      'one copy only: losing erasure.db loses every tenant',
-      'keep a second copy of erasure.db for a few days only (docs/running.md)',
-    ),
-  ]);
+  health.add('erasure-store', () => parts.erasureKeeper.reasons());
 }
 
 /** They act, and a restart would lift them in silence. */

@@ -2,7 +2,7 @@ import { protectingClosedBy, tenantClosedBy } from '@kcm/custody';
 import type { Clock } from '@kcm/kernel';
 import type { Metrics } from '@kcm/platform';
 import type { CoreParts } from '../composition.js';
-import { enrolledEdges, ERASURE_COPIES } from '../health/index.js';
+import { enrolledEdges } from '../health/index.js';
 
 /** What is read when somebody asks. Figures of all tenants together: no tenant has a label. */
 export function watchCoreFigures(metrics: Metrics, parts: CoreParts, clock: Clock): void {
@@ -12,7 +12,11 @@ export function watchCoreFigures(metrics: Metrics, parts: CoreParts, clock: Cloc
     'Locks, seals and words of keystores that act and are not recorded.',
     () => parts.recording.pending,
   );
-  metrics.gauge('kcm_erasure_copies', 'Copies of the erasure store.', () => ERASURE_COPIES);
+  metrics.gauge(
+    'kcm_erasure_copies',
+    'Copies of the erasure store that take part.',
+    () => parts.erasureKeeper.copies,
+  );
   watchProcesses(metrics, parts);
   watchLeases(metrics, parts);
   watchEdges(metrics, parts, clock);

@@ -21,7 +21,8 @@ export interface ReceiptDeps {
   readonly log: LogStore;
   readonly seal: 'auto' | 'shamir';
   readonly people: 'local' | 'oidc';
-  readonly stores: keyof typeof STORES;
+  /** What is true of where the stores are. */
+  readonly stores: () => readonly string[];
 }
 type IssueReceipt = Extract<Effect, { kind: 'issueReceipt' }>;
 
@@ -30,11 +31,6 @@ const FOUR_EYES = {
   oidc: 'OIDC issuers: who runs one, or names them here, could speak as both',
 };
 const AUTO_SEAL = 'the unseal key lies beside the data (KCM_SEAL=auto)';
-/** What is true of where the stores are. */
-const STORES = {
-  oneDisk: 'one machine: ledger, vault and erasure store share a disk',
-  oneErasureStore: 'one copy of the erasure store, on the disk of one machine',
-};
 
 /**
  * Signs what the revocation's stream and the transparency log show, keeps the JWS in the vault and records its digest. The
@@ -72,7 +68,7 @@ export async function issueReceipt(
     fourEyes: FOUR_EYES[deps.people],
     trialGrade: [
       ...(deps.seal === 'auto' ? [AUTO_SEAL] : []),
-      STORES[deps.stores],
+      ...deps.stores(),
       ...(await trials(deps, tenant, events)),
     ],
     leaves,

@@ -5,9 +5,10 @@ import type { FilteredFeed, Ledger, ProvableLedger } from '@kcm/ledger';
 import type { LogStore } from '@kcm/origin-log';
 import type { ReadModelReader, ReadModelWatcher, ReadModelWriter } from '@kcm/read-models';
 import type { Publisher } from '@kcm/messaging';
-import type { BlobStore } from '@kcm/vault';
+import type { BlobStore, Copies } from '@kcm/vault';
 import type { Config } from '../config.js';
 import { addressOf } from './address.js';
+import { openErasure } from './erasure.js';
 import { openOutbox } from './outbox.js';
 import { assertPrivateFolder } from './private-folder.js';
 
@@ -16,7 +17,7 @@ export interface Engines {
   readonly ledger: Ledger & FilteredFeed & ProvableLedger;
   readonly readModels: ReadModelReader & ReadModelWriter & ReadModelWatcher;
   readonly vault: BlobStore;
-  readonly erasure: BlobStore;
+  readonly erasure: Copies;
   readonly directory: BlobStore;
   readonly log: LogStore;
   /** Where the events of the region are sent to; null: nowhere. */
@@ -36,6 +37,8 @@ export interface OpeningHooks {
   readonly onLost: (error: KcmError) => void;
   /** Messaging goes on by itself and somebody should know. */
   readonly onMessaging: (error: unknown) => void;
+  /** A blob was asked for and is not what was stored; the error names file and path. */
+  readonly onDamaged: (error: KcmError) => void;
   /** Around each opening: who waits for a server tries again here. */
   readonly patience: <T>(open: () => Promise<T>) => Promise<T>;
 }
@@ -43,6 +46,7 @@ const SILENT: OpeningHooks = {
   onCommit: () => {},
   onLost: () => {},
   onMessaging: () => {},
+  onDamaged: () => {},
   patience: (open) => open(),
 };
 
@@ -93,9 +97,9 @@ interface Opening {
 const OPENERS: { readonly [N in EngineName]: (of: Opening) => Promise<Engines[N] & Closing> } = {
   ledger: ({ config, dir, random, hooks }) => openLedger(config, dir, random, hooks),
   readModels: ({ config, dir, hooks: { onLost } }) => openReadModels(config, dir, onLost),
-  vault: ({ config, dir, hooks: { onLost } }) => openBlobs(config, dir, 'vault', onLost),
-  erasure: ({ config, dir, hooks: { onLost } }) => openBlobs(config, dir, 'erasure', onLost),
-  directory: ({ config, dir, hooks: { onLost } }) => openBlobs(config, dir, 'directory', onLost),
+  vault: (of) => openBlobs(of, 'vault'),
+  erasure: ({ config, dir, random, hooks }) => openErasure(config, dir, random, hooks),
+  directory: (of) => openBlobs(of, 'directory'),
   log: ({ dir, hooks: { onLost } }) => openLog(dir, onLost),
   outbox: ({ config, random, hooks }) => openOutbox(config, random, hooks.onMessaging),
 };
@@ -129,17 +133,11 @@ async function openReadModels(
   return advised(openSqliteReadModels({ file, onLost }), rebuild('read-models.db'));
 }
 
-const BLOB_SETTING = {
-  vault: 'KCM_VAULT',
-  erasure: 'KCM_ERASURE',
-  directory: 'KCM_DIRECTORY',
-} as const;
+const BLOB_SETTING = { vault: 'KCM_VAULT', directory: 'KCM_DIRECTORY' } as const;
 
 async function openBlobs(
-  config: Config,
-  dir: string,
+  { config, dir, hooks: { onLost, onDamaged } }: Opening,
   role: keyof typeof BLOB_SETTING,
-  onLost: OnLost,
 ): Promise<BlobStore & Closing> {
   const url = config[BLOB_SETTING[role]];
   if (url !== EMBEDDED) {
@@ -147,7 +145,8 @@ async function openBlobs(
     return told(BLOB_SETTING[role], url, openMongoBlobStore({ url, role }));
   }
   const { openSqliteBlobStore } = await import('@kcm/vault/sqlite');
-  return advised(openSqliteBlobStore({ file: join(dir, `${role}.db`), role, onLost }), BACKUP);
+  const file = join(dir, `${role}.db`);
+  return advised(openSqliteBlobStore({ file, role, onLost, onDamaged }), BACKUP);
 }
 
 async function openLog(dir: string, onLost: OnLost): Promise<LogStore & Closing> {

@@ -12,6 +12,7 @@ import { TracedLedger, WatchedLedger } from '@kcm/ledger';
 import { startTracing, type Tracing } from '@kcm/tracing';
 import type { Logger } from 'pino';
 import { type Config, type ProgramName, readConfig } from '../config.js';
+import { Damages } from '../engines/damages.js';
 import {
   type EngineName,
   openEngines,
@@ -31,6 +32,7 @@ export interface Ground<N extends EngineName = EngineName> {
   readonly tracing: Tracing;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly damages: Damages;
 }
 /** What the composition of a test may put in the place of the machine. */
 export interface Surroundings {
@@ -61,16 +63,18 @@ export async function openGround<N extends EngineName>(
   const metrics = new Metrics();
   const { onAppend, onCommit } = ledgerMetrics(metrics);
   const onMessaging = (error: unknown) => logger.warn({ err: error }, 'messaging');
+  const damages = new Damages((error) => logger.error({ err: error }, 'a stored value is damaged'));
   const patience: OpeningHooks['patience'] = (open) =>
     program === 'standalone' ? open() : waiting(open, random, logger);
-  const hooks = { onCommit, onLost: endAtOnce, onMessaging, patience };
+  const onDamaged = damages.met;
+  const hooks = { onCommit, onLost: endAtOnce, onMessaging, onDamaged, patience };
   try {
     const opened = await openEngines(config, random, needed, hooks);
     const ledger = tracing.tracer.on
       ? new TracedLedger(opened.ledger, tracing.tracer)
       : opened.ledger;
     const engines = { ...opened, ledger: new WatchedLedger(ledger, clock, onAppend) };
-    return { program, config, engines, clock, random, tracing, logger, metrics };
+    return { program, config, engines, clock, random, tracing, logger, metrics, damages };
   } catch (error) {
     await tracing.stop();
     throw error;

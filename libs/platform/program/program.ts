@@ -136,6 +136,7 @@ export class Program<P extends ProgramPart = ProgramPart> {
     this.part.attach?.(this.#app.getHttpAdapter().getInstance());
     await this.part.watch(health, watched);
     watchDoor(health, watched);
+    health.add('stored values', () => this.ground.damages.reasons());
     // Steps of processes are commands too: the bus must be there before the first one runs.
     await this.#app.init();
     this.part.run();

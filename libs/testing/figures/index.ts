@@ -24,6 +24,9 @@ export const FIGURES = {
   flipsAtStart: figure(150, 10_000),
   flipsInLog: figure(120, 5_000),
   flipsWhileOpen: figure(60, 5_000),
+  /** … in the file of the vault, closed and open. */
+  vaultFlips: figure(48, 5_000),
+  vaultFlipsWhileOpen: figure(6, 500),
   /** How often the disk of the whole product fills up. */
   fullDisks: figure(5, 50),
   /** Of the writes that are refused one by one each so many-th is; lasting refusals of a kind. */

@@ -1,4 +1,12 @@
-import { type OnLost, openStore, StoreDamaged, type SqliteStore } from '@kcm/sqlite';
+import { crc32 } from 'node:zlib';
+import {
+  type OnLost,
+  openStore,
+  StoreDamaged,
+  type SqliteStore,
+  type SqlValue,
+  type Statement,
+} from '@kcm/sqlite';
 import { type BlobStore, blobKey, under } from '@kcm/vault';
 
 export interface SqliteBlobStoreOptions {
@@ -8,7 +16,12 @@ export interface SqliteBlobStoreOptions {
   readonly role: 'vault' | 'erasure' | 'directory';
   /** A sync failed: the process must end, and not close the store. Must not throw. */
   readonly onLost?: OnLost;
+  /** A blob was asked for and is not what was stored. Must not throw. */
+  readonly onDamaged?: OnDamaged;
 }
+/** Told of each damaged blob that was met, however often: the error names the file and the path. */
+export type OnDamaged = (error: StoreDamaged) => void;
+
 const APPLICATION_ID = {
   vault: 0x4b434d56,
   erasure: 0x4b434d45,
@@ -25,13 +38,19 @@ const MIGRATIONS = [
   `CREATE TABLE blobs(
      id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, pad BLOB NOT NULL, bytes BLOB NOT NULL
    ) STRICT`,
+  // SQLite has no checksum of its own: a flipped bit of a value would be answered as the value.
+  'ALTER TABLE blobs ADD COLUMN checksum INTEGER',
 ];
 const PAGE_BYTES = 4096;
-const PUT = `INSERT INTO blobs(key, pad, bytes) VALUES (?, zeroblob(${PAGE_BYTES}), ?)`;
+const PUT = `INSERT INTO blobs(key, pad, bytes, checksum) VALUES (?, zeroblob(${PAGE_BYTES}), ?, ?)`;
+const SUM_ROWS_MAX = 256;
+
+/** CRC-32 over key and bytes. It finds damage (any flip, any burst up to 32 bits), not forgery. */
+const checksumOf = (key: string, bytes: Uint8Array): number => crc32(bytes, crc32(`${key}\n`));
 
 /** @throws FolderLocked · StoreDamaged (also: a file of another role) · StoreUnavailable */
 export async function openSqliteBlobStore(options: SqliteBlobStoreOptions): Promise<BlobStore> {
-  const { file, role, onLost } = options;
+  const { file, role, onLost, onDamaged = () => {} } = options;
   const store = await openStore({
     file,
     applicationId: APPLICATION_ID[role],
@@ -44,28 +63,79 @@ export async function openSqliteBlobStore(options: SqliteBlobStoreOptions): Prom
     await store.close();
     throw new StoreDamaged(file, `its pages are not of ${PAGE_BYTES} bytes`);
   }
-  return new SqliteBlobStore(store);
+  try {
+    await sumEarlier(store);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return new SqliteBlobStore(store, onDamaged);
+}
+
+interface BlobRow {
+  readonly id: number;
+  readonly key: string;
+  readonly bytes: SqlValue;
+  readonly checksum: SqlValue;
+}
+
+/** What an earlier release stored without a checksum gets one, once. */
+async function sumEarlier(store: SqliteStore): Promise<void> {
+  const sql = `SELECT id, key, bytes FROM blobs WHERE checksum IS NULL LIMIT ${SUM_ROWS_MAX}`;
+  for (;;) {
+    const rows = store.all<Pick<BlobRow, 'id' | 'key' | 'bytes'>>(sql);
+    const [first, ...rest] = rows.map(({ id, key, bytes }): Statement => ({
+      sql: 'UPDATE blobs SET checksum = ? WHERE id = ?',
+      params: [checksumOf(key, bytes as Uint8Array), id],
+      changes: 1,
+    }));
+    if (first === undefined) return;
+    await store.write([first, ...rest]);
+  }
 }
 
 class SqliteBlobStore implements BlobStore {
-  constructor(private readonly store: SqliteStore) {}
+  constructor(
+    private readonly store: SqliteStore,
+    private readonly onDamaged: OnDamaged,
+  ) {}
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
-    const sql = `${PUT} ON CONFLICT(key) DO UPDATE SET bytes = excluded.bytes`;
-    await this.store.write([{ sql, params: [blobKey(key), bytes], changes: 1 }]);
+    const sql = `${PUT} ON CONFLICT(key) DO UPDATE
+      SET bytes = excluded.bytes, checksum = excluded.checksum`;
+    const params = [blobKey(key), bytes, checksumOf(key, bytes)];
+    await this.store.write([{ sql, params, changes: 1 }]);
   }
 
   async putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean> {
     const sql = `${PUT} ON CONFLICT(key) DO NOTHING`;
-    const [written] = await this.store.write([{ sql, params: [blobKey(key), bytes] }]);
+    const params = [blobKey(key), bytes, checksumOf(key, bytes)];
+    const [written] = await this.store.write([{ sql, params }]);
     return written!.changes === 1;
   }
 
+  /** @throws StoreDamaged naming file and key, when what is stored is not what was put */
   async get(key: string): Promise<Buffer | null> {
-    const sql = 'SELECT bytes FROM blobs WHERE key = ?';
-    const row = this.store.get<{ bytes: Uint8Array }>(sql, [blobKey(key)]);
+    const row = this.#row(blobKey(key));
     if (row === null) return null;
-    return Buffer.from(row.bytes.buffer, row.bytes.byteOffset, row.bytes.byteLength);
+    const { bytes, checksum } = row;
+    if (!(bytes instanceof Uint8Array) || checksum !== checksumOf(key, bytes))
+      throw this.#damaged(key, 'its checksum does not match');
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  #row(key: string): Pick<BlobRow, 'bytes' | 'checksum'> | null {
+    const sql = 'SELECT bytes, checksum FROM blobs WHERE key = ?';
+    try {
+      return this.store.get<BlobRow>(sql, [key]);
+    } catch (error) {
+      throw error instanceof StoreDamaged ? this.#damaged(key, error.message) : error;
+    }
+  }
+  #damaged(key: string, what: string): StoreDamaged {
+    const error = new StoreDamaged(this.store.file, `the blob ${key} is damaged: ${what}.`);
+    this.onDamaged(error);
+    return error;
   }
 
   async list(prefix: string): Promise<readonly string[]> {

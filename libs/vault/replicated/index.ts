@@ -1,0 +1,1 @@
+export * from './replicated-blob-store.js';
