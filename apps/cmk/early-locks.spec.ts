@@ -1,3 +1,4 @@
+import type { LockKind } from '@kcm/domain';
 import type { CommandContext, Commands, TakeLock } from '@kcm/application';
 import { type CommandId, KcmError, Recording, systemRandom } from '@kcm/kernel';
 import { SimulatedTime } from '@kcm/testing';
@@ -11,7 +12,7 @@ describe('A lock that the ledger does not take', () => {
   let recording: Recording;
   let locks: EarlyLocks;
 
-  const lockOf = (lock: string, kind: 'suspended' | 'killed' = 'suspended'): TakeLock => ({
+  const lockOf = (lock: string, kind: LockKind = 'suspended'): TakeLock => ({
     kind: 'TakeLock',
     lock,
     lockKind: kind,
@@ -67,7 +68,8 @@ describe('A lock that the ledger does not take', () => {
     for (const id of ['r1', 'r2', 'r3']) await take(lockOf(id)).catch(code);
     expect([acting.size, recording.pending]).toEqual([1, 1]);
     await take(lockOf('k1', 'killed')).catch(code);
-    expect([acting.size, recording.pending]).toEqual([2, 2]);
+    await take(lockOf('o1', 'readOnly')).catch(code);
+    expect([acting.size, recording.pending]).toEqual([3, 3]);
   });
 
   it('gives way at once to one that was recorded: who lifts that one lifts the lock', async () => {

@@ -506,6 +506,8 @@ describe('locks', () => {
     await world.unlock('acme', 'rev-readOnly');
     await world.lock('acme', 'readOnly', { service: 'billing' });
     expect(await world.protect('acme')).toMatchObject(unprotected);
+    // What is read goes on with the key that is there.
+    expect(world.opens('acme')).toBe(true);
   });
 
   it.each(['suspended', 'killed'] as const)('%s wins over a read-only', async (kind) => {

@@ -70,6 +70,7 @@ describe('A read-only tenant', () => {
 
     // One that hears nothing goes on to the end of its lease, and not longer.
     await deaf.untilRefused(BOUND_MS);
+    expect(deaf.encrypts.lastServedAt).toBeGreaterThan(Date.parse(taken.startedAt));
     expect(deaf.lastServedAt).toBeLessThanOrEqual(Date.parse(taken.hardBound));
     const path = `${whole.path}/revocations/${taken.id}`;
     const { holders } = await whole.auditor.read<RevocationView>(path);
