@@ -2,23 +2,30 @@ import { lp } from '@kcm/crypto';
 import { DecryptionFailed } from '@kcm/kernel';
 
 /**
- * An encrypted record, bytes in this order:
+ * What an Edge seals: a caller's record, or a data key that the caller keeps wrapped. Bytes in this
+ * order:
  *
  *   0      format version, 1
- *   1      algorithm, 1 = HKDF-SHA256 subkey, AES-256-GCM with a random 96-bit IV
+ *   1      what it is: 1 = a record, 2 = a data key; either HKDF-SHA256 subkey, AES-256-GCM with a
+ *          random 96-bit IV
  *   2      length n of the key id, then the key id (ASCII)
  *   3+n    key version, u32 big-endian
- *   7+n    salt of the data key, 16 bytes
- *   23+n   IV (12) ‖ ciphertext ‖ tag (16)
+ *   7+n    salt of the subkey, 16 bytes
+ *   23+n   of a data key: its id, 16 bytes
+ *          IV (12) ‖ ciphertext ‖ tag (16); of a data key the ciphertext has 32 bytes
  *
  * Nothing in it is trusted: the tenant and service come from the caller, the key id and version
  * only say which key to ask Core for, and all of them are authenticated again as computed, not as
- * read.
+ * read. A record and a data key have different subkeys under the same salt: neither is ever taken
+ * for the other.
  */
 const BLOB_FORMAT = 1;
-const BLOB_ALGORITHM = 1;
+const KINDS = { record: 1, dataKey: 2 } as const;
+export type Purpose = keyof typeof KINDS;
 export const SALT_BYTES = 16;
-const SEALED_BYTES_MIN = 12 + 16;
+export const DATA_KEY_BYTES = 32;
+const DATA_KEY_ID_BYTES = 16;
+const SEAL_BYTES = 12 + 16;
 const KEY_ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 export interface KeyIdentity {
@@ -31,16 +38,23 @@ export interface Blob {
   readonly key: string;
   readonly version: number;
   readonly salt: Buffer;
+  /** Of a data key: its 16 bytes; null: a record. A view. */
+  readonly id: Buffer | null;
   /** iv ‖ ciphertext ‖ tag; a view. */
   readonly sealed: Buffer;
 }
 
-/** Everything before the IV: the same for all records of one data key. */
-export function blobHeader(key: string, version: number, salt: Uint8Array): Buffer {
+/** Everything before the IV, or before a data key's id: the same for all of one subkey. */
+export function blobHeader(
+  purpose: Purpose,
+  key: string,
+  version: number,
+  salt: Uint8Array,
+): Buffer {
   const id = Buffer.from(key, 'ascii');
   const header = Buffer.alloc(7 + id.length + SALT_BYTES);
   header[0] = BLOB_FORMAT;
-  header[1] = BLOB_ALGORITHM;
+  header[1] = KINDS[purpose];
   header[2] = id.length;
   id.copy(header, 3);
   header.writeUInt32BE(version, 3 + id.length);
@@ -48,32 +62,37 @@ export function blobHeader(key: string, version: number, salt: Uint8Array): Buff
   return header;
 }
 
-/** @throws DecryptionFailed on anything that is not such a record */
-export function parseBlob(bytes: Buffer): Blob {
-  if (bytes.length < 3 || bytes[0] !== BLOB_FORMAT || bytes[1] !== BLOB_ALGORITHM)
+/** @throws DecryptionFailed on anything that is not one, or is for another purpose */
+export function parseBlob(bytes: Buffer, purpose: Purpose = 'record'): Blob {
+  if (bytes.length < 3 || bytes[0] !== BLOB_FORMAT || bytes[1] !== KINDS[purpose])
     throw new DecryptionFailed();
   const idEnd = 3 + bytes[2]!;
   const saltAt = idEnd + 4;
-  const sealedAt = saltAt + SALT_BYTES;
-  if (bytes.length < sealedAt + SEALED_BYTES_MIN) throw new DecryptionFailed();
+  const saltEnd = saltAt + SALT_BYTES;
+  const sealedAt = purpose === 'record' ? saltEnd : saltEnd + DATA_KEY_ID_BYTES;
+  const body = bytes.length - sealedAt - SEAL_BYTES;
+  if (purpose === 'record' ? body < 0 : body !== DATA_KEY_BYTES) throw new DecryptionFailed();
   const key = bytes.toString('latin1', 3, idEnd);
   const version = bytes.readUInt32BE(idEnd);
   if (!KEY_ID.test(key) || version === 0) throw new DecryptionFailed();
   return {
     key,
     version,
-    salt: bytes.subarray(saltAt, sealedAt),
+    salt: bytes.subarray(saltAt, saltEnd),
+    id: purpose === 'record' ? null : bytes.subarray(saltEnd, sealedAt),
     sealed: bytes.subarray(sealedAt),
   };
 }
 
-/** HKDF info of the data key. */
-export const dataKeyInfo = (of: KeyIdentity): Buffer =>
-  lp('kcm/l4/v1', of.tenant, of.service, of.key, String(of.version));
+const fieldsOf = (of: KeyIdentity) => [of.tenant, of.service, of.key, String(of.version)];
+
+/** HKDF info of the subkeys for one purpose. */
+export const subkeyInfo = (purpose: Purpose, of: KeyIdentity): Buffer =>
+  lp(purpose === 'record' ? 'kcm/l4/v1' : 'kcm/data-key/v1', ...fieldsOf(of));
 
 /** AAD up to the context, which `aadOf` adds as one more length-prefixed field. */
-export const aadPrefix = (of: KeyIdentity): Buffer =>
-  lp(of.tenant, of.service, of.key, String(of.version));
+export const aadPrefix = (purpose: Purpose, of: KeyIdentity): Buffer =>
+  lp(...(purpose === 'record' ? [] : ['kcm/data-key/v1']), ...fieldsOf(of));
 
 /** `context` in RFC 8785 form. */
 export const aadOf = (prefix: Buffer, context: string): Buffer =>

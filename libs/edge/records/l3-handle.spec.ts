@@ -115,6 +115,84 @@ describe('A record', () => {
   });
 });
 
+describe('A data key', () => {
+  const KEY = Buffer.alloc(32, 9);
+  const ID = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
+  const ID_AT = 23 + OURS.key.length;
+  const wrappedOf = (bytes: Buffer) => parseBlob(bytes, 'dataKey');
+  const refused = refusedAs('decryption_failed');
+  let wrapped: Buffer;
+  beforeEach(() => (wrapped = handle().seal(KEY, '{"a":"1"}', ID)));
+
+  it('opens under its own identity, context and id', () => {
+    expect(wrappedOf(wrapped).id).toEqual(ID);
+    expect(handle().open(wrappedOf(wrapped), '{"a":"1"}')).toEqual(KEY);
+    expect(() => handle().open(wrappedOf(wrapped), null)).toThrow(refused);
+  });
+
+  it.each<[string, Partial<Identity>]>([
+    ['tenant', { tenant: 'other' }],
+    ['service', { service: 'mail' }],
+    ['key', { key: 'l3-ba9876543210' }],
+    ['version', { version: 4 }],
+  ])('moved to another %s is refused', (_what, changed) => {
+    const theirs = { ...OURS, ...changed };
+    const blob = { ...wrappedOf(wrapped), key: theirs.key, version: theirs.version };
+    expect(() => handle(theirs).open(blob, '{"a":"1"}')).toThrow(refused);
+  });
+
+  it('with any one byte changed, its id among them, or cut off or added is refused', () => {
+    const ours = handle();
+    const opens = (bytes: Buffer): boolean => {
+      try {
+        ours.open(wrappedOf(bytes), '{"a":"1"}');
+        return true;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'decryption_failed' });
+        return false;
+      }
+    };
+    expect(opens(wrapped)).toBe(true);
+    for (let at = 0; at < wrapped.length; at += 1) {
+      const changed = Buffer.from(wrapped);
+      changed[at]! ^= 1 << (at % 8);
+      expect([at, opens(changed), opens(wrapped.subarray(0, at))]).toEqual([at, false, false]);
+    }
+    expect(opens(Buffer.concat([wrapped, Buffer.alloc(1)]))).toBe(false);
+  });
+
+  // The same L3, identity, context and length: the purpose alone must refuse.
+  it('is never taken for a record, nor a record for it, however it is dressed', () => {
+    const ours = handle();
+    const record = ours.seal(KEY, '{"a":"1"}');
+    expect(() => wrappedOf(record)).toThrow(refused);
+    expect(() => parseBlob(wrapped)).toThrow(refused);
+    const asRecord = Buffer.concat([wrapped.subarray(0, ID_AT), wrapped.subarray(ID_AT + 16)]);
+    asRecord[1] = 1;
+    const asDataKey = Buffer.concat([record.subarray(0, ID_AT), ID, record.subarray(ID_AT)]);
+    asDataKey[1] = 2;
+    const renamed = Buffer.from(wrapped);
+    renamed[1] = 1;
+    for (const bytes of [asRecord, renamed])
+      expect(() => ours.open(parseBlob(bytes), '{"a":"1"}')).toThrow(refused);
+    expect(() => ours.open(wrappedOf(asDataKey), '{"a":"1"}')).toThrow(refused);
+    const emptyId = { ...wrappedOf(wrapped), id: Buffer.alloc(0) };
+    expect(() => ours.open(emptyId, '{"a":"1"}')).toThrow(refused);
+  });
+
+  it('takes salts of its own, by the same limit and policy, and goes with its lease', () => {
+    const limited = handle(OURS, { invocationsMax: 2 });
+    const salts = Array.from({ length: 4 }, () =>
+      wrappedOf(limited.seal(KEY, null, ID)).salt.toString('hex'),
+    );
+    const records = Array.from({ length: 2 }, () => saltOf(limited.seal(KEY, null)));
+    expect(new Set(salts).size).toBe(2);
+    expect(new Set([...salts, ...records]).size).toBe(3);
+    limited.drop();
+    expect(() => limited.open(wrappedOf(wrapped), null)).toThrow(refusedAs('lease_expired'));
+  });
+});
+
 describe('Salts and nonces', () => {
   it('take a new salt by themselves at the limit of invocations', () => {
     const limited = handle(OURS, { invocationsMax: 3 });

@@ -1,21 +1,9 @@
-import { aeadOpen, aeadSealAfter, deriveKeyHandle, type KeyObject, type Secret } from '@kcm/crypto';
+import { aeadOpen, aeadSealAfter, type Secret } from '@kcm/crypto';
 import { type Deadline, DecryptionFailed, KcmError, LIMITS, type Random } from '@kcm/kernel';
-import {
-  aadOf,
-  aadPrefix,
-  blobHeader,
-  dataKeyInfo,
-  SALT_BYTES,
-  type Blob,
-  type KeyIdentity,
-} from './blob.js';
+import type { Blob, KeyIdentity } from './blob.js';
 import type { Access, CachePolicy, Lease, Proof } from '../core/core-port.js';
-import { DataKey } from './data-key.js';
 import type { GcWitness, Witnessed } from '../leases/gc-witness.js';
-
-const NO_CONTEXT = '{}';
-/** Data keys of earlier salts kept for reading, per L3 version. */
-const READING_KEYS_MAX = 256;
+import { Subkeys, type SubkeyParts } from './subkeys.js';
 
 export interface HandleParts {
   readonly random: Random;
@@ -43,18 +31,15 @@ export class L3Handle implements KeyIdentity {
   access: Access;
   mayProtect: boolean;
   policy: CachePolicy;
-  /** Of one data key. */
+  /** Of one subkey. */
   readonly invocationsMax: number;
   /** True once used since the last proof: only such leases are renewed. */
   used = false;
 
   #l3: Secret | null;
   #deadline: Deadline;
-  #writing: DataKey | null = null;
-  readonly #reading = new Map<string, DataKey>();
-  readonly #info: Buffer;
-  readonly #aad: Buffer;
-  readonly #aadWithoutContext: Buffer;
+  readonly #records: Subkeys;
+  #dataKeys: Subkeys | null = null;
 
   constructor(
     lease: Lease,
@@ -74,13 +59,11 @@ export class L3Handle implements KeyIdentity {
     this.policy = lease.policy;
     this.#l3 = lease.l3;
     this.#deadline = deadline;
-    this.#info = dataKeyInfo(this);
-    this.#aad = aadPrefix(this);
-    this.#aadWithoutContext = aadOf(this.#aad, NO_CONTEXT);
     this.invocationsMax = Math.min(
       parts.subkeyInvocationsMax ?? Infinity,
       LIMITS.subkeyInvocationsMax,
     );
+    this.#records = new Subkeys('record', this, this.#subkeyParts());
   }
 
   get live(): boolean {
@@ -107,31 +90,33 @@ export class L3Handle implements KeyIdentity {
   }
 
   /**
-   * One record (`blob.ts`). `context` in RFC 8785 form, null for none.
+   * One record (`blob.ts`), or the data key of that id. `context` in RFC 8785 form, null for none.
    * @throws KcmError lease_expired when the lease is over, before or after the cipher ran
    */
-  seal(plaintext: Uint8Array, context: string | null): Buffer {
+  seal(plaintext: Uint8Array, context: string | null, id: Buffer | null = null): Buffer {
     const l3 = this.#assertLive();
     const now = this.parts.now();
-    const dataKey = this.#writingKey(l3, now);
-    const aad = this.#aadFor(context);
-    const key = dataKey.use(now);
-    const record = aeadSealAfter(dataKey.header, key, this.parts.random, plaintext, aad);
+    const subkeys = this.#subkeysOf(id);
+    const subkey = subkeys.writing(l3, this.policy, now);
+    const aad = subkeys.aadFor(context, id);
+    const header = id === null ? subkey.header : Buffer.concat([subkey.header, id]);
+    const sealed = aeadSealAfter(header, subkey.use(now), this.parts.random, plaintext, aad);
     this.used = true;
     this.#assertLive();
-    return record;
+    return sealed;
   }
 
   /**
-   * @throws DecryptionFailed whatever is wrong with the record or its identity
+   * @throws DecryptionFailed whatever is wrong with the record or data key, or its identity
    * @throws KcmError lease_expired
    */
   open(blob: Blob, context: string | null): Buffer {
     const l3 = this.#assertLive();
     if (blob.key !== this.key || blob.version !== this.version) throw new DecryptionFailed();
     const now = this.parts.now();
-    const key = this.#readingKey(l3, blob.salt, now);
-    const plaintext = aeadOpen(key, blob.sealed, this.#aadFor(context));
+    const subkeys = this.#subkeysOf(blob.id);
+    const key = subkeys.reading(l3, this.policy, blob.salt, now);
+    const plaintext = aeadOpen(key, blob.sealed, subkeys.aadFor(context, blob.id));
     this.used = true;
     try {
       this.#assertLive();
@@ -142,20 +127,19 @@ export class L3Handle implements KeyIdentity {
     return plaintext;
   }
 
-  /** Zeroes the L3 and lets go of every data key; their bytes go with the next collection. */
+  /** Zeroes the L3 and lets go of every subkey; their bytes go with the next collection. */
   drop(): void {
     this.#l3?.dispose();
     this.#l3 = null;
-    this.#writing = null;
-    this.#reading.clear();
+    this.#records.clear();
+    this.#dataKeys?.clear();
   }
 
-  /** Forgets data keys that the policy has ended. */
+  /** Forgets subkeys that the policy has ended. */
   sweep(): void {
     const now = this.parts.now();
-    const spent = (key: DataKey) => key.spent(this.policy, now, this.invocationsMax);
-    if (this.#writing !== null && spent(this.#writing)) this.#writing = null;
-    for (const [salt, key] of this.#reading) if (spent(key)) this.#reading.delete(salt);
+    this.#records.sweep(this.policy, now);
+    this.#dataKeys?.sweep(this.policy, now);
   }
 
   #assertLive(): Secret {
@@ -163,39 +147,13 @@ export class L3Handle implements KeyIdentity {
     return this.#l3;
   }
 
-  #aadFor(context: string | null): Buffer {
-    return context === null || context === NO_CONTEXT
-      ? this.#aadWithoutContext
-      : aadOf(this.#aad, context);
+  #subkeysOf(id: Buffer | null): Subkeys {
+    if (id === null) return this.#records;
+    return (this.#dataKeys ??= new Subkeys('dataKey', this, this.#subkeyParts()));
   }
 
-  #writingKey(l3: Secret, now: number): DataKey {
-    const held = this.#writing;
-    if (held !== null && !held.spent(this.policy, now, this.invocationsMax)) return held;
-    const salt = this.parts.random.bytes(SALT_BYTES);
-    const made = this.#derive(l3, salt, now);
-    this.#writing = this.policy.off ? null : made;
-    return made;
-  }
-
-  #readingKey(l3: Secret, salt: Buffer, now: number): KeyObject {
-    if (this.policy.off) return this.#derive(l3, salt, now).use(now);
-    const name = salt.toString('latin1');
-    let held = this.#reading.get(name);
-    if (held === undefined || held.spent(this.policy, now, this.invocationsMax)) {
-      held = this.#derive(l3, salt, now);
-      this.#reading.delete(name);
-      this.#reading.set(name, held);
-      if (this.#reading.size > READING_KEYS_MAX)
-        this.#reading.delete(this.#reading.keys().next().value as string);
-    }
-    return held.use(now);
-  }
-
-  #derive(l3: Secret, salt: Uint8Array, now: number): DataKey {
-    const key = deriveKeyHandle(l3, salt, this.#info);
-    this.parts.witness.watch(key, this.witnessed);
-    return new DataKey(key, blobHeader(this.key, this.version, salt), now);
+  #subkeyParts(): SubkeyParts {
+    return { ...this.parts, witnessed: this.witnessed, invocationsMax: this.invocationsMax };
   }
 }
 

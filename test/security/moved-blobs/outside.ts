@@ -12,7 +12,7 @@ import { GcWitness } from '@kcm/edge';
 import { CACHED } from '@kcm/testing/edge';
 import { unwrap, wrap } from '../../../apps/keystore/cipher.js';
 import { leaseFrom } from '../../../libs/edge/core/kmip-answers.js';
-import { blobHeader, parseBlob } from '../../../libs/edge/records/blob.js';
+import { blobHeader, parseBlob, type Purpose } from '../../../libs/edge/records/blob.js';
 import { L3Handle } from '../../../libs/edge/records/l3-handle.js';
 import { type BlobKind, type Identity, number, PLAIN, text } from './kind.js';
 
@@ -68,9 +68,32 @@ const record: BlobKind = {
   }),
   rewritten: (blob, as) => {
     const { salt, sealed } = parseBlob(blob);
-    return Buffer.concat([blobHeader(text(as, 'key'), number(as, 'version'), salt), sealed]);
+    const header = blobHeader('record', text(as, 'key'), number(as, 'version'), salt);
+    return Buffer.concat([header, sealed]);
   },
   refusals: ['decryption_failed'],
+};
+
+const DATA_KEY: Identity = { ...RECORD, id: 'aa', purpose: 'dataKey' };
+const purposeOf = (as: Identity) => text(as, 'purpose') as Purpose;
+const idOf = (as: Identity) => Buffer.from(text(as, 'id').repeat(16), 'hex');
+const dataKey: BlobKind = {
+  ...record,
+  name: 'a data key that its caller keeps',
+  own: DATA_KEY,
+  others: { ...record.others, id: ['bb'], purpose: ['record'] },
+  said: ['id'],
+  seal: async () => ({
+    blob: handleOf(DATA_KEY).seal(PLAIN, text(DATA_KEY, 'context'), idOf(DATA_KEY)),
+    open: async (as, blob) =>
+      handleOf(as).open(parseBlob(blob, purposeOf(as)), text(as, 'context')),
+  }),
+  rewritten: (blob, as) => {
+    const { salt, sealed } = parseBlob(blob, 'dataKey');
+    const header = blobHeader(purposeOf(as), text(as, 'key'), number(as, 'version'), salt);
+    const id = purposeOf(as) === 'dataKey' ? [idOf(as)] : [];
+    return Buffer.concat([header, ...id, sealed]);
+  },
 };
 
 const LEASED: Identity = {
@@ -176,4 +199,4 @@ const seed: BlobKind = {
   refusals: ['integrity_failed'],
 };
 
-export const OUTSIDE: readonly BlobKind[] = [record, wrappedLease, credentials, seed];
+export const OUTSIDE: readonly BlobKind[] = [record, dataKey, wrappedLease, credentials, seed];

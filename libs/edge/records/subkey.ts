@@ -1,8 +1,8 @@
 import type { KeyObject } from '@kcm/crypto';
 import type { CachePolicy } from '../core/core-port.js';
 
-/** An L4: the subkey of one L3 version under one salt. */
-export class DataKey {
+/** An L4: the subkey of one L3 version under one salt, for one purpose. */
+export class Subkey {
   #uses = 0;
   #usedAt: number;
 
