@@ -99,9 +99,9 @@ export async function run() {
     const seen = await interleaved(ROUNDS, {
       bare: () => times(OPERATIONS.bare, bare),
       barrier: () => times(OPERATIONS.barrier, () => barrier.open('l2/acme', blob)),
-      memory: () => times(OPERATIONS.memory, memory.l2),
-      stored: () => times(OPERATIONS.stored, stored.l2),
-      l3: () => times(OPERATIONS.l3, memory.l3),
+      memory: () => times(OPERATIONS.memory, () => memory.l2()),
+      stored: () => times(OPERATIONS.stored, () => stored.l2()),
+      l3: () => times(OPERATIONS.l3, () => memory.l3()),
     });
     return shown(seen);
   } finally {
