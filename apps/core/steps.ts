@@ -13,6 +13,8 @@ const EFFECTS: { readonly [K in Effect['kind']]: true } = {
   rotateL2: true,
   rotateL3: true,
   rewrapL3: true,
+  destroyVersion: true,
+  eraseVersion: true,
   closeCalls: true,
   shred: true,
   issueReceipt: true,

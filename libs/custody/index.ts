@@ -9,7 +9,7 @@ export type { SetRequest } from './seal/shares/share-set.js';
 export { closedBy, closes, protectingClosedBy, tenantClosedBy } from './leases/access-gate.js';
 export { holderName } from './leases/grant-book.js';
 export type { CallPurpose } from './calls/journal.js';
-export { type KeyIdentity, l2KeyId, l3KeyId, tekPath } from './keys/key-identity.js';
+export { type KeyIdentity, l2KeyId, l3KeyId, tekPath, versionPath } from './keys/key-identity.js';
 export { KeyService, type KeyServiceDeps } from './key-service.js';
 export {
   type Called,
@@ -19,3 +19,4 @@ export {
 } from './calls/keystore-calls.js';
 export type { LeaseStanding } from './leases/lease-standing.js';
 export type { ProofRefusal } from './leases/proof.js';
+export type { InUse } from './usage/version-use.js';

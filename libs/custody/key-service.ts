@@ -21,7 +21,8 @@ import { type CallSeen, KeystoreCalls } from './calls/keystore-calls.js';
 import { LeaseAuthority } from './leases/lease-authority.js';
 import type { RecordAct } from './record-act.js';
 import { RootKeyPool, type RootKeyPoolDeps } from './keys/root-key-pool.js';
-import { UsageBook } from './leases/usage-book.js';
+import { UsageBook } from './usage/usage-book.js';
+import { VersionUse } from './usage/version-use.js';
 
 export interface KeyServiceDeps extends Pick<RootKeyPoolDeps, 'driver' | 'openCredentials'> {
   readonly ledger: Ledger;
@@ -58,6 +59,7 @@ export class KeyService {
   readonly authority: LeaseAuthority;
   readonly grants: GrantBook;
   readonly usage: UsageBook;
+  readonly versionUse = new VersionUse();
   readonly desk: CoreLeaseDesk;
   readonly #recorder: AccessRecorder;
   readonly #leaseClock: LeaseClock;
@@ -71,7 +73,7 @@ export class KeyService {
       deps.recording.drop();
       deps.onReplaced();
     });
-    this.usage = new UsageBook(this.journal);
+    this.usage = new UsageBook(this.journal, this.versionUse);
     this.hierarchy = new Hierarchy(deps.wrapped, deps.erasure, deps.random);
     this.rootKeys = new RootKeyPool(deps);
     this.calls = new KeystoreCalls({ ...deps, journal: this.journal, leaseClock });
@@ -109,6 +111,7 @@ export class KeyService {
   observe(event: Recorded): void {
     this.grants.apply(event);
     this.usage.apply(event);
+    this.versionUse.apply(event);
   }
 
   /** Once a process, sealed or not: the first entry of this boot. @throws LedgerUnavailable */

@@ -15,4 +15,7 @@ export const operationIdOf = {
   /** RevocationShredRequested → RevocationShredded. */
   shred: (tenant: string, revocation: string): string =>
     uuidv5(`operation/shred/${tenant}/${revocation}`),
+  /** KeyDestructionRequested → KeyVersionDestroyed, by policy; `attempt` counts from 0. */
+  retire: (tenant: string, key: string, version: number, attempt: number): string =>
+    uuidv5(`operation/retire/${tenant}/${key}/${version}/${attempt}`),
 } as const;

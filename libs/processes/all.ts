@@ -2,6 +2,7 @@ import { calls } from './calls/index.js';
 import { onboarding } from './onboarding/index.js';
 import type { Process } from './process.js';
 import { receipts } from './receipts/index.js';
+import { retiring } from './retiring/index.js';
 import { revocation } from './revocation/index.js';
 import { rewrapping } from './rewrapping/index.js';
 import { shredding } from './shredding/index.js';
@@ -10,6 +11,7 @@ import { shredding } from './shredding/index.js';
 export const processes: readonly Process[] = [
   onboarding,
   rewrapping,
+  retiring,
   calls,
   revocation,
   shredding,

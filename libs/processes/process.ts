@@ -49,6 +49,22 @@ export type Effect =
       readonly key: string;
       readonly version: number;
     }
+  /** Answers a requested destruction: nothing hangs from the version any more, or it is refused. */
+  | {
+      readonly kind: 'destroyVersion';
+      readonly tenant: string;
+      readonly key: string;
+      readonly version: number;
+      readonly operation: string;
+      readonly acceptUnreported: boolean;
+    }
+  /** Erases the material of a version that is destroyed. */
+  | {
+      readonly kind: 'eraseVersion';
+      readonly tenant: string;
+      readonly key: string;
+      readonly version: number;
+    }
   | { readonly kind: 'closeCalls'; readonly stream: StreamId; readonly callIds: readonly string[] }
   | { readonly kind: 'shred'; readonly tenant: string; readonly revocation: string }
   | {

@@ -2,6 +2,7 @@ import type { Projection } from '@kcm/read-models';
 import { audit } from '../audit/index.js';
 import { edges } from '../edges/index.js';
 import { events } from '../events/index.js';
+import { keyUsage } from '../key-usage/index.js';
 import { leases } from '../leases/index.js';
 import { operations } from '../operations/index.js';
 import { revocations } from '../revocations/index.js';
@@ -14,6 +15,7 @@ export const projections: readonly Projection<unknown>[] = [
   tenants,
   rootKeys,
   tenantKeys,
+  keyUsage,
   revocations,
   audit,
   leases,

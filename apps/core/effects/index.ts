@@ -5,6 +5,8 @@ import { connectRootKey } from './connect-root-key.js';
 import type { EffectDeps, EffectTrace } from './context.js';
 import { createL2 } from './create-l2.js';
 import { createL3 } from './create-l3.js';
+import { destroyVersion } from './destroy-version.js';
+import { eraseVersion } from './erase-version.js';
 import { probeRootKey } from './probe-root-key.js';
 import { rewrapL3 } from './rewrap-l3.js';
 import { rotateL2 } from './rotate-l2.js';
@@ -41,6 +43,10 @@ export function runKeyEffect(
       return rotateL3(deps, effect, trace);
     case 'rewrapL3':
       return rewrapL3(deps, effect, trace);
+    case 'destroyVersion':
+      return destroyVersion(deps, effect, trace);
+    case 'eraseVersion':
+      return eraseVersion(deps, effect, trace);
     case 'closeCalls':
       return closeCalls(deps, effect, trace);
     case 'shred':

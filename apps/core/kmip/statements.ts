@@ -1,5 +1,5 @@
 import { verifyJws } from '@kcm/crypto';
-import { CODES, parseKeyVersionUid } from '@kcm/kernel';
+import { CODES, parseKeyVersionUid, TENANT_ID } from '@kcm/kernel';
 import { type AckStatement, USAGE_OPERATIONS, type UsageStatement } from '@kcm/kmip';
 import type { Peer } from '@kcm/kmip/server';
 import { z } from 'zod';
@@ -33,8 +33,8 @@ const acknowledgement: z.ZodType<AckStatement> = z.strictObject({
 const movedId = z.string().regex(/^[A-Za-z0-9_-]{11}$/);
 const usageEntry = z
   .strictObject({
-    tenant: z.string().max(64),
-    key: z.string().max(80),
+    tenant: z.string().regex(TENANT_ID),
+    key: z.string().regex(/^(-|[a-z0-9][a-z0-9-]{0,79})$/),
     version: count,
     operation: z.enum(USAGE_OPERATIONS),
     ok: count,
@@ -45,6 +45,10 @@ const usageEntry = z
   .refine(({ operation, ok, moved }) =>
     moved === undefined ? true : operation === 'rewrapFrom' && moved.length <= ok,
   );
+const closedGrant = z.strictObject({
+  uid: z.string().refine((uid) => parseKeyVersionUid(uid) !== null),
+  grantId: z.uuid(),
+});
 const usage: z.ZodType<UsageStatement> = z
   .strictObject({
     boot: z.string(),
@@ -53,9 +57,10 @@ const usage: z.ZodType<UsageStatement> = z
     from: time,
     to: time,
     entries: z.array(usageEntry),
+    closed: z.array(closedGrant).min(1).exactOptional(),
     last: z.literal(true).exactOptional(),
   })
-  .refine(({ entries, last }) => entries.length > 0 || last === true);
+  .refine(({ entries, closed, last }) => entries.length > 0 || closed !== undefined || last);
 
 /** @throws KmipFailure(InvalidField) unless it is one, signed by this peer, of this boot */
 export const readAcknowledgement = (

@@ -37,11 +37,12 @@ export const l3Aad = (
 ): Buffer =>
   lp('kcm/l3/v1', 'A256GCM', tenant, key, String(version), service, parent.id, parent.version);
 
+/** Where everything lies that ever wrapped this version. */
+export const versionPath = (level: 'l2' | 'l3', { tenant, key, version }: KeyIdentity): string =>
+  `${level}/${tenant}/${key}/${version}`;
+
 /** Full digest in the path: a repeated creation never overwrites a recorded blob. */
-export const blobPath = (
-  level: 'l2' | 'l3',
-  { tenant, key, version }: KeyIdentity,
-  digest: string,
-): string => `${level}/${tenant}/${key}/${version}/${digest}`;
+export const blobPath = (level: 'l2' | 'l3', identity: KeyIdentity, digest: string): string =>
+  `${versionPath(level, identity)}/${digest}`;
 
 export const tekPath = (tenant: string): string => `tek/${tenant}`;

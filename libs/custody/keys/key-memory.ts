@@ -1,4 +1,5 @@
 import type { Secret } from '@kcm/crypto';
+import { type KeyVersionId, keyVersionUid } from '@kcm/kernel';
 
 interface L3Slot {
   readonly service: string;
@@ -56,6 +57,17 @@ export class KeyMemory {
     dropped += keys.l2.size;
     this.#tenants.delete(tenant);
     return dropped;
+  }
+
+  /** One version that nobody may use any more. */
+  dropVersion({ tenant, key, version }: KeyVersionId, level: 'L2' | 'L3'): void {
+    const keys = this.#tenants.get(tenant);
+    if (keys === undefined) return;
+    const uid = keyVersionUid({ tenant, key, version });
+    const held = level === 'L2' ? keys.l2.get(version) : keys.l3.get(uid)?.key;
+    held?.dispose();
+    if (level === 'L2') keys.l2.delete(version);
+    else keys.l3.delete(uid);
   }
 
   dropAll(): void {

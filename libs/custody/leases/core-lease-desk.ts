@@ -54,6 +54,9 @@ interface Asked {
   readonly version: KeyVersion;
 }
 
+/** Whether anything is to be protected under the grant. */
+type Protecting = Asked & { readonly protects: boolean };
+
 /** Grants only what is recorded, and only while every check still holds after the record. */
 export class CoreLeaseDesk implements LeaseDesk {
   readonly #refusals: LeaseRefusals;
@@ -123,7 +126,7 @@ export class CoreLeaseDesk implements LeaseDesk {
     holder: Holder,
     uid: string,
     kind: 'grant' | 'renew',
-    asked: Asked & { readonly protects: boolean },
+    asked: Protecting,
     traceparent?: string,
   ): Promise<L3Lease | LeaseRefusal> {
     const { authority, leaseClock, journal, view, grants } = this.deps;
@@ -154,7 +157,7 @@ export class CoreLeaseDesk implements LeaseDesk {
     return this.#leaseOf(uid, asked, grant, left);
   }
 
-  #grantOf(holder: Holder, asked: Asked, seconds: number, proof: Proof): Grant {
+  #grantOf(holder: Holder, asked: Protecting, seconds: number, proof: Proof): Grant {
     const { clock, view, random } = this.deps;
     const { tenant, key, version } = asked.identity;
     return {
@@ -169,6 +172,7 @@ export class CoreLeaseDesk implements LeaseDesk {
       epoch: view.access(tenant).epoch,
       callId: proof.callId,
       providerRequestId: proof.providerRequestId,
+      protects: asked.protects,
     };
   }
 

@@ -21,6 +21,8 @@ export type Grant = {
   readonly providerRequestId: string | null;
   /** Data keys may be given out under it, which no lease's end takes back; absent: none may. */
   readonly class?: 'exported';
+  /** Whether anything may be protected under it; absent: it may. */
+  readonly protects?: boolean;
 };
 /**
  * `dataKey`, `dataKeyUnwrap`: a data key was given out to the caller, wrapped by this version.
@@ -42,7 +44,11 @@ export type UsageEntry = {
    * it was before (base64url). Whoever repeats a move is told of twice, with the same id.
    */
   readonly moved?: readonly string[];
+  /** How many of `moved` were told for the first time: as Core counts. */
+  readonly fresh?: number;
 };
+/** A grant under which the holder does nothing more and has told everything. */
+export type ClosedGrant = { readonly uid: string; readonly grantId: string };
 export type CallsEvent =
   | DomainEvent<
       'ProcessStarted',
@@ -91,6 +97,7 @@ export type CallsEvent =
         readonly from: string;
         readonly to: string;
         readonly entries: readonly UsageEntry[];
+        readonly closed?: readonly ClosedGrant[];
         /** The Edge stopped in order: this and those before it are all that this boot did. */
         readonly last?: true;
         /** The Edge's signed report, compact JWS. */

@@ -55,6 +55,7 @@ export type KeyCommand =
       readonly version: number;
       readonly operation: string;
       readonly cause: DestructionCause;
+      readonly acceptUnreported?: true;
     }
   | { readonly kind: 'CompleteDestruction'; readonly version: number; readonly operation: string }
   | {
@@ -63,6 +64,7 @@ export type KeyCommand =
       readonly operation: string;
       readonly code: Code;
       readonly inUse?: number;
+      readonly unreported?: number;
     }
   | { readonly kind: 'RecordErased'; readonly version: number; readonly blobs: number }
   | ({ readonly kind: 'ChangeRewrapping' } & Rewrapping)

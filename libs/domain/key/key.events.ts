@@ -85,6 +85,8 @@ export type KeyEvent =
         readonly version: number;
         readonly operation: string;
         readonly cause: DestructionCause;
+        /** Also where Edges may hold back what they protected with it. */
+        readonly acceptUnreported?: true;
       }
     >
   | DomainEvent<
@@ -95,6 +97,8 @@ export type KeyEvent =
         readonly code: Code;
         /** What still hangs from the version, as far as is known. */
         readonly inUse?: number;
+        /** Boots of Edges that may have protected more with it than they told. */
+        readonly unreported?: number;
       }
     >
   /** Nothing opens by it from here on; `KeyVersionErased` follows when its material is gone. */

@@ -45,9 +45,10 @@ export function decideLifecycle(command: Lifecycle, state: Existing): Decision<K
     case 'RecoverVersion':
       return accepted({ type: 'KeyVersionRecovered', data: { version } });
     case 'RequestDestruction': {
-      const { operation, cause } = command;
-      if (isDone(known, 'destroy') || known.destruction === operation) return accepted();
-      return accepted({ type: 'KeyDestructionRequested', data: { version, operation, cause } });
+      const { kind: _, ...data } = command;
+      return isDone(known, 'destroy') || known.destruction === data.operation
+        ? accepted()
+        : accepted({ type: 'KeyDestructionRequested', data });
     }
     case 'CompleteDestruction': {
       const { operation } = command;
@@ -56,9 +57,8 @@ export function decideLifecycle(command: Lifecycle, state: Existing): Decision<K
         : accepted();
     }
     case 'RefuseDestruction': {
-      const { operation, code, inUse } = command;
-      const data = { version, operation, code, ...(inUse !== undefined && { inUse }) };
-      return known.destruction === operation
+      const { kind: _, ...data } = command;
+      return known.destruction === data.operation
         ? accepted({ type: 'KeyDestructionRefused', data })
         : accepted();
     }

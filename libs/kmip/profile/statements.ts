@@ -24,8 +24,10 @@ export interface UsageStatement {
   /** RFC 3339. */
   readonly from: string;
   readonly to: string;
-  /** None in a last one that has nothing more to tell. */
+  /** None in one that only closes grants, or is the last. */
   readonly entries: readonly UsageStatementEntry[];
+  /** Never empty: grants that ended; this report and those before hold all that was done by them. */
+  readonly closed?: readonly UsageStatementClosed[];
   /** The boot stops in order and has told everything: each report before it was recorded. */
   readonly last?: true;
 }
@@ -38,6 +40,11 @@ export const USAGE_OPERATIONS = [
   'rewrapTo',
 ] as const;
 export type UsageOperation = (typeof USAGE_OPERATIONS)[number];
+export interface UsageStatementClosed {
+  /** `{tenant}/{key id}/{version}`. */
+  readonly uid: string;
+  readonly grantId: string;
+}
 export interface UsageStatementEntry {
   readonly tenant: string;
   /** `-` with version 0: refused before any key was known. */

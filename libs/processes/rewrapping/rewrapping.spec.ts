@@ -106,4 +106,35 @@ describe('process rewrapping', () => {
     expect(ids(story)).toEqual(['rewrap:l3-1/2:2']);
     expect(ids(story.note(l3, [{ type: 'KeyRevoked', data: { revocation: 'r1' } }]))).toEqual([]);
   });
+
+  const pace = (paused: boolean, perSecondMax: number | null): KeyEvent => ({
+    type: 'KeyRewrappingChanged',
+    data: { paused, perSecondMax },
+  });
+
+  it('does nothing while it is paused, and goes on where it was', () => {
+    const story = rotate(family());
+    expect(ids(story.note(l2, [pace(true, null)]))).toEqual([]);
+    expect(ids(story.note(l2, [pace(false, null)]))).toEqual([
+      'rewrap:l3-1/1:2',
+      'rewrap:l3-1/2:2',
+    ]);
+  });
+
+  it('keeps the pace that somebody set, counted from the last one that was done', () => {
+    const story = rotate(family()).note(l2, [pace(false, 0.5)]);
+    const due = () =>
+      new ProcessFold(rewrapping)
+        .add(story.events)
+        .todo('acme')
+        .map(({ id, dueAt }) => {
+          const last = Date.parse(story.events.at(-1)!.meta.occurredAt);
+          return [id, Date.parse(dueAt!) - last];
+        });
+    expect(due()).toEqual([['rewrap:l3-1/1:2', 2000]]);
+    story.note(l3, [rewrapped(1, 2)]);
+    expect(due()).toEqual([['rewrap:l3-1/2:2', 2000]]);
+    story.note(l2, [pace(false, 10)]);
+    expect(due()).toEqual([['rewrap:l3-1/2:2', 100]]);
+  });
 });

@@ -1,6 +1,7 @@
-import type { Recorded } from '@kcm/domain';
-import { KeyedTurns } from '@kcm/kernel';
+import type { Recorded, UsageEntry } from '@kcm/domain';
+import { KeyedTurns, keyVersionUid } from '@kcm/kernel';
 import type { CallJournal, UsageReport } from '../calls/journal.js';
+import type { VersionUse } from './version-use.js';
 
 /** So many boots of Edges are remembered: far more than can still repeat a report. */
 const BOOTS_KEPT = 10_000;
@@ -14,13 +15,23 @@ export class UsageBook {
   readonly #recorded = new Map<string, number>();
   readonly #turns = new KeyedTurns();
 
-  constructor(private readonly journal: Pick<CallJournal, 'usage'>) {}
+  constructor(
+    private readonly journal: Pick<CallJournal, 'usage'>,
+    private readonly uses: Pick<VersionUse, 'claim' | 'unclaim'>,
+  ) {}
 
   /** Durable when it resolves. @throws LedgerUnavailable · KcmError invalid_request */
   record(report: UsageReport): Promise<void> {
     return this.#turns.take(slotOf(report), async () => {
       if (report.seq <= (this.#recorded.get(slotOf(report)) ?? 0)) return;
-      await this.journal.usage(report);
+      const claimed = report.entries.map((entry) => this.#claim(entry));
+      const entries = claimed.map(({ entry }) => entry);
+      try {
+        await this.journal.usage({ ...report, entries });
+      } catch (error) {
+        for (const { uid, fresh } of claimed) this.uses.unclaim(uid, fresh);
+        throw error;
+      }
       this.#note(report);
     });
   }
@@ -28,6 +39,13 @@ export class UsageBook {
   /** Folds `UsageReported`; any other event changes nothing. */
   apply(event: Recorded): void {
     if (event.type === 'UsageReported') this.#note(event.data);
+  }
+
+  #claim(entry: UsageEntry) {
+    const uid = keyVersionUid(entry);
+    const fresh = entry.moved === undefined ? [] : this.uses.claim(uid, entry.moved);
+    const counted = entry.moved === undefined ? entry : { ...entry, fresh: fresh.length };
+    return { uid, fresh, entry: counted };
   }
 
   #note(report: Pick<UsageReport, 'holder' | 'boot' | 'seq'>): void {

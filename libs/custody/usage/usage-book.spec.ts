@@ -1,6 +1,7 @@
 import { KcmError, type Position } from '@kcm/kernel';
 import type { UsageReport } from '../calls/journal.js';
 import { UsageBook } from './usage-book.js';
+import { VersionUse } from './version-use.js';
 
 const report = (seq: number, boot = 'boot-1'): UsageReport => ({
   holder: 'edge:e1',
@@ -19,14 +20,15 @@ describe('A usage report', () => {
   beforeEach(() => {
     recorded = [];
     refuse = null;
-    book = new UsageBook({
-      usage: async (said) => {
+    const journal = {
+      usage: async (said: UsageReport) => {
         await Promise.resolve();
         if (refuse !== null) throw refuse;
         recorded.push(said);
         return '1' as Position;
       },
-    });
+    };
+    book = new UsageBook(journal, new VersionUse());
   });
   const seqs = () => recorded.map(({ boot, seq }) => `${boot}/${seq}`);
 
@@ -57,5 +59,32 @@ describe('A usage report', () => {
     await book.record(report(3));
     await book.record(report(4));
     expect(seqs()).toEqual(['boot-1/4']);
+  });
+
+  it('says of what was moved how much is new: a repeat, here or by another boot, is not', async () => {
+    const moving = (seq: number, boot: string, moved: readonly string[]): UsageReport => ({
+      ...report(seq, boot),
+      entries: [
+        {
+          tenant: 'acme',
+          key: 'l3-1',
+          version: 1,
+          operation: 'rewrapFrom',
+          ok: moved.length,
+          refused: {},
+          bytes: 0,
+          moved,
+        },
+      ],
+    });
+    const fresh = () => recorded.map(({ entries }) => entries[0]?.fresh);
+    await book.record(moving(1, 'boot-1', ['a', 'b', 'b']));
+    await book.record(moving(1, 'boot-2', ['b', 'c']));
+    expect(fresh()).toEqual([2, 1]);
+    refuse = new KcmError('ledger_unavailable', 'away');
+    await expect(book.record(moving(2, 'boot-1', ['d']))).rejects.toBe(refuse);
+    refuse = null;
+    await book.record(moving(2, 'boot-1', ['d']));
+    expect(fresh()).toEqual([2, 1, 1]);
   });
 });

@@ -1,0 +1,58 @@
+import type { InUse } from '@kcm/custody';
+import { type ExistingKey, isDestroyed, versionOf } from '@kcm/domain';
+import type { EffectDeps, RunEffect } from './context.js';
+import { recordKey } from './record-key.js';
+import { keyStateOf } from './states.js';
+
+/**
+ * Answers a requested destruction. A version from which anything still hangs is not destroyed, nor
+ * one of which an Edge may hold something back, unless that was accepted. What was never active has
+ * protected nothing.
+ */
+export const destroyVersion: RunEffect<'destroyVersion'> = (deps, effect, trace) =>
+  deps.turns.take(effect.tenant, async () => {
+    const { tenant, key, version, operation, acceptUnreported } = effect;
+    const state = await keyStateOf(deps, tenant, key);
+    const known = state.status === 'absent' ? null : versionOf(state, version);
+    if (state.status === 'absent' || known?.destruction !== operation) return;
+    // Nothing protects with it any more: what was recorded until now is all that there will be.
+    const head = await deps.ledger.head();
+    if (head !== null) await deps.view.reached(head);
+    const { inUse, unreported } =
+      known.state === 'pre-active' ? NOTHING : useOf(deps, tenant, key, version, state);
+    const refused = inUse > 0 || (unreported > 0 && !acceptUnreported);
+    const of = { version, operation };
+    if (refused) {
+      const command = {
+        kind: 'RefuseDestruction',
+        ...of,
+        code: 'key_in_use',
+        inUse,
+        ...(unreported > 0 && { unreported }),
+      } as const;
+      return recordKey(deps, effect, command, trace, 'refused');
+    }
+    await recordKey(deps, effect, { kind: 'CompleteDestruction', ...of }, trace, operation);
+    deps.keys.memory.dropVersion({ tenant, key, version }, state.level);
+  });
+
+const NOTHING: InUse = { inUse: 0, unreported: 0 };
+
+/** What hangs from the version: L3 versions from an L2, what Edges protected from an L3. */
+function useOf(
+  deps: Pick<EffectDeps, 'keys' | 'view'>,
+  tenant: string,
+  key: string,
+  version: number,
+  { level }: Pick<ExistingKey, 'level'>,
+): InUse {
+  if (level === 'L3') return deps.keys.versionUse.of(tenant, key, version);
+  let inUse = 0;
+  for (const child of deps.view.keys(tenant).values()) {
+    if (child.status === 'absent' || child.parent !== key) continue;
+    inUse += child.versions.filter(
+      (each) => !isDestroyed(each) && each.wrappedBy.version === String(version),
+    ).length;
+  }
+  return { inUse, unreported: 0 };
+}

@@ -1,0 +1,110 @@
+import type { Grant, Recorded } from '@kcm/domain';
+import { keyVersionUid } from '@kcm/kernel';
+
+type Report = Extract<Recorded, { type: 'UsageReported' }>['data'];
+/** What is new under a version: it hangs from it from then on. */
+const PROTECTING: ReadonlySet<string> = new Set(['encrypt', 'dataKey', 'rewrapTo']);
+
+/** What still hangs from a key version, as far as its holders told. */
+export interface InUse {
+  /** Records and data keys protected by it and not moved to a newer version. */
+  readonly inUse: number;
+  /** Boots of Edges that protected with it, or could have, and have not told all of it. */
+  readonly unreported: number;
+}
+interface Use {
+  protected: number;
+  /** Each thing that was moved off, once, however often it was moved. */
+  readonly moved: Set<string>;
+  /** Last grant to protect, by holder and boot, of those who may have more to tell. */
+  readonly open: Map<string, string>;
+}
+
+/**
+ * What hangs from each version of each L3, folded from grants to protect and from reports of what
+ * was done with them. A boot that was allowed to protect counts as having more to tell until it
+ * says of that very grant that it is over, or that it says no more at all; one that died never
+ * does. No clock decides.
+ */
+export class VersionUse {
+  readonly #uses = new Map<string, Use>();
+  /** Number of the last report, by holder and boot; null: one is missing, nothing more is believed. */
+  readonly #reported = new Map<string, number | null>();
+
+  of(tenant: string, key: string, version: number): InUse {
+    const use = this.#uses.get(keyVersionUid({ tenant, key, version }));
+    if (use === undefined) return { inUse: 0, unreported: 0 };
+    return { inUse: Math.max(0, use.protected - use.moved.size), unreported: use.open.size };
+  }
+
+  /** Those of these that were not known to have been moved off the version; they are from now. */
+  claim(uid: string, moved: readonly string[]): readonly string[] {
+    const known = this.#of(uid).moved;
+    const fresh = moved.filter((id) => !known.has(id));
+    for (const id of fresh) known.add(id);
+    return [...new Set(fresh)];
+  }
+
+  /** What was claimed could not be recorded. */
+  unclaim(uid: string, fresh: readonly string[]): void {
+    for (const id of fresh) this.#of(uid).moved.delete(id);
+  }
+
+  /** Folds grants, reports and destructions; any other event changes nothing. */
+  apply(event: Recorded): void {
+    switch (event.type) {
+      case 'LeasesGranted':
+      case 'LeasesRenewed':
+        for (const grant of event.data.grants) this.#granted(event.meta.tenant ?? '', grant);
+        return;
+      case 'UsageReported':
+        this.#told(event.data);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Nothing is asked of a version that is destroyed. */
+  forget(tenant: string, key: string, version: number): void {
+    this.#uses.delete(keyVersionUid({ tenant, key, version }));
+  }
+
+  #granted(tenant: string, { holder, boot, key, version, grantId, protects }: Grant): void {
+    const slot = slotOf(holder, boot);
+    const use = this.#of(keyVersionUid({ tenant, key, version }));
+    // Of a renewal: what was allowed before it still is.
+    if (protects !== false || use.open.has(slot)) use.open.set(slot, grantId);
+  }
+
+  #told({ holder, boot, seq, entries, closed = [], last }: Report): void {
+    const slot = slotOf(holder, boot);
+    const before = this.#reported.has(slot) ? this.#reported.get(slot)! : 0;
+    const whole = before !== null && seq === before + 1;
+    this.#reported.set(slot, whole ? seq : null);
+    for (const { tenant, key, version, operation, ok, moved = [] } of entries) {
+      const use = this.#of(keyVersionUid({ tenant, key, version }));
+      if (PROTECTING.has(operation)) use.protected += ok;
+      for (const id of moved) use.moved.add(id);
+    }
+    if (!whole) return;
+    for (const { uid, grantId } of closed) {
+      const open = this.#uses.get(uid)?.open;
+      if (open?.get(slot) === grantId) open.delete(slot);
+    }
+    if (last !== true) return;
+    for (const { open } of this.#uses.values()) open.delete(slot);
+    this.#reported.delete(slot);
+  }
+
+  #of(uid: string): Use {
+    let use = this.#uses.get(uid);
+    if (use === undefined) {
+      use = { protected: 0, moved: new Set(), open: new Map() };
+      this.#uses.set(uid, use);
+    }
+    return use;
+  }
+}
+
+const slotOf = (holder: string, boot: string): string => `${holder}/${boot}`;
