@@ -23,6 +23,8 @@ export * from './key/key.commands.js';
 export * from './key/key.decide.js';
 export * from './key/key.events.js';
 export * from './key/key.policies.js';
+export { byItself } from './key/key.rotation.js';
+export * from './key/key.rotation-plan.js';
 export * from './key/key.state.js';
 export * from './key/key.states.js';
 export * from './region/region.commands.js';

@@ -38,5 +38,9 @@ function formatUuid(bytes: Buffer, version: number): string {
 export const commandIdOf = (identity: Json): CommandId =>
   uuidv5(canonicalJson(identity)) as CommandId;
 
+/** Where an identity stands in [0, 1): evenly spread, and the same each time. */
+export const fractionOf = (identity: Json): number =>
+  Number.parseInt(commandIdOf(identity).slice(0, 8), 16) / 2 ** 32;
+
 export const eventIdOf = (commandId: CommandId, stream: StreamId, ordinal: number): EventId =>
   uuidv5(`${stream}#${ordinal}`, commandId) as EventId;

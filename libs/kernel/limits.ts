@@ -60,6 +60,17 @@ export const LIMITS = {
   rotationAgeSecondsMax: 10 * 365 * 86_400,
   rotationUsesMin: 1_000,
   rotationUsesMax: 2 ** 48,
+  /** So long before its age at the latest, and over so long a time, a version is rotated. */
+  rotationLeadSecondsMax: 60,
+  rotationSpreadSecondsMin: 3_600,
+  rotationSpreadSecondsMax: 7 * 86_400,
+  /** A rotation by policy that was refused is asked for again so much later, doubling. */
+  rotationRetrySecondsMin: 60,
+  rotationRetrySecondsMax: 6 * 3_600,
+  /** Of those that are late all at once: after an upgrade, after a long silence. */
+  lateRotationsPerSecondMax: 5,
+  /** A root key is asked for its newest version so often, while it answers. */
+  rootKeyCheckMs: 60 * 60_000,
   operationWaitMsMax: 10_000,
   /** So long another process of ours may take to answer a request that is forwarded to it. */
   httpForwardMsMax: 30_000,

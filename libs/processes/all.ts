@@ -5,11 +5,13 @@ import { receipts } from './receipts/index.js';
 import { retiring } from './retiring/index.js';
 import { revocation } from './revocation/index.js';
 import { rewrapping } from './rewrapping/index.js';
+import { rotation } from './rotation/index.js';
 import { shredding } from './shredding/index.js';
 
 /** Every process manager of the product. */
 export const processes: readonly Process[] = [
   onboarding,
+  rotation,
   rewrapping,
   retiring,
   calls,

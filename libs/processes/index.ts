@@ -5,4 +5,5 @@ export * from './onboarding/index.js';
 export * from './receipts/index.js';
 export * from './revocation/index.js';
 export * from './rewrapping/index.js';
+export * from './rotation/index.js';
 export * from './shredding/index.js';

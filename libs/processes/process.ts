@@ -89,6 +89,8 @@ export interface Process<S = unknown> {
   readonly name: string;
   readonly version: number;
   readonly handles: readonly AnyEvent['type'][];
+  /** So many items that are found late are begun a second, at most; absent: all at once. */
+  readonly latePerSecondMax?: number;
   /** From the event alone, each once; none: not this process's concern. */
   subjects(event: Recorded): readonly string[];
   /** States are JSON: they are stored like documents. */

@@ -505,6 +505,42 @@ describe('rotateL2 and rewrapL3', () => {
     expect(await world.lease(1)).toMatchObject({ ok: true, access: 'readOnly' });
   });
 
+  it.each(['L2', 'L3'])(
+    'one of an %s that nobody asked for ends when nothing was learnt: it comes again in its time',
+    async (level) => {
+      const world = await core();
+      await world.onboard();
+      const rotation = { operation: 'op-age', cause: 'age' } as const;
+      const key = level === 'L2' ? l2KeyId('acme') : L3_KEY;
+      const effect = { kind: `rotate${level}` as 'rotateL2', tenant: 'acme', key, ...rotation };
+      await world.run('key', streamOf('key', 'acme', key), {
+        kind: 'RequestRotation',
+        ...rotation,
+      });
+      await cold(world);
+      world.keys.seal();
+      await expect(world.effect(effect)).rejects.toMatchObject({ code: 'sealed' });
+      world.keys.unsealed();
+      world.keystore.refuse('acme', 'indeterminate', 'root_key_unreachable', 'network');
+      await world.effect(effect);
+      expect(world.recorded('KeyRotationRefused').map(({ data }) => data)).toEqual([
+        { operation: 'op-age', code: 'root_key_unreachable' },
+      ]);
+    },
+  );
+
+  it('a keystore that does not answer is not asked more because somebody wants a rotation', async () => {
+    const world = await core();
+    await world.onboard();
+    await request(world);
+    await cold(world);
+    world.keystore.refuse('acme', 'indeterminate', 'root_key_unreachable', 'network');
+    const before = world.keystore.calls.length;
+    for (let at = 0; at < 20; at += 1)
+      await expect(world.effect(ROTATE)).rejects.toMatchObject({ code: 'root_key_unreachable' });
+    expect(world.keystore.calls.length - before).toBe(1);
+  });
+
   it('a shred between rotation and wrapping anew leaves nothing, and nothing comes after it', async () => {
     const world = await rotated();
     await world.kill();

@@ -1,7 +1,7 @@
 import { nextVersion } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import type { RunEffect } from './context.js';
-import { recordKey, refuseRotation } from './record-key.js';
+import { recordKey, refuseRotation, rotationEnds } from './record-key.js';
 import { makingClosedNow, connectedRootKey, keyStateOf } from './states.js';
 import { wrapL2 } from './wrap-l2.js';
 
@@ -15,19 +15,25 @@ export const rotateL2: RunEffect<'rotateL2'> = (deps, effect, trace) =>
     const { tenant, key, operation } = effect;
     const state = await keyStateOf(deps, tenant, key);
     if (state.status !== 'rotating' || state.operation !== operation) return;
-    const { current: from, versions } = state;
+    const { current: from, versions, cause } = state;
     const closed = await makingClosedNow(deps, tenant, null);
     if (closed !== null) return refuseRotation(deps, effect, trace, closed);
+    // A keystore that does not answer is asked by the authority alone, and ever less often.
+    const held = await deps.keys.authority.hold(tenant);
+    if (!held.ok && held.code !== 'not_found') {
+      if (rotationEnds(cause, held.code, held.effect === 'denied'))
+        return refuseRotation(deps, effect, trace, held.code);
+      throw new KcmError(held.code, 'The root key cannot be asked at present.');
+    }
     const { wrappedBy } = versions.find(({ version }) => version === from)!;
     const rootKey = await connectedRootKey(deps, tenant, wrappedBy.id);
     const identity = { tenant, key, version: nextVersion(state) };
     const made = await wrapL2(deps, identity, rootKey, 'rotate', trace);
     if (!made.ok) {
-      // What is gone from the stores does not come back by asking again.
-      if (made.cause === 'integrity') return refuseRotation(deps, effect, trace, made.code);
-      if (made.cause !== 'denied') throw new KcmError(made.code, made.detail);
+      const denied = made.cause === 'denied';
+      if (!rotationEnds(cause, made.code, denied)) throw new KcmError(made.code, made.detail);
       // Whether the tenant closes is decided by an unwrap of the key that is in use.
-      await deps.keys.authority.reprove(tenant);
+      if (denied) await deps.keys.authority.reprove(tenant);
       return refuseRotation(deps, effect, trace, made.code);
     }
     const version = made.value;

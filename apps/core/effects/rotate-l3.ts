@@ -1,7 +1,7 @@
 import { nextVersion } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import type { RunEffect } from './context.js';
-import { recordKey, refuseRotation } from './record-key.js';
+import { recordKey, refuseRotation, rotationEnds } from './record-key.js';
 import { makingClosedNow, keyStateOf } from './states.js';
 import { wrapL3 } from './wrap-l3.js';
 
@@ -20,9 +20,8 @@ export const rotateL3: RunEffect<'rotateL3'> = (deps, effect, trace) =>
     if (closed !== null) return refuseRotation(deps, effect, trace, closed);
     const made = await wrapL3(deps, { tenant, key, version: nextVersion(state) }, service);
     if (!made.ok) {
-      // A damaged blob does not heal by asking again; it can be rotated when it is restored.
-      const ended = made.effect === 'denied' || made.code === 'integrity';
-      if (ended) return refuseRotation(deps, effect, trace, made.code);
+      if (rotationEnds(state.cause, made.code, made.effect === 'denied'))
+        return refuseRotation(deps, effect, trace, made.code);
       throw new KcmError(made.code, 'The tenant key cannot be opened at present.');
     }
     const { version } = made;

@@ -83,7 +83,7 @@ describe('ProcessHost', () => {
     if (step.kind !== 'tenant') throw new Error(`unexpected ${step.kind}`);
     await run(step.command, subject, JSON.stringify([process, subject, item]));
   };
-  const host = (how: ExecuteStep = execute): ProcessHost => {
+  const host = (how: ExecuteStep = execute, process: Process = settling): ProcessHost => {
     const made = new ProcessHost(
       {
         ledger,
@@ -97,7 +97,7 @@ describe('ProcessHost', () => {
         execute: how,
         onFailed: (ref, error) => failures.push({ ref, error }),
       },
-      [settling],
+      [process],
     );
     hosts.push(made);
     made.start();
@@ -166,6 +166,26 @@ describe('ProcessHost', () => {
     const first = page.kind === 'page' ? page.events[0]! : null;
     const { correlationId } = first!.meta;
     for (const { cause } of seen) expect(cause).toEqual({ event: first!.id, correlationId });
+  });
+
+  it('spreads what is late where the process says so', async () => {
+    const dueAt = '2020-01-01T00:00:00.000Z';
+    const patient: Process<{ readonly tenant: string; readonly next: TenantCommand | null }> = {
+      ...settling,
+      latePerSecondMax: 10,
+      todo: (state) => settling.todo(state).map((each) => ({ ...each, dueAt })),
+    };
+    const tenants = ['a', 'b', 'c', 'd', 'e'];
+    await Promise.all(tenants.map(register));
+    const began: number[] = [];
+    const note: ExecuteStep = async (step, ref) => {
+      began.push(performance.now());
+      await execute(step, ref);
+    };
+    host(note, patient);
+    await Promise.all(tenants.map(done));
+    // Fifteen steps: one at once, and each later one a tenth of a second after the one before.
+    expect(began.at(-1)! - began[0]!).toBeGreaterThan(1_300);
   });
 
   // Each of the three steps, killed before its event was stored and after.

@@ -98,7 +98,10 @@ class HostedProcess {
     const projection = processProjection(process);
     this.name = process.name;
     this.#name = projection.name;
-    this.todos = new TodoRunner(deps, process.name, CONCURRENCY_MAX);
+    this.todos = new TodoRunner(deps, process.name, {
+      concurrencyMax: CONCURRENCY_MAX,
+      latePerSecondMax: process.latePerSecondMax,
+    });
     this.projection = new RunningProjection(deps, projection, {
       committed: (docs) => this.#committed(docs as readonly Stored<ProcessDoc>[]),
       caughtUp: () => this.#caughtUp(),

@@ -20,7 +20,7 @@ describe('TodoRunner', () => {
   /** What an execution does, by item; by default it ends at once. */
   let acts: Record<string, () => Promise<void>>;
   let runner: TodoRunner;
-  const make = (concurrencyMax = 4, random = systemRandom): TodoRunner =>
+  const make = (concurrencyMax = 4, random = systemRandom, latePerSecondMax?: number): TodoRunner =>
     new TodoRunner(
       {
         clock: time,
@@ -33,7 +33,7 @@ describe('TodoRunner', () => {
         onFailed: (ref, _error, attempts) => failed.push({ ref, attempts, at: time.monotonicMs() }),
       },
       'letters',
-      concurrencyMax,
+      { concurrencyMax, latePerSecondMax },
     );
   const held = () => {
     let release = (): void => {};
@@ -170,6 +170,38 @@ describe('TodoRunner', () => {
     const due = runner.standing().find(({ item }) => item === 'b')!.dueMs;
     expect(due).toBeGreaterThan(0);
     expect(due).toBeLessThan(31_000);
+  });
+
+  it('spreads from now what is late, each once, and lets pass what is on time', async () => {
+    runner = make(64, systemRandom, 2);
+    const due = (ms: number) => ({ dueAt: rfc3339(time.wallMs() + ms) });
+    const late = Array.from({ length: 20 }, (_, at) => `late-${at}`);
+    for (const id of late) runner.sync(id, [todo(id, due(-86_400_000))]);
+    runner.sync('acme', [todo('near', due(2_000)), todo('just', due(-30_000))]);
+    await settled();
+    expect(started).toEqual(['late-0', 'just']);
+    await time.advance(1_900);
+    expect(started).toEqual(['late-0', 'just', 'late-1', 'late-2', 'late-3']);
+    await time.advance(200);
+    expect(started).toContain('near');
+    await time.advance(60_000);
+    expect(new Set(started)).toEqual(new Set([...late, 'just', 'near']));
+  });
+
+  it('spreads what was late and failed once more when it is told that the cause may be gone', async () => {
+    runner = make(64, systemRandom, 2);
+    const late = Array.from({ length: 20 }, (_, at) => `late-${at}`);
+    acts = Object.fromEntries(late.map((id) => [id, refuse]));
+    const dueAt = rfc3339(time.wallMs() - 86_400_000);
+    for (const id of late) runner.sync(id, [todo(id, { dueAt })]);
+    await time.advance(12_000);
+    expect(new Set(started)).toEqual(new Set(late));
+    [acts, started] = [{}, []];
+    runner.retryNow();
+    await settled();
+    expect(started.length).toBeLessThan(3);
+    await time.advance(5_000);
+    expect(started.length).toBeLessThan(14);
   });
 
   it('takes a due time that was moved', async () => {

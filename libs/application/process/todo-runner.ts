@@ -1,4 +1,11 @@
-import { type Clock, type EventId, fullJitterMs, type Random, type Scheduler } from '@kcm/kernel';
+import {
+  type Clock,
+  type EventId,
+  fullJitterMs,
+  type Random,
+  type Scheduler,
+  TokenBucket,
+} from '@kcm/kernel';
 import type { Step, Todo } from '@kcm/processes';
 
 /** The event that put an item on its list, and the correlation id that it carries on. */
@@ -63,50 +70,66 @@ const SETTLE_MS = 5_000;
 const OF_ONE_SUBJECT_MAX = 2;
 /** Longest sleep before the wall clock is looked at again: it may jump. */
 const SLEEP_MS_MAX = 30_000;
+/** What is found to have been due for longer than this is late. */
+const LATE_MS = 60_000;
+
+/** How much of one process is done at a time. */
+export interface Pace {
+  readonly concurrencyMax: number;
+  /** So many late items are begun a second, at most; absent: all at once. */
+  readonly latePerSecondMax?: number | undefined;
+}
 
 /**
  * Executes the standing items of one process: single flight per (subject, item), each again with
  * full jitter until an event takes it off, at most `concurrencyMax` at a time and few of each
- * subject, in the order in which they became due.
+ * subject, in the order in which they became due. What is late is spread from now on.
  */
 export class TodoRunner {
-  readonly #entries = new Map<string, Entry>();
+  /** By subject and item. */
+  readonly #entries = new Map<string, Map<string, Entry>>();
   readonly #ready: Entry[] = [];
   readonly #flying = new Set<Promise<void>>();
   /** How many run, by subject. */
   readonly #running = new Map<string, number>();
+  readonly #concurrencyMax: number;
+  readonly #late: TokenBucket | null;
   #stopped = false;
 
   constructor(
     private readonly deps: TodoRunnerDeps,
     private readonly process: string,
-    private readonly concurrencyMax: number,
-  ) {}
+    { concurrencyMax, latePerSecondMax: late }: Pace,
+  ) {
+    this.#concurrencyMax = concurrencyMax;
+    const now = deps.clock.monotonicMs();
+    this.#late = late === undefined ? null : new TokenBucket(1, late, now);
+  }
 
   /** The whole list of a subject as it stands now. */
   sync(subject: string, todos: readonly StandingTodo[]): void {
     if (this.#stopped) return;
-    const standing = new Set(todos.map(({ id }) => keyOf(subject, id)));
-    for (const [key, entry] of this.#entries)
-      if (entry.subject === subject && !standing.has(key)) this.#takeOff(key, entry);
+    const standing = new Set(todos.map(({ id }) => id));
+    for (const [item, entry] of this.#entries.get(subject) ?? [])
+      if (!standing.has(item)) this.#takeOff(entry);
     for (const todo of todos) this.#putOn(subject, todo);
     this.#pump();
   }
 
   /** What waits after a failure runs now: what it failed on may have gone (an unseal). */
   retryNow(): void {
-    for (const entry of this.#entries.values())
+    for (const entry of this.#all())
       if (!entry.running && entry.attempts > 0) {
         entry.attempts = 0;
         entry.runs = 0;
         entry.dueSince = null;
-        this.#schedule(entry, 0);
+        this.#schedule(entry, this.#turnMs(entry));
       }
     this.#pump();
   }
 
   standing(): readonly StandingItem[] {
-    return [...this.#entries.values()]
+    return [...this.#all()]
       .filter(({ standing }) => standing)
       .map((entry) => ({
         ...this.#refOf(entry),
@@ -120,9 +143,13 @@ export class TodoRunner {
   /** Starts nothing more; resolves when what runs has ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const entry of this.#entries.values()) entry.cancel?.();
+    for (const entry of this.#all()) entry.cancel?.();
     this.#ready.length = 0;
     await Promise.all(this.#flying);
+  }
+
+  *#all(): Generator<Entry> {
+    for (const entries of this.#entries.values()) yield* entries.values();
   }
 
   #dueMs({ todo, dueSince }: Entry): number {
@@ -134,16 +161,28 @@ export class TodoRunner {
     return dueAt === undefined ? 0 : Date.parse(dueAt) - this.deps.clock.wallMs();
   }
 
-  #takeOff(key: string, entry: Entry): void {
+  /** How long until it is the turn of a late item; 0 for any other. */
+  #turnMs({ todo }: Entry): number {
+    if (this.#late === null || this.#untilDueMs(todo) >= -LATE_MS) return 0;
+    return this.#late.reserveMs(this.deps.clock.monotonicMs(), Infinity) ?? 0;
+  }
+
+  #takeOff(entry: Entry): void {
     entry.standing = false;
     if (entry.running) return;
     entry.cancel?.();
-    this.#entries.delete(key);
+    this.#forget(entry);
+  }
+
+  #forget({ subject, todo }: Entry): void {
+    const entries = this.#entries.get(subject);
+    entries?.delete(todo.id);
+    if (entries?.size === 0) this.#entries.delete(subject);
   }
 
   #putOn(subject: string, todo: StandingTodo): void {
-    const key = keyOf(subject, todo.id);
-    const known = this.#entries.get(key);
+    const entries = this.#entries.get(subject) ?? new Map<string, Entry>();
+    const known = entries.get(todo.id);
     if (known === undefined) {
       const entry: Entry = {
         subject,
@@ -156,8 +195,8 @@ export class TodoRunner {
         runs: 0,
         cancel: null,
       };
-      this.#entries.set(key, entry);
-      this.#schedule(entry, 0);
+      this.#entries.set(subject, entries.set(todo.id, entry));
+      this.#schedule(entry, this.#turnMs(entry));
       return;
     }
     const moved = known.todo.dueAt !== todo.dueAt;
@@ -166,7 +205,7 @@ export class TodoRunner {
       known.standing = true;
       known.again = true;
       [known.runs, known.dueSince] = [0, null];
-    } else if (moved && !known.running) this.#schedule(known, 0);
+    } else if (moved && !known.running) this.#schedule(known, this.#turnMs(known));
   }
 
   /** After `ms`, and not before the item is due by the wall clock. */
@@ -177,20 +216,20 @@ export class TodoRunner {
     const untilDue = this.#untilDueMs(entry.todo);
     if (untilDue > 0) entry.dueSince = null;
     else entry.dueSince ??= this.deps.clock.monotonicMs();
-    const wait = Math.min(Math.max(ms, untilDue), SLEEP_MS_MAX);
+    const wait = Math.max(ms, Math.min(untilDue, SLEEP_MS_MAX));
     if (!(wait > 0)) {
       if (!this.#ready.includes(entry)) this.#ready.push(entry);
       return;
     }
     entry.cancel = this.deps.scheduler.after(wait, () => {
       entry.cancel = null;
-      this.#schedule(entry, ms - wait);
+      this.#schedule(entry, 0);
       this.#pump();
     });
   }
 
   #pump(): void {
-    while (this.#flying.size < this.concurrencyMax) {
+    while (this.#flying.size < this.#concurrencyMax) {
       const at = this.#ready.findIndex((entry) => this.#hasRoom(entry));
       if (at < 0) return;
       const [entry] = this.#ready.splice(at, 1) as [Entry];
@@ -229,7 +268,7 @@ export class TodoRunner {
       this.deps.onFailed(ref, error, entry.attempts);
     }
     entry.running = false;
-    if (!entry.standing) this.#entries.delete(keyOf(entry.subject, entry.todo.id));
+    if (!entry.standing) this.#forget(entry);
     else this.#schedule(entry, entry.again ? 0 : wait);
     entry.again = false;
   }
@@ -238,5 +277,3 @@ export class TodoRunner {
     return { process: this.process, subject, item: todo.id, cause: todo.cause };
   }
 }
-
-const keyOf = (subject: string, item: string): string => `${subject}\n${item}`;

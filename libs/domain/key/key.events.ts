@@ -4,7 +4,8 @@ import type { DomainEvent } from '../decider.js';
 export type KeyLevel = 'L2' | 'L3';
 /** Whether what a compromised version protected may be opened. */
 export type Processing = 'allowed' | 'refused';
-export type RotationCause = 'age' | 'uses' | 'compromise';
+/** `root-key`: the customer's keystore has a newer version of the root key. */
+export type RotationCause = 'age' | 'uses' | 'root-key' | 'compromise';
 /** `retired`: drained and old enough by the tenant's policy. */
 export type DestructionCause = 'command' | 'retired';
 export type Rewrapping = {

@@ -74,8 +74,8 @@ function evolved(state: Existing, event: Exclude<KeyEvent, { type: 'KeyCreated' 
       return changed(state, version, (each) => ({ ...each, wrappedBy, digest }));
     }
     case 'KeyRotationRequested': {
-      const { operation, prepare } = event.data;
-      return { ...plain(state), status: 'rotating', operation, ...(prepare && { prepare }) };
+      const { from: _, ...rotation } = event.data;
+      return { ...plain(state), status: 'rotating', ...rotation };
     }
     case 'KeyRotated':
       return { ...plain(state), status: 'active', current: event.data.to };

@@ -1,7 +1,7 @@
 import { type Code, never } from '@kcm/kernel';
 import { accepted, refused, type Decision } from '../decider.js';
 import type { KeyCommand } from './key.commands.js';
-import type { KeyEvent } from './key.events.js';
+import type { KeyEvent, RotationCause } from './key.events.js';
 import {
   type ExistingKey,
   type KeyState,
@@ -16,6 +16,10 @@ type Rotation = Extract<
   KeyCommand,
   { kind: 'RequestRotation' | 'CompleteRotation' | 'RefuseRotation' | 'ActivateVersion' }
 >;
+
+/** Whether nobody asked for it: it can wait, and comes again. */
+export const byItself = (cause: RotationCause | undefined): boolean =>
+  cause !== undefined && cause !== 'compromise';
 
 export const noRotation = (operation: string, code: Code): KeyEvent => ({
   type: 'KeyRotationRefused',
@@ -50,7 +54,7 @@ function request(
   const current = versionOf(state, state.current);
   // Somebody took the key out of use: a policy does not put it back.
   const aside = current !== null && keyRefusal(current, 'protect') !== null;
-  if (aside && (cause === 'age' || cause === 'uses')) return accepted();
+  if (aside && byItself(cause)) return accepted();
   return accepted({
     type: 'KeyRotationRequested',
     data: { from: state.current, operation, ...(cause && { cause }), ...(prepare && { prepare }) },

@@ -1,4 +1,4 @@
-import type { KeyLevel, Processing, Rewrapping } from './key.events.js';
+import type { KeyLevel, Processing, Rewrapping, RotationCause } from './key.events.js';
 import type { VersionState } from './key.states.js';
 
 export interface KeyVersion {
@@ -34,6 +34,8 @@ export type KeyState =
   | ({
       readonly status: 'rotating';
       readonly operation: string;
+      /** Absent: somebody's command. */
+      readonly cause?: RotationCause;
       readonly prepare?: true;
     } & ExistingKey)
   | ({ readonly status: 'revoked' } & ExistingKey);
