@@ -9,6 +9,7 @@ import { startEdge } from './edge.js';
 import { parseBlob } from './records/blob.js';
 import type { EdgeLogEntry, EdgeOptions, RunningEdge } from './running-edge.js';
 
+type Json = Readonly<Record<string, unknown>>;
 const b64 = (text: string): string => Buffer.from(text).toString('base64');
 const PLAIN = b64('card 4711');
 
@@ -244,6 +245,34 @@ describe('An Edge over KMIP', () => {
     expect(edge.status()).toMatchObject({ leases: [] });
     expect(edge.status().boot).not.toBe(boot);
     expect((await post('acme', 'decrypt', { ciphertext })).body).toEqual({ plaintext: PLAIN });
+  });
+});
+
+describe('An Edge that stops', () => {
+  const reports = () =>
+    peer.statements.filter(({ kind }) => kind === KCM.usage).map(({ payload }) => payload);
+  const used = (operation: string, ok: number) => ({ tenant: 'acme', operation, ok });
+
+  it('tells the rest in a last report, that has been used or not', async () => {
+    const idle = await start('idle', { usageWindowMs: 60_000 });
+    const busy = await start('busy', { usageWindowMs: 60_000 });
+    expect((await post('acme', 'encrypt', { plaintext: PLAIN }, { of: busy })).status).toBe(200);
+    await Promise.all([idle.stop(), busy.stop()]);
+    const of = (boot: string) => reports().filter((report) => (report as Json)['boot'] === boot);
+    expect(of(idle.status().boot)).toMatchObject([{ seq: 1, entries: [], last: true }]);
+    expect(of(busy.status().boot)).toMatchObject([
+      { seq: 1, entries: [used('encrypt', 1)], last: true },
+    ]);
+  });
+
+  it('ends with it though an earlier report is under way', async () => {
+    const busy = await start('busy', { usageWindowMs: 1 });
+    for (let at = 0; at < 20; at += 1)
+      await post('acme', 'encrypt', { plaintext: PLAIN }, { of: busy });
+    await busy.stop();
+    const told = reports().filter((report) => (report as Json)['boot'] === busy.status().boot);
+    expect(told.map((report) => (report as Json)['seq'])).toEqual(told.map((_, at) => at + 1));
+    expect(told.filter((report) => 'last' in (report as Json))).toEqual([told.at(-1)]);
   });
 });
 

@@ -169,7 +169,7 @@ class Edge implements RunningEdge {
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all(this.#servers.map((server) => server.close()));
-    await within(systemScheduler, LAST_REPORT_MS, this.#reporter.report());
+    await within(systemScheduler, LAST_REPORT_MS, this.#reporter.last());
     this.#acknowledger.stop();
     this.#keeper.dropAll();
     await this.#core.stop();

@@ -1,7 +1,8 @@
 import type { Code } from '@kcm/kernel';
+import type { UsageOperation } from '@kcm/kmip';
 
 /** `none`: refused before it was known what was asked for. */
-export type Asked = 'encrypt' | 'decrypt' | 'none';
+export type Asked = UsageOperation | 'none';
 
 /** Refusals since the start by what was asked and code: both from closed lists. */
 export class RefusalCounts {

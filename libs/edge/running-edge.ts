@@ -1,6 +1,7 @@
 import type { LeaseShown } from './leases/lease-shown.js';
 import type { Clock, Random, Reason, Tracer } from '@kcm/kernel';
 import type { ServerLimits } from './server/edge-server.js';
+import type { Operation } from './usage.js';
 
 /** PEM of the Edge's certificate and its private key. */
 export interface EdgeCertificate {
@@ -69,12 +70,7 @@ export interface EdgeStatus {
   /** False without --expose-gc: erasure is then never claimed. */
   readonly confirmsErasure: boolean;
   readonly leases: readonly LeaseShown[];
-  readonly counters: {
-    readonly encrypt: number;
-    readonly decrypt: number;
-    readonly refused: number;
-    readonly alarms: number;
-  };
+  readonly counters: Readonly<Record<Operation | 'refused' | 'alarms', number>>;
 }
 export interface RunningEdge {
   /** Socket path by service. */

@@ -1,9 +1,10 @@
+import type { Json } from '@kcm/kernel';
 import type { KmipCore } from './core/kmip-core.js';
 import type { UsageLedger } from './usage.js';
 
 /** Tells Core what keys were used for, one report at a time: they are chained. */
 export class UsageReporter {
-  #reporting = false;
+  #reporting: Promise<void> | null = null;
 
   constructor(
     private readonly core: Pick<KmipCore, 'connected' | 'state'>,
@@ -11,18 +12,26 @@ export class UsageReporter {
   ) {}
 
   /** All that is to be told, as far as Core hears it now. */
-  async report(): Promise<void> {
-    if (this.#reporting) return;
-    this.#reporting = true;
-    try {
-      if (!this.core.connected) return;
-      for (const report of this.usage.reports()) {
-        if ((await this.core.state('usage', report)) === 'unheard') return;
-        // Recorded, or refused for good: then its number is missing in the chain, for all to see.
-        this.usage.settled();
-      }
-    } finally {
-      this.#reporting = false;
+  report(): Promise<void> {
+    this.#reporting ??= this.#tell(() => this.usage.reports()).finally(() => {
+      this.#reporting = null;
+    });
+    return this.#reporting;
+  }
+
+  /** After the last use: as above, and that there is no more. */
+  async last(): Promise<void> {
+    await this.#reporting;
+    await this.#tell(() => this.usage.lastReports());
+  }
+
+  async #tell(reports: () => readonly Json[]): Promise<void> {
+    if (!this.core.connected) return;
+    for (const report of reports()) {
+      const delivery = await this.core.state('usage', report);
+      if (delivery === 'unheard') return;
+      // Refused for good, its number is missing in the chain, for all to see.
+      this.usage.settled(delivery === 'recorded');
     }
   }
 }

@@ -1,8 +1,9 @@
 import { sha256Hex } from '@kcm/crypto';
-import { canonicalJson, LIMITS, rfc3339, type Code, type Json } from '@kcm/kernel';
+import { canonicalJson, KcmError, LIMITS, rfc3339, type Code, type Json } from '@kcm/kernel';
+import { USAGE_OPERATIONS, type UsageOperation, type UsageStatementEntry } from '@kcm/kmip';
 import type { RefusalCounts } from './refusal-counts.js';
 
-export type Operation = 'encrypt' | 'decrypt';
+export type Operation = UsageOperation;
 /** What a version was used for in one window; `bytes` of plaintext. */
 export interface UsageCount {
   readonly tenant: string;
@@ -12,6 +13,13 @@ export interface UsageCount {
   ok: number;
   readonly refused: Partial<Record<Code, number>>;
   bytes: number;
+  /** As `UsageStatementEntry.moved`; each once. */
+  moved: Set<string> | null;
+}
+interface Report {
+  readonly report: Json;
+  /** Ids in it. */
+  readonly moved: number;
 }
 interface Version {
   readonly key: string;
@@ -21,6 +29,12 @@ interface Version {
 const NO_KEY: Version = { key: '-', version: 0 };
 /** What a report holds beside its entries. */
 const HEAD_BYTES_MAX = 512;
+/** Ids in one entry: many entries fit into a report, and one always does. */
+const ENTRY_MOVED_MAX = 1_000;
+const MOVED_ID_BYTES = 8;
+
+const none = <T>(make: () => T): Record<Operation, T> =>
+  Object.fromEntries(USAGE_OPERATIONS.map((operation) => [operation, make()])) as never;
 
 /**
  * Counts between two reports (leases.md step 10). A report is a window, numbered and chained to the
@@ -29,16 +43,17 @@ const HEAD_BYTES_MAX = 512;
  */
 export class UsageLedger {
   #counts = new Map<string, UsageCount>();
-  #hot = {
-    encrypt: new WeakMap<Version, UsageCount>(),
-    decrypt: new WeakMap<Version, UsageCount>(),
-  };
+  #hot = none(() => new WeakMap<Version, UsageCount>());
   readonly #tenants = new Set<string>();
   #from: number;
   #seq = 0;
   #previous: string | null = null;
-  readonly #unsent: Json[] = [];
-  readonly totals = { encrypt: 0, decrypt: 0 };
+  readonly #unsent: Report[] = [];
+  /** Ids that are not recorded yet. */
+  #moved = 0;
+  /** A report was refused for good: what this boot told has a hole. */
+  #lost = false;
+  readonly totals = none(() => 0);
 
   constructor(
     private readonly boot: string,
@@ -74,27 +89,38 @@ export class UsageLedger {
     refused[code] = (refused[code] ?? 0) + 1;
   }
 
+  /** @throws KcmError rate_limited while too much that was moved is not recorded yet */
+  assertMayMove(): void {
+    if (this.#moved < LIMITS.usageMovedIdsMax) return;
+    throw new KcmError('rate_limited', 'Core has not recorded yet what was moved before.', {
+      retryAfterSeconds: 1,
+    });
+  }
+
+  /** One use as `rewrapFrom` of `of`, which is not used for this record any more. */
+  moved(tenant: string, of: Version, bytes: number, record: Uint8Array): void {
+    this.ok(tenant, of, 'rewrapFrom', bytes);
+    const count = this.#of(tenant, of, 'rewrapFrom');
+    const id = Buffer.from(sha256Hex(record), 'hex').toString('base64url', 0, MOVED_ID_BYTES);
+    count.moved ??= new Set();
+    if (!count.moved.has(id)) this.#moved += 1;
+    count.moved.add(id);
+    if (count.moved.size < ENTRY_MOVED_MAX) return;
+    this.#counts.delete(nameOf(count));
+    this.#counts.set(`${nameOf(count)} ${this.#counts.size}`, count);
+    this.#hot.rewrapFrom.delete(of);
+  }
+
   /** The reports to deliver, oldest first; closes the window once all earlier ones are recorded. */
   reports(): readonly Json[] {
-    if (this.#unsent.length > 0) return this.#unsent.slice();
-    const to = this.wallMs();
-    for (const entries of portions([...this.#counts.values()])) {
-      this.#seq += 1;
-      const report = {
-        boot: this.boot,
-        seq: this.#seq,
-        previous: this.#previous,
-        from: rfc3339(this.#from),
-        to: rfc3339(to),
-        entries,
-      };
-      this.#previous = sha256Hex(canonicalJson(report as unknown as Json));
-      this.#unsent.push(report as unknown as Json);
-    }
-    this.#counts = new Map();
-    this.#hot = { encrypt: new WeakMap(), decrypt: new WeakMap() };
-    this.#from = to;
-    return this.#unsent.slice();
+    if (this.#unsent.length === 0) this.#close(false);
+    return this.#unsent.map(({ report }) => report);
+  }
+
+  /** After the last use: as above, and the last of them says that there are no more. */
+  lastReports(): readonly Json[] {
+    this.#close(!this.#lost);
+    return this.#unsent.map(({ report }) => report);
   }
 
   /** Reports that are not recorded yet. */
@@ -102,25 +128,57 @@ export class UsageLedger {
     return this.#unsent.length;
   }
 
-  /** The oldest report need not be sent again. */
-  settled(): void {
-    this.#unsent.shift();
+  /** The oldest report need not be sent again: it is recorded, or it never will be. */
+  settled(recorded: boolean): void {
+    this.#moved -= this.#unsent.shift()?.moved ?? 0;
+    if (!recorded) this.#lost = true;
+  }
+
+  #close(last: boolean): void {
+    const to = this.wallMs();
+    const counted = portions([...this.#counts.values()].map(entryOf));
+    if (last && counted.length === 0) counted.push([]);
+    for (const [at, entries] of counted.entries()) {
+      this.#seq += 1;
+      const report: Json = {
+        boot: this.boot,
+        seq: this.#seq,
+        previous: this.#previous,
+        from: rfc3339(this.#from),
+        to: rfc3339(to),
+        entries: entries as unknown as Json,
+        ...(last && at === counted.length - 1 ? { last } : {}),
+      };
+      this.#previous = sha256Hex(canonicalJson(report));
+      const moved = entries.reduce((sum, entry) => sum + (entry.moved?.length ?? 0), 0);
+      this.#unsent.push({ report, moved });
+    }
+    this.#counts = new Map();
+    this.#hot = none(() => new WeakMap<Version, UsageCount>());
+    this.#from = to;
   }
 
   #of(tenant: string, { key, version }: Version, operation: Operation): UsageCount {
-    const name = `${tenant} ${key} ${version} ${operation}`;
-    let count = this.#counts.get(name);
+    const of = { tenant, key, version, operation };
+    let count = this.#counts.get(nameOf(of));
     if (count === undefined) {
-      count = { tenant, key, version, operation, ok: 0, refused: {}, bytes: 0 };
-      this.#counts.set(name, count);
+      count = { ...of, ok: 0, refused: {}, bytes: 0, moved: null };
+      this.#counts.set(nameOf(of), count);
     }
     return count;
   }
 }
 
+type Counted = Pick<UsageCount, 'tenant' | 'key' | 'version' | 'operation'>;
+const nameOf = ({ tenant, key, version, operation }: Counted): string =>
+  `${tenant} ${key} ${version} ${operation}`;
+
+const entryOf = ({ moved, ...count }: UsageCount): UsageStatementEntry =>
+  moved === null ? count : { ...count, moved: [...moved] };
+
 /** What fits into one report each: everything in an entry is ASCII. */
-function portions(counts: readonly UsageCount[]): UsageCount[][] {
-  const portions: UsageCount[][] = [];
+function portions(counts: readonly UsageStatementEntry[]): UsageStatementEntry[][] {
+  const portions: UsageStatementEntry[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const count of counts) {
     const more = JSON.stringify(count).length + 1;

@@ -106,6 +106,8 @@ export const LIMITS = {
   kmipAnswerMsMax: 10_000,
   /** JSON of an Edge's usage report: its event holds it twice, once as base64 in the signature. */
   usageReportBytesMax: 96 * 1024,
+  /** What an Edge moved and Core has not recorded yet; more is moved when it has. */
+  usageMovedIdsMax: 200_000,
   /** Boot-time clock of leases, and the silence of it that ends them. */
   leaseTickMs: 100,
   leaseTickGapMsMax: 1_000,

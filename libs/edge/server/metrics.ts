@@ -1,12 +1,13 @@
 import type { RefusalCounts } from '../refusal-counts.js';
 import type { Hearing } from '../running-edge.js';
+import type { Operation } from '../usage.js';
 
 /** What a scrape reads; nothing of it is kept for a scrape's sake. */
 export interface EdgeFigures {
   readonly edge: string;
   readonly region: string;
   readonly connected: boolean;
-  readonly operations: { readonly encrypt: number; readonly decrypt: number };
+  readonly operations: Readonly<Record<Operation, number>>;
   readonly refusals: RefusalCounts;
   readonly alarms: number;
   readonly connections: number;
@@ -37,10 +38,11 @@ export function metricsText(figures: EdgeFigures): string {
       'What is left of the lease that ends first.',
       extreme(least, Math.min),
     ),
-    counter('kcm_edge_operations_total', 'Operations that were answered.', [
-      [operations.encrypt, { operation: 'encrypt' }],
-      [operations.decrypt, { operation: 'decrypt' }],
-    ]),
+    counter(
+      'kcm_edge_operations_total',
+      'Operations that were answered.',
+      Object.entries(operations).map(([operation, count]): Sample => [count, { operation }]),
+    ),
     counter(
       'kcm_edge_refusals_total',
       'Refusals by operation (none: no operation was recognized) and code.',
