@@ -5,6 +5,7 @@ export type {
   CorePort,
   Delivery,
   Lease,
+  LeasedState,
   Notice,
   Proof,
   Refusal,

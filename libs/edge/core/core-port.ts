@@ -13,6 +13,8 @@ export interface CachePolicy {
 }
 /** `y-kcm-access` (leases.md). */
 export type Access = 'open' | 'readOnly' | 'locked' | 'killed';
+/** Of a version that is leased; of any other there is no lease. */
+export type LeasedState = 'active' | 'deactivated' | 'compromised';
 
 /** Proof with an end: what Core said of one L3 version, as of the moment it answered. */
 export interface Proof {
@@ -22,8 +24,13 @@ export interface Proof {
   /** Whole seconds ≥ 1. */
   readonly seconds: number;
   readonly access: Access;
-  /** False once the Protect Stop Date lies in the past or a newer version replaces this one. */
+  readonly state: LeasedState;
+  /** A newer version took over. */
+  readonly replaced: boolean;
+  /** False unless it is active and nothing replaces it, and there is no Protect Stop Date. */
   readonly mayProtect: boolean;
+  /** False: what it protects may only be moved off it. */
+  readonly mayProcess: boolean;
   readonly term: number;
   readonly epoch: number;
   readonly grantId: string;
@@ -40,12 +47,15 @@ export interface Refusal {
   readonly ok: false;
   readonly effect: 'denied' | 'indeterminate';
   readonly code: Code;
+  /** The current version, where that was located and is what is refused. */
+  readonly uid?: string;
 }
 /**
  * `revoked`: access was taken away. `readOnly`: the right to protect was. To both the holder answers
  * with a signed statement. `rotated`: a newer version took over and nothing else changed.
+ * `deactivated`: the version protects nothing more. `state`: it stands otherwise than before.
  */
-export type Change = 'revoked' | 'readOnly' | 'rotated' | 'other';
+export type Change = 'revoked' | 'readOnly' | 'rotated' | 'deactivated' | 'state' | 'other';
 /** What Core pushed (leases.md steps 7, 9). It never proves anything: drop and ask again. */
 export interface Notice {
   readonly tenant: string;
@@ -65,7 +75,8 @@ export type Delivery = 'recorded' | 'unheard' | 'refused';
 export interface CorePort {
   /**
    * Steps 3a–3e: the current version of (tenant, service) with `allocation` protect operations,
-   * refused as tenant_read_only where there are none; null: to decrypt with, as step 3 without c.
+   * refused as tenant_read_only, key_not_active or key_compromised where there are none; null: to
+   * decrypt with, as step 3 without c.
    */
   lease(
     tenant: string,

@@ -12,14 +12,28 @@ import {
   type Attribute,
   type ResponseOf,
 } from '@kcm/kmip';
-import type { CachePolicy, Change, Lease, Notice, Proof, Refusal } from './core-port.js';
+import type {
+  CachePolicy,
+  Change,
+  Lease,
+  LeasedState,
+  Notice,
+  Proof,
+  Refusal,
+} from './core-port.js';
 
 /** Result reasons that end a lease at once (leases.md step 6), and their code if none is named. */
 const DENIALS: ReadonlyMap<ResultReason, Code> = new Map<ResultReason, Code>([
   [ResultReason.PermissionDenied, 'forbidden'],
   [ResultReason.ItemNotFound, 'not_found'],
+  [ResultReason.ObjectArchived, 'key_archived'],
   [ResultReason.Sensitive, 'export_not_allowed'],
   [ResultReason.NotExtractable, 'export_not_allowed'],
+]);
+const LEASED: ReadonlyMap<number | null, LeasedState> = new Map<number, LeasedState>([
+  [State.Active, 'active'],
+  [State.Deactivated, 'deactivated'],
+  [State.Compromised, 'compromised'],
 ]);
 /** A message that begins with a code of the one list names the refusal; the reason decides. */
 const NAMED = /^([a-z0-9_]+)\b/;
@@ -56,23 +70,26 @@ export function proofFrom(
   if (!Number.isInteger(lease.leaseTime) || lease.leaseTime < 1)
     throw new WrongAnswer('a lease without an end');
   const attributes = new Attributes(answered.attributes);
-  const state = attributes.number('State');
-  if (state !== State.Active && state !== State.Deactivated)
-    return { ...notFound, code: 'wrong_state' };
+  const state = LEASED.get(attributes.number('State'));
+  if (state === undefined) return { ...notFound, code: 'wrong_state' };
   const access = attributes.text(KCM.access);
   if (!isKcmAccess(access)) throw new WrongAnswer('an unknown access');
+  const replaced = attributes.link(LinkType.ReplacementObjectLink) !== null;
   const mayProtect =
-    state === State.Active &&
+    state === 'active' &&
     access === 'open' &&
     // No date of KMIP is ever compared with this machine's clock: that it is there is enough.
     attributes.number('Protect Stop Date') === null &&
-    attributes.link(LinkType.ReplacementObjectLink) === null;
+    !replaced;
   return {
     ok: true,
     uid,
     seconds: lease.leaseTime,
     access,
+    state,
+    replaced,
     mayProtect,
+    mayProcess: state !== 'compromised' || attributes.text(KCM.processing) === 'allowed',
     term: need(attributes.number(KCM.term), KCM.term),
     epoch: need(attributes.number(KCM.epoch), KCM.epoch),
     grantId: need(attributes.text(KCM.grant), KCM.grant),
@@ -131,8 +148,10 @@ export function noticeFrom(uid: string, attributes: readonly Attribute[]): Notic
 
 /** What is not known to leave something ends all. */
 function changeIn(told: Attributes): Change {
-  const access = told.text(KCM.access) ?? 'open';
+  const access = told.text(KCM.access);
   const state = told.number('State') ?? State.Active;
+  // Nothing is said of the access: it is about the key alone.
+  if (access === null) return state === State.Deactivated ? 'deactivated' : 'state';
   if (state !== State.Active && state !== State.Deactivated) return 'revoked';
   if (access === 'readOnly') return 'readOnly';
   if (access !== 'open') return 'revoked';

@@ -9,12 +9,12 @@ import {
   RENEWAL_ATTRIBUTES,
   ResultReason,
   serviceKeyName,
-  State,
+  StorageStatus,
   type TypedResult,
 } from '@kcm/kmip';
 import type { CoreExchange } from './core-exchange.js';
 import type { Lease, Proof, Refusal } from './core-port.js';
-import { leaseFrom, notFound, proofFrom, WrongAnswer } from './kmip-answers.js';
+import { leaseFrom, notFound, proofFrom, refusalFrom, WrongAnswer } from './kmip-answers.js';
 import type { KmipSession } from './kmip-session.js';
 
 type Session = Pick<KmipSession, 'client' | 'kwkUid'>;
@@ -38,10 +38,9 @@ export async function obtainLease(
     operation: 'Locate',
     payload: {
       maximumItems: 2,
-      attributes: [
-        attribute.objectName(serviceKeyName(tenant, service)),
-        attribute.enumeration('State', State.Active),
-      ],
+      // Whatever its state, so that it is told apart from a key that is not there.
+      storageStatusMask: StorageStatus.OnLine | StorageStatus.Archival,
+      attributes: [attribute.objectName(serviceKeyName(tenant, service))],
     },
   } as const;
   const obtain = { operation: 'ObtainLease', payload: {} } as const;
@@ -81,6 +80,7 @@ function leaseIn(
   const uids = given(answers.located).uniqueIdentifiers;
   if (uids.length === 0) return notFound;
   if (uids.length > 1) throw new WrongAnswer('more than one current key');
+  if (!answers.obtained.ok) return { ...refusalFrom(answers.obtained.failure), uid: uids[0]! };
   const lease = given(answers.obtained);
   if (answers.allocated !== null) given(answers.allocated);
   const attributes = given(answers.answered);

@@ -4,6 +4,8 @@ import type { L3Handle } from '../records/l3-handle.js';
 export class LeaseBook {
   readonly #handles = new Map<string, L3Handle>();
   readonly #current = new Map<string, Map<string, L3Handle>>();
+  /** Ids of the keys that serve (service, tenant) and of which no version is held as current. */
+  readonly #keys = new Map<string, string>();
 
   get(service: string, uid: string): L3Handle | null {
     return this.#handles.get(nameOf(service, uid)) ?? null;
@@ -28,6 +30,15 @@ export class LeaseBook {
     tenants.set(handle.tenant, handle);
   }
 
+  /** The id of the one key that serves (service, tenant), as Core has located it. */
+  located(service: string, tenant: string, key: string): void {
+    this.#keys.set(nameOf(service, tenant), key);
+  }
+
+  keyOf(service: string, tenant: string): string | null {
+    return this.#keys.get(nameOf(service, tenant)) ?? null;
+  }
+
   all(): readonly L3Handle[] {
     return [...this.#handles.values()];
   }
@@ -46,4 +57,4 @@ export class LeaseBook {
   }
 }
 
-const nameOf = (service: string, uid: string): string => `${service} ${uid}`;
+const nameOf = (service: string, of: string): string => `${service} ${of}`;

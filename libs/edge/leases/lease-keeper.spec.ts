@@ -456,6 +456,110 @@ describe('A read-only', () => {
   });
 });
 
+describe('A version of a key', () => {
+  let world: World;
+  let first: Buffer;
+  let second: Buffer;
+  beforeEach(async () => {
+    world = new World();
+    first = await world.seal();
+    world.core.rotate('acme', SERVICE);
+    world.notice({ change: 'rotated', ...named(1) });
+    second = await world.seal();
+    expect([parseBlob(first).version, parseBlob(second).version]).toEqual([1, 2]);
+  });
+  const named = (version: number) => {
+    const uid = `acme/${world.core.keyOf('acme', SERVICE)}/${version}`;
+    return { uid, l3: uid };
+  };
+  const outcomes = async (): Promise<readonly string[]> => [
+    await world.outcome(() => world.seal()),
+    await world.outcome(() => world.open(first)),
+    await world.outcome(() => world.open(second)),
+  ];
+  type As = Parameters<FakeCore['stand']>[3];
+  const stand = (version: number, as: As, told = true): void => {
+    world.core.stand('acme', SERVICE, version, as);
+    const change = as === 'deactivated' ? 'deactivated' : 'state';
+    if (told) world.notice({ change, ...named(version) });
+  };
+
+  it.each([
+    [2, 'deactivated', ['key_not_active', 'ok', 'ok']],
+    [2, 'compromised', ['key_compromised', 'ok', 'key_compromised']],
+    [2, 'processing', ['key_compromised', 'ok', 'ok']],
+    [2, 'archived', ['key_archived', 'ok', 'key_archived']],
+    [2, 'destroyed', ['key_destroyed', 'ok', 'key_destroyed']],
+    [1, 'compromised', ['ok', 'key_compromised', 'ok']],
+    [1, 'archived', ['ok', 'key_archived', 'ok']],
+    [1, 'destroyed', ['ok', 'key_destroyed', 'ok']],
+  ] as const)('%i that is %s: %j, and again when it is not', async (version, as, expected) => {
+    stand(version, as);
+    expect(await outcomes()).toEqual(expected);
+    // As one that holds nothing.
+    world.keeper.dropAll();
+    expect(await outcomes()).toEqual(expected);
+    stand(version, null);
+    world.notice({ change: 'state', ...named(version) });
+    expect(await outcomes()).toEqual(['ok', 'ok', 'ok']);
+  });
+
+  it.each(['deactivated', 'compromised', 'archived'] as const)(
+    'that is %s is refused by the end of its lease to a holder that was not told',
+    async (as) => {
+      stand(2, as, false);
+      await world.pass(61_000, () => void world.open(second).catch(() => undefined));
+      expect((await outcomes())[0]).toMatch(/^key_/);
+    },
+  );
+
+  it('that is compromised opens to be moved, and to nothing else', async () => {
+    stand(1, 'compromised');
+    const blob = parseBlob(first);
+    const handle = await world.keeper.opening('acme', SERVICE, blob.key, 1);
+    expect(() => handle.open(blob, null)).toThrow(/compromised/);
+    expect(handle.openForRewrap(blob, null).toString()).toBe('x');
+  });
+
+  it('that is out of use costs Core nothing, however many want to seal', async () => {
+    stand(2, 'deactivated');
+    await settle();
+    const before = world.core.asked.lease;
+    for (let n = 0; n < 1_000; n += 1)
+      expect(await world.outcome(() => world.seal())).toBe('key_not_active');
+    expect(world.core.asked.lease).toBe(before);
+  });
+
+  it('that stands otherwise leaves what is held of the others alone', async () => {
+    await world.open(first);
+    const [one, two] = world.keeper.handles();
+    stand(1, 'compromised');
+    expect([one!.dropped, two!.dropped]).toEqual([true, false]);
+  });
+
+  it('that takes over between its being located and its lease costs no call', async () => {
+    world.keeper.dropAll();
+    const { lease } = world.core;
+    let raced = 0;
+    world.core.lease = (tenant, service, allocation) => {
+      if (raced === 1 || allocation === null)
+        return lease.call(world.core, tenant, service, allocation);
+      raced += 1;
+      return Promise.resolve({ ok: false, effect: 'indeterminate', code: 'key_not_active' });
+    };
+    expect(await outcomes()).toEqual(['ok', 'ok', 'ok']);
+    expect(raced).toBe(1);
+  });
+
+  it('of another key opens nothing while the current one is archived', async () => {
+    world.core.add('acme', 'mail');
+    const mail = await world.keeper.protecting('acme', 'mail');
+    const foreign = mail.seal(Buffer.from('x'), null);
+    stand(2, 'archived');
+    expect(await world.outcome(() => world.open(foreign))).toBe('decryption_failed');
+  });
+});
+
 /** Small deterministic generator (mulberry32): a failing seed replays. */
 function seeded(seed: number): () => number {
   let state = seed;

@@ -1,10 +1,26 @@
-import { Deadline, DecryptionFailed, KcmError, type LeaseClock, type Reading } from '@kcm/kernel';
+import {
+  type Code,
+  Deadline,
+  DecryptionFailed,
+  KcmError,
+  type LeaseClock,
+  parseKeyVersionUid,
+  type Reading,
+} from '@kcm/kernel';
 import type { CorePort, Lease, Notice, Refusal } from '../core/core-port.js';
 import { compareStanding, Fence, type Standing } from './fence.js';
 import { L3Handle, leaseOver, type HandleParts } from '../records/l3-handle.js';
 import { Hearsay } from './hearsay.js';
 import { LeaseBook } from './lease-book.js';
-import { lockedOut, readOnly, refusalOf, RefusalMemo, tooMany } from './lease-refusals.js';
+import {
+  isOfOneVersion,
+  keyRefused,
+  lockedOut,
+  readOnly,
+  refusalOf,
+  RefusalMemo,
+  tooMany,
+} from './lease-refusals.js';
 import { LeaseRenewals } from './lease-renewals.js';
 
 /** Protect operations asked for with each lease. */
@@ -13,6 +29,12 @@ const ATTEMPTS_MAX = 3;
 /** Lease requests under way at once. */
 const FLIGHTS_MAX = 256;
 const SWEEP_MS = 1_000;
+/** What may not protect may still be leased, to open what it protected or to move it elsewhere. */
+const WITHOUT_ALLOCATION: ReadonlySet<Code> = new Set<Code>([
+  'tenant_read_only',
+  'key_not_active',
+  'key_compromised',
+]);
 
 export type Alarm = 'stale-answer';
 export interface KeeperParts extends HandleParts {
@@ -87,11 +109,14 @@ export class LeaseKeeper {
       held.allowance -= 1;
       return held;
     }
+    // Core tells when that changes, and the lease ends.
+    if (held?.live && held.stopped !== null) throw keyRefused(held.stopped);
     // Of a read-only Core is asked each time: it may have been lifted.
     const protects = held?.live === true && held.access === 'readOnly';
     const ask = { tenant, service, uid: null, protects, traceparent };
     return this.#fetch(ask).then((handle) => {
       if (handle.access === 'readOnly') throw readOnly();
+      if (handle.stopped !== null) throw keyRefused(handle.stopped);
       if (!handle.live || !handle.mayProtect || handle.allowance <= 0) throw leaseOver();
       handle.allowance -= 1;
       return handle;
@@ -125,18 +150,22 @@ export class LeaseKeeper {
 
   /**
    * Drops what a notice is about and returns it; the caller answers and acknowledges. A rotation
-   * only ends protecting with the old version and fetches the new one; a read-only ends protecting.
+   * only ends protecting with the old version and fetches the new one; a read-only, or that the
+   * version is deactivated, ends protecting.
    */
   notice(notice: Notice): readonly L3Handle[] {
     this.#notices.set(notice.tenant, this.#noticesOf(notice.tenant) + 1);
     const concerned = this.#book
       .ofTenant(notice.tenant)
-      .filter((handle) => notice.l3 === null || keyOf(handle.uid) === keyOf(notice.l3));
+      .filter((handle) => concerns(notice, handle));
     this.#refusals.clear();
-    if (notice.change === 'rotated' || notice.change === 'readOnly') {
+    const { change } = notice;
+    if (change === 'rotated' || change === 'readOnly' || change === 'deactivated') {
       for (const handle of concerned) {
         handle.mayProtect = false;
-        if (notice.change === 'readOnly') handle.access = 'readOnly';
+        if (change === 'readOnly') handle.access = 'readOnly';
+        if (change === 'rotated') handle.replaced = true;
+        if (change === 'deactivated') handle.state = 'deactivated';
         if (this.#book.isCurrent(handle)) this.#refetch(handle, notice.traceparent);
       }
       return [];
@@ -186,13 +215,29 @@ export class LeaseKeeper {
   }
 
   async #openOther(ask: Ask & { readonly uid: string }, key: string): Promise<L3Handle> {
-    const current = await this.knowing(ask.tenant, ask.service, ask.traceparent);
-    if (current.key !== key) throw new DecryptionFailed();
-    if (current.uid === ask.uid) return current;
+    const { tenant, service, uid, traceparent } = ask;
+    const current = await this.#currentOrNone(tenant, service, traceparent);
+    const serving = current?.key ?? this.#book.keyOf(service, tenant);
+    if (serving !== key) throw new DecryptionFailed();
+    if (current?.uid === uid) return current;
     try {
       return await this.#flight(ask);
     } catch (error) {
       if (error instanceof KcmError && error.code === 'not_found') throw new DecryptionFailed();
+      throw error;
+    }
+  }
+
+  /** None: of the current version there is no lease, which says nothing of the others. */
+  async #currentOrNone(
+    tenant: string,
+    service: string,
+    traceparent?: string,
+  ): Promise<L3Handle | null> {
+    try {
+      return await this.knowing(tenant, service, traceparent);
+    } catch (error) {
+      if (error instanceof KcmError && isOfOneVersion(error.code)) return null;
       throw error;
     }
   }
@@ -238,8 +283,11 @@ export class LeaseKeeper {
         // What is held goes on to decrypt, and so it does while Core cannot be asked.
         if (answer.code === 'tenant_read_only') throw readOnly();
         if (ask.protects && answer.effect === 'indeterminate') throw readOnly();
+        const located = parseKeyVersionUid(answer.uid ?? '');
+        if (located !== null) this.#book.located(ask.service, ask.tenant, located.key);
         if (answer.effect === 'denied') {
-          this.#book.drop(this.#heldFor(ask));
+          const uid = isOfOneVersion(answer.code) ? (answer.uid ?? ask.uid) : ask.uid;
+          this.#book.drop(this.#heldFor({ ...ask, uid }));
           this.#fence.denied(ask.tenant);
         }
         throw refusalOf(answer);
@@ -257,10 +305,16 @@ export class LeaseKeeper {
     const { tenant, service, uid, traceparent } = ask;
     if (uid !== null) return { answer: await core.leaseOld(uid, traceparent), allocated: 0 };
     const allocated = this.#allocation;
-    const answer = await core.lease(tenant, service, allocated, traceparent);
-    if (answer.ok || answer.code !== 'tenant_read_only' || ask.protects)
-      return { answer, allocated };
-    return { answer: await core.lease(tenant, service, null, traceparent), allocated: 0 };
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await core.lease(tenant, service, allocated, traceparent);
+      if (answer.ok || !WITHOUT_ALLOCATION.has(answer.code)) return { answer, allocated };
+      if (ask.protects && answer.code === 'tenant_read_only') return { answer, allocated };
+      const bare = await core.lease(tenant, service, null, traceparent);
+      if (!bare.ok || !bare.mayProtect || attempt === ATTEMPTS_MAX)
+        return { answer: bare, allocated: 0 };
+      // Another version took over after the first was located.
+      bare.l3.dispose();
+    }
   }
 
   /** Null: the answer must not be used. */
@@ -315,6 +369,12 @@ export class LeaseKeeper {
   #noticesOf(tenant: string): number {
     return this.#ends + (this.#notices.get(tenant) ?? 0);
   }
+}
+
+/** A change of one version's state is about that alone, any other about its key or the tenant. */
+function concerns({ l3, change }: Notice, { uid }: L3Handle): boolean {
+  if (l3 === null) return true;
+  return change === 'deactivated' || change === 'state' ? uid === l3 : keyOf(uid) === keyOf(l3);
 }
 
 /** `{tenant}/{key id}` of a unique identifier. */

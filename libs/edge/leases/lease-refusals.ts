@@ -4,9 +4,21 @@ import type { Refusal } from '../core/core-port.js';
 const DETAILS: Partial<Record<Code, string>> = {
   not_found: 'There is no such tenant here.',
   lease_expired: 'Core gives no lease at the moment.',
+  key_not_active: 'The key is not in use: it protects nothing new.',
+  key_compromised: 'The key is compromised: it protects nothing new, and opens nothing.',
+  key_archived: 'This version of the key is archived.',
+  key_destroyed: 'This version of the key is destroyed.',
 };
 export const refusalOf = ({ code }: Refusal): KcmError =>
   new KcmError(code, DETAILS[code] ?? `Core refuses the lease: ${code}.`);
+
+/** Why a version of a key is not used. */
+export const keyRefused = (code: Code): KcmError =>
+  new KcmError(code, DETAILS[code] ?? `The key is refused: ${code}.`);
+
+/** What Core refuses of one version says nothing of the others. */
+export const isOfOneVersion = (code: Code): boolean =>
+  code === 'key_archived' || code === 'key_destroyed';
 
 export const readOnly = (): KcmError =>
   new KcmError('tenant_read_only', 'The tenant only decrypts at present.');

@@ -1,8 +1,16 @@
 import { aeadOpen, aeadSealAfter, type Secret } from '@kcm/crypto';
-import { type Deadline, DecryptionFailed, KcmError, LIMITS, type Random } from '@kcm/kernel';
+import {
+  type Code,
+  type Deadline,
+  DecryptionFailed,
+  KcmError,
+  LIMITS,
+  type Random,
+} from '@kcm/kernel';
 import type { Blob, KeyIdentity } from './blob.js';
-import type { Access, CachePolicy, Lease, Proof } from '../core/core-port.js';
+import type { Access, CachePolicy, Lease, LeasedState, Proof } from '../core/core-port.js';
 import type { GcWitness, Witnessed } from '../leases/gc-witness.js';
+import { keyRefused, readOnly } from '../leases/lease-refusals.js';
 import { Subkeys, type SubkeyParts } from './subkeys.js';
 
 export interface HandleParts {
@@ -29,7 +37,10 @@ export class L3Handle implements KeyIdentity {
   epoch: number;
   grantId: string;
   access: Access;
+  state: LeasedState;
+  replaced: boolean;
   mayProtect: boolean;
+  mayProcess: boolean;
   policy: CachePolicy;
   /** Of one subkey. */
   readonly invocationsMax: number;
@@ -55,7 +66,10 @@ export class L3Handle implements KeyIdentity {
     this.epoch = lease.epoch;
     this.grantId = lease.grantId;
     this.access = lease.access;
+    this.state = lease.state;
+    this.replaced = lease.replaced;
     this.mayProtect = lease.mayProtect;
+    this.mayProcess = lease.mayProcess;
     this.policy = lease.policy;
     this.#l3 = lease.l3;
     this.#deadline = deadline;
@@ -78,6 +92,12 @@ export class L3Handle implements KeyIdentity {
     return this.#deadline;
   }
 
+  /** Why nothing more is protected for this service: no version that is active took over. */
+  get stopped(): Code | null {
+    if (this.state === 'active' || this.replaced) return null;
+    return this.state === 'compromised' ? 'key_compromised' : 'key_not_active';
+  }
+
   /** A newer proof of the same version: the lease runs from when that was asked for. */
   renew(proof: Proof, deadline: Deadline): void {
     this.#deadline = deadline;
@@ -85,16 +105,21 @@ export class L3Handle implements KeyIdentity {
     this.epoch = proof.epoch;
     this.grantId = proof.grantId;
     this.access = proof.access;
+    this.state = proof.state;
+    this.replaced = proof.replaced;
     this.mayProtect = proof.mayProtect;
+    this.mayProcess = proof.mayProcess;
     this.used = false;
   }
 
   /**
    * One record (`blob.ts`), or the data key of that id. `context` in RFC 8785 form, null for none.
-   * @throws KcmError lease_expired when the lease is over, before or after the cipher ran
+   * @throws KcmError lease_expired when the lease is over, before or after the cipher ran · why
+   * the version protects nothing
    */
   seal(plaintext: Uint8Array, context: string | null, id: Buffer | null = null): Buffer {
     const l3 = this.#assertLive();
+    if (!this.mayProtect) throw this.#unprotecting();
     const now = this.parts.now();
     const subkeys = this.#subkeysOf(id);
     const subkey = subkeys.writing(l3, this.policy, now);
@@ -106,11 +131,18 @@ export class L3Handle implements KeyIdentity {
     return sealed;
   }
 
+  /** @throws as `openForRewrap` · KcmError key_compromised */
+  open(blob: Blob, context: string | null): Buffer {
+    if (!this.mayProcess) throw keyRefused('key_compromised');
+    return this.openForRewrap(blob, context);
+  }
+
   /**
+   * To be sealed anew under another version, and shown to nobody.
    * @throws DecryptionFailed whatever is wrong with the record or data key, or its identity
    * @throws KcmError lease_expired
    */
-  open(blob: Blob, context: string | null): Buffer {
+  openForRewrap(blob: Blob, context: string | null): Buffer {
     const l3 = this.#assertLive();
     if (blob.key !== this.key || blob.version !== this.version) throw new DecryptionFailed();
     const now = this.parts.now();
@@ -145,6 +177,11 @@ export class L3Handle implements KeyIdentity {
   #assertLive(): Secret {
     if (this.#l3 === null || !this.#deadline.live) throw leaseOver();
     return this.#l3;
+  }
+
+  #unprotecting(): KcmError {
+    if (this.access === 'readOnly') return readOnly();
+    return this.stopped === null ? leaseOver() : keyRefused(this.stopped);
   }
 
   #subkeysOf(id: Buffer | null): Subkeys {

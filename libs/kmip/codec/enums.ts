@@ -227,6 +227,9 @@ export const UsageMask = {
   DeriveKey: 0x200,
 } as const;
 
+/** Storage Status Mask, §9.1.3.3.2: bits to be or-ed; a Locate without one means on-line alone. */
+export const StorageStatus = { OnLine: 0x1, Archival: 0x2 } as const;
+
 /** Whether a number is a value of the table. */
 export const isValueOf = <T extends Record<string, number>>(
   table: T,

@@ -13,6 +13,8 @@ export const KCM = {
   version: 'y-kcm-version',
   /** {@link KcmAccess} */
   access: 'y-kcm-access',
+  /** Of a compromised key: `allowed`, or that what it protects may only be moved off it. */
+  processing: 'y-kcm-processing',
   /** Id of the recorded lease or renewal that the answer belongs to. */
   grant: 'y-kcm-grant',
   /** Id of the root key call that the grant rests on. */
@@ -60,6 +62,7 @@ export const LEASE_ATTRIBUTES = [
   'Protect Stop Date',
   'Object Group',
   'Link',
+  KCM.processing,
   KCM.version,
   KCM.term,
   KCM.epoch,
@@ -77,6 +80,7 @@ export const RENEWAL_ATTRIBUTES = [
   'State',
   'Protect Stop Date',
   'Link',
+  KCM.processing,
   KCM.term,
   KCM.epoch,
   KCM.access,

@@ -1,4 +1,12 @@
-import type { CachePolicy, CorePort, Delivery, Lease, Proof, Refusal } from '@kcm/edge';
+import type {
+  CachePolicy,
+  CorePort,
+  Delivery,
+  Lease,
+  LeasedState,
+  Proof,
+  Refusal,
+} from '@kcm/edge';
 import { Secret } from '@kcm/crypto';
 import { type Code, type Json, systemRandom } from '@kcm/kernel';
 
@@ -9,9 +17,12 @@ export const CACHED: CachePolicy = {
   off: false,
 };
 
+/** Where a version stands; as it was made: active while it is the newest, else deactivated. */
+type FakeStanding = 'deactivated' | 'compromised' | 'processing' | 'archived' | 'destroyed';
 interface FakeKey {
   readonly key: string;
   readonly versions: Buffer[];
+  readonly standings: Map<number, FakeStanding>;
 }
 interface FakeTenant {
   readonly keys: Map<string, FakeKey>;
@@ -55,12 +66,20 @@ export class FakeCore implements CorePort {
     };
     this.tenants.set(tenant, known);
     const key = `l3-${Buffer.from(`${tenant}${service}`).toString('hex').padEnd(12, '0').slice(-12)}`;
-    known.keys.set(service, { key, versions: [systemRandom.bytes(32)] });
+    const standings = new Map<number, FakeStanding>();
+    known.keys.set(service, { key, versions: [systemRandom.bytes(32)], standings });
     return known;
   }
 
   rotate(tenant: string, service: string): void {
     this.tenants.get(tenant)!.keys.get(service)!.versions.push(systemRandom.bytes(32));
+  }
+
+  /** `as` null: as it was made. */
+  stand(tenant: string, service: string, version: number, as: FakeStanding | null): void {
+    const { standings } = this.tenants.get(tenant)!.keys.get(service)!;
+    if (as === null) standings.delete(version);
+    else standings.set(version, as);
   }
 
   keyOf(tenant: string, service: string): string {
@@ -117,7 +136,7 @@ export class FakeCore implements CorePort {
 
   #lease(
     tenant: string,
-    { key, versions }: FakeKey,
+    { key, versions, standings }: FakeKey,
     version: number,
     allocation: number | null = null,
   ): Lease | Refusal {
@@ -125,18 +144,30 @@ export class FakeCore implements CorePort {
     if (known.denied !== null) return refusal('denied', known.denied);
     if (allocation !== null && known.access === 'readOnly')
       return refusal('denied', 'tenant_read_only');
+    const uid = `${tenant}/${key}/${version}`;
+    const replaced = version < versions.length;
+    const standing = standings.get(version) ?? (replaced ? 'deactivated' : 'active');
+    if (standing === 'archived' || standing === 'destroyed')
+      return { ...refusal('denied', `key_${standing}`), uid };
+    const state: LeasedState = standing === 'processing' ? 'compromised' : standing;
+    if (allocation !== null && state === 'compromised') return refusal('denied', 'key_compromised');
+    if (allocation !== null && state === 'deactivated')
+      return refusal('indeterminate', 'key_not_active');
     const now = this.trueMs();
     if (this.provable) known.proofEndsAt = now + this.ttlMs;
     const seconds = Math.floor((known.proofEndsAt - now) / 1000);
     if (seconds < 1) return refusal('indeterminate', 'root_key_unreachable');
     return {
       ok: true,
-      uid: `${tenant}/${key}/${version}`,
+      uid,
       key,
       version,
       seconds,
       access: known.access,
-      mayProtect: known.access === 'open' && version === versions.length,
+      state,
+      replaced,
+      mayProtect: known.access === 'open' && state === 'active',
+      mayProcess: standing !== 'compromised',
       term: known.term,
       epoch: known.epoch,
       grantId: `grant-${(this.#grants += 1)}`,

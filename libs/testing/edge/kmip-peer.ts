@@ -28,6 +28,12 @@ import {
 import type { TestAuthority, TestCertificate } from '@kcm/testing/tls';
 import { FakeCore } from './fake-core.js';
 
+const STATES = {
+  active: State.Active,
+  deactivated: State.Deactivated,
+  compromised: State.Compromised,
+} as const;
+
 /** Core's KMIP door over a `FakeCore`, on the real codec and real mutual TLS. */
 export class KmipPeer {
   readonly core = new FakeCore();
@@ -137,7 +143,8 @@ export class KmipPeer {
     GetAttributes: (payload, batch) => {
       const lease = this.#leaseOf(payload, batch);
       const all = [
-        attribute.enumeration('State', State.Active),
+        attribute.enumeration('State', STATES[lease.state]),
+        attribute.text(KCM.processing, lease.mayProcess ? 'allowed' : 'refused'),
         ...(lease.mayProtect ? [] : [attribute.date('Protect Stop Date', 1)]),
         attribute.text('Object Group', lease.uid.split('/')[0]!),
         attribute.integer(KCM.version, lease.version),
