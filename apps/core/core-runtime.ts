@@ -7,7 +7,7 @@ import {
   type OpenCustody,
   type SealService,
 } from '@kcm/custody';
-import type { AccessState } from '@kcm/domain';
+import type { AccessState, KeyEvent } from '@kcm/domain';
 import {
   type Clock,
   KeyedTurns,
@@ -17,7 +17,6 @@ import {
   Seldom,
   systemScheduler,
   type Tracer,
-  keyVersionUid,
 } from '@kcm/kernel';
 import type { DriverRegistry } from '@kcm/keystores';
 import type { KcmAccess } from '@kcm/kmip';
@@ -30,7 +29,7 @@ import { Acknowledgements } from './acknowledgements.js';
 import { CertificateRenewal } from './certificate-renewal.js';
 import type { ErasureKeeper } from './erasure/erasure-keeper.js';
 import { type Dispatch, type EffectDeps, runKeyEffect } from './effects/index.js';
-import { KmipFront, standingLocks } from './kmip/index.js';
+import { keyChanges, KmipFront, standingLocks } from './kmip/index.js';
 import { issueReceipt } from './receipts/issue-receipt.js';
 
 export interface CoreDeps {
@@ -150,6 +149,7 @@ export class CoreRuntime {
     const { view } = this.deps;
     this.#unsubscribe = [
       view.onAccess((tenant, state, trace) => this.#accessChanged(tenant, state, trace)),
+      view.onKey((tenant, key, event, trace) => this.#keyChanged(tenant, key, event, trace)),
       view.onEdge(() => void this.#front?.revalidate()),
       // The keystore said no: holders hear of it before the ledger does.
       this.keys.authority.onClosed((tenant, _code, trace) =>
@@ -195,7 +195,6 @@ export class CoreRuntime {
     }
     await runKeyEffect(this.#effects, effect, trace);
     const { traceparent } = trace;
-    if (effect.kind === 'rotateL3') this.#rotated(effect.tenant, effect.key, traceparent);
     if (effect.kind === 'shred') this.#notify(effect.tenant, null, 'killed', traceparent, true);
   }
 
@@ -274,14 +273,12 @@ export class CoreRuntime {
     void this.#front?.notify({ tenant, service, access, term, epoch, destroyed, traceparent });
   }
 
-  #rotated(tenant: string, key: string, traceparent: string | undefined): void {
-    const state = this.deps.view.keys(tenant).get(key);
-    if (state === undefined || state.status === 'absent' || state.service === null) return;
-    const { service, current } = state;
-    if (current < 2) return;
-    const { term, epoch } = this.deps.view.access(tenant);
-    const uid = (version: number) => keyVersionUid({ tenant, key, version });
-    const versions = { replaced: uid(current - 1), replacement: uid(current) };
-    void this.#front?.rotated({ tenant, service, ...versions, term, epoch, traceparent });
+  #keyChanged(tenant: string, key: string, event: KeyEvent, traceparent?: string): void {
+    const { view } = this.deps;
+    const state = view.keys(tenant).get(key);
+    if (state === undefined) return;
+    const { term, epoch } = view.access(tenant);
+    for (const change of keyChanges(tenant, key, state, event))
+      void this.#front?.changed({ ...change, tenant, term, epoch, traceparent });
   }
 }

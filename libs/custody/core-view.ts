@@ -1,6 +1,7 @@
 import type {
   AccessState,
   EdgeState,
+  KeyEvent,
   KeyState,
   RegionState,
   RevocationState,
@@ -28,6 +29,10 @@ export interface CoreView {
    */
   onAccess(
     listener: (tenant: string, state: AccessState, traceparent?: string) => void,
+  ): () => void;
+  /** Called after each fold of an event of a key, with the trace that it is part of, as above. */
+  onKey(
+    listener: (tenant: string, key: string, event: KeyEvent, traceparent?: string) => void,
   ): () => void;
   /** Called after an Edge was enrolled anew or revoked. Returns how to stop. */
   onEdge(listener: () => void): () => void;

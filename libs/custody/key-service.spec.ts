@@ -1,4 +1,4 @@
-import { defaultPolicy } from '@kcm/domain';
+import { type CommandOf, defaultPolicy, KEY_MATRIX, type Standing, STANDINGS } from '@kcm/domain';
 import { streamOf, keyVersionUid } from '@kcm/kernel';
 import { CustodyWorld, settled } from '@kcm/testing';
 import { l2KeyId, l3KeyId } from './keys/key-identity.js';
@@ -578,6 +578,98 @@ describe('locks', () => {
   });
 });
 
+const since = '2031-05-01T00:00:00.000Z';
+const compromise = (processing: 'allowed' | 'refused'): CommandOf<'key'> => ({
+  kind: 'CompromiseVersions',
+  versions: null,
+  since,
+  processing,
+});
+const deactivate: CommandOf<'key'> = { kind: 'DeactivateVersion', version: 1 };
+const archive: CommandOf<'key'> = { kind: 'ArchiveVersion', version: 1 };
+const destroy: readonly CommandOf<'key'>[] = [
+  { kind: 'RequestDestruction', version: 1, operation: 'op', cause: 'command' },
+  { kind: 'CompleteDestruction', version: 1, operation: 'op' },
+];
+/** How version 1, in use from its first moment, comes to stand so. */
+const WAYS: { readonly [S in Exclude<Standing, 'pre-active'>]: readonly CommandOf<'key'>[] } = {
+  active: [],
+  deactivated: [deactivate],
+  compromised: [compromise('refused')],
+  'compromised-processing': [compromise('allowed')],
+  archived: [deactivate, archive],
+  destroyed: [deactivate, ...destroy],
+  'destroyed-compromised': [compromise('refused'), ...destroy],
+};
+const isWay = (standing: Standing): standing is keyof typeof WAYS => standing !== 'pre-active';
+
+describe('the state of a version', () => {
+  const l3Stream = streamOf('key', 'acme', l3KeyId('acme', 'billing'));
+  const codeOf = (answer: L3Lease | LeaseRefusal) => (answer.ok ? 'yes' : answer.code);
+
+  it.each(STANDINGS.filter(isWay))('%s: a lease is what the matrix allows', async (standing) => {
+    const row = KEY_MATRIX[standing];
+    const world = await region();
+    // What Core has in memory before, it has as well after.
+    await world.protect('acme');
+    for (const command of WAYS[standing]) await world.run('key', l3Stream, command);
+    const bare = await world.lease('acme');
+    const leased = row.rewrap === 'yes' ? 'yes' : row.process;
+    expect([codeOf(bare), codeOf(await world.lease('acme', 'renew'))]).toEqual([leased, leased]);
+    expect(codeOf(await world.protect('acme'))).toBe(leased === 'yes' ? row.protect : leased);
+    expect(world.opens('acme')).toBe(leased === 'yes');
+    if (bare.ok) expect(bare.mayProcess).toBe(row.process === 'yes');
+    if (bare.ok && standing.startsWith('compromised')) expect(bare.compromisedSince).toBe(since);
+  });
+
+  it('pre-active: there is no lease before it is activated', async () => {
+    const world = await region();
+    const { hierarchy, authority, desk } = world.keys;
+    const [key, id] = [l3KeyId('acme', 'billing'), l2KeyId('acme')];
+    await world.run('key', l3Stream, { kind: 'RequestRotation', operation: 'op', prepare: true });
+    const held = await authority.l2('acme', 1);
+    if (!held.ok) throw new Error(held.code);
+    const identity = { tenant: 'acme', key, version: 2 };
+    const made = await hierarchy.createL3(identity, 'billing', { id, version: '1' }, held.l2);
+    made.l3.dispose();
+    const done = { kind: 'CompleteRotation', from: 1, operation: 'op', ...made.version } as const;
+    await world.run('key', l3Stream, done);
+    expect(codeOf(await desk.lease(HOLDER, uid('acme', 2), 'grant', null))).toBe('key_not_active');
+    expect(codeOf(await world.protect('acme'))).toBe('yes');
+    await world.run('key', l3Stream, { kind: 'ActivateVersion', version: 2, operation: 'op-2' });
+    expect(codeOf(await desk.lease(HOLDER, uid('acme', 2), 'grant', 1))).toBe('yes');
+  });
+
+  it('that a rotation changes between the request and its record is the one that counts', async () => {
+    const world = await region();
+    await world.protect('acme');
+    world.view.hold();
+    const asked = world.protect('acme');
+    await settled();
+    await world.run('key', l3Stream, deactivate);
+    world.view.release();
+    expect(codeOf(await asked)).toBe('key_not_active');
+  });
+
+  it('of an L2: what hangs from an archived one opens for nobody, and again when it is back', async () => {
+    const world = await region();
+    const l2Stream = streamOf('key', 'acme', l2KeyId('acme'));
+    await world.protect('acme');
+    await world.run('key', l2Stream, compromise('refused'));
+    // Nobody is given an L2: what hangs from it is wrapped anew under the next one.
+    expect(codeOf(await world.protect('acme'))).toBe('yes');
+    await world.run('key', l2Stream, archive);
+    expect(codeOf(await world.lease('acme'))).toBe('key_archived');
+    expect(world.opens('acme')).toBe(false);
+    expect(await world.keys.authority.l2('acme', 1)).toMatchObject({ code: 'key_archived' });
+    world.keys.dropTenant('acme', null);
+    expect(codeOf(await world.lease('acme'))).toBe('key_archived');
+    expect(await world.keys.authority.hold('acme')).toMatchObject({ code: 'key_archived' });
+    await world.run('key', l2Stream, { kind: 'RecoverVersion', version: 1 });
+    expect(codeOf(await world.protect('acme'))).toBe('yes');
+  });
+});
+
 describe('who may ask', () => {
   it('another tenant, another service, an L2 and what does not exist look alike', async () => {
     const world = await region();
@@ -648,7 +740,7 @@ describe('who may ask', () => {
       ...next.version,
     });
     const { desk } = world.keys;
-    expect(await desk.locate(HOLDER, 'acme', 'billing')).toEqual({ ok: true, uid: uid('acme', 2) });
+    expect(await desk.locate(HOLDER, 'acme', 'billing')).toMatchObject({ uid: uid('acme', 2) });
     const old = await desk.lease(HOLDER, uid('acme'), 'grant', null);
     expect(old).toMatchObject({ ok: true, state: 'deactivated', replacedBy: uid('acme', 2) });
     expect(world.opens('acme')).toBe(true);

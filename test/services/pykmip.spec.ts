@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LeaseDesk, LeaseRefusal } from '@kcm/custody';
+import type { L3Ref, LeaseDesk, LeaseRefusal } from '@kcm/custody';
 import { systemRandom } from '@kcm/kernel';
 import * as codec from '@kcm/kmip/codec';
 import { TestAuthority, type TestCertificate } from '@kcm/testing/tls';
@@ -10,10 +10,10 @@ import { KmipFront } from '../../apps/core/kmip/index.js';
 import { ensurePyKmip } from '../../scripts/services/pykmip.mjs';
 
 const UID = 'acme/l3-0123456789ab/1';
+const located: L3Ref = { ok: true, uid: UID, state: 'active', archived: false };
 const refused: LeaseRefusal = { ok: false, effect: 'denied', code: 'not_found' };
 const desk: LeaseDesk = {
-  locate: (_holder, tenant) =>
-    Promise.resolve(tenant === 'acme' ? { ok: true, uid: UID } : refused),
+  locate: (_holder, tenant) => Promise.resolve(tenant === 'acme' ? located : refused),
   lease: () => Promise.resolve(refused),
   material: () => refused,
   policy: () => ({ ttlSeconds: 1, maxUses: 1, maxAgeSeconds: 1, off: true }),

@@ -19,10 +19,12 @@ export const rewrapL3: RunEffect<'rewrapL3'> = (deps, effect, trace) =>
     if (state.status === 'absent' || state.status === 'revoked' || state.service === null) return;
     const child = versionOf(state, version);
     if (child === null || keyRefusal(child, 'maintain') !== null) return;
-    const parent = (await currentL2(deps, tenant)).identity;
+    const { identity: parent, key: l2Key } = await currentL2(deps, tenant);
     if (Number(child.wrappedBy.version) >= parent.version) return;
     const { service } = state;
     await assertOpen(deps, tenant, service);
+    const unfit = keyRefusal(versionOf(l2Key, parent.version)!, 'protect');
+    if (unfit !== null) throw new KcmError(unfit, 'The tenant key protects nothing at present.');
     const { hierarchy } = deps.keys;
     const identity = { tenant, key, version };
     const old = await opened(deps, { ...parent, version: Number(child.wrappedBy.version) });

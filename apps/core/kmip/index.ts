@@ -1,5 +1,6 @@
 export type { KmipFrontParts } from './front-parts.js';
 export * from './kmip-front.js';
 export { standingLocks } from './notifier.js';
-export type { AccessChange, Notified, Rotation } from './notifier.js';
+export { keyChanges } from './key-changes.js';
+export type { AccessChange, KeyNotice, Notified } from './notifier.js';
 export type { Signed } from './statements.js';

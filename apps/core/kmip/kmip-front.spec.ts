@@ -222,7 +222,9 @@ describe('the lease', () => {
     if (!answered.ok || !got.ok) throw new Error('refused');
     const attributes = new Attributes(answered.payload.attributes);
     expect(answered.payload.attributes.map(({ name }) => name).toSorted()).toEqual(
-      LEASE_ATTRIBUTES.filter((name) => name !== 'Protect Stop Date').toSorted(),
+      LEASE_ATTRIBUTES.filter(
+        (name) => name !== 'Protect Stop Date' && name !== KCM.processing,
+      ).toSorted(),
     );
     expect(attributes.number('State')).toBe(State.Active);
     expect(attributes.link(LinkType.ReplacedObjectLink)).toBe(OLD);
@@ -283,6 +285,63 @@ describe('the lease', () => {
     expect(attributes.number('Protect Stop Date')).not.toBeNull();
     expect(attributes.link(LinkType.ReplacementObjectLink)).toBe(L3);
     expect(attributes.objectName()).toBeNull();
+  });
+
+  it.each([
+    ['pre-active', State.PreActive],
+    ['active', State.Active],
+    ['deactivated', State.Deactivated],
+    ['compromised', State.Compromised],
+    ['destroyed', State.Destroyed],
+    ['destroyed-compromised', State.DestroyedCompromised],
+  ] as const)('is located by the state that it is in: %s', async (state, told) => {
+    await using core = await new Core().start();
+    const { client } = await core.boot(newKwk());
+    const name = attribute.objectName(serviceKeyName('acme', 'billing'));
+    const found = async (wanted: readonly State[], storageStatusMask?: number) => {
+      const { locatedItems } = await client.call('Locate', {
+        attributes: [name, ...wanted.map((value) => attribute.enumeration('State', value))],
+        ...(storageStatusMask === undefined ? {} : { storageStatusMask }),
+      });
+      return locatedItems;
+    };
+    core.desk.located = { ok: true, uid: L3, state, archived: false };
+    const every = Object.values(State);
+    const byState = await Promise.all(every.map((wanted) => found([wanted])));
+    expect(every.filter((_, at) => byState[at] === 1)).toEqual([told]);
+    expect([await found([]), await found([], 1), await found([], 2)]).toEqual([1, 1, 0]);
+    core.desk.located = { ...core.desk.located, archived: true };
+    expect([await found([]), await found([], 1), await found([], 2)]).toEqual([0, 0, 1]);
+    expect(await found([told], 3)).toBe(1);
+  });
+
+  it('of a compromised version says so, since when, and what may be done with it', async () => {
+    await using core = await new Core().start();
+    const compromisedSince = '2031-05-01T00:00:00.000Z';
+    const { client } = await core.boot(newKwk());
+    for (const mayProcess of [true, false]) {
+      core.desk.answer = { state: 'compromised', compromisedSince, mayProcess };
+      const [lease, allocated, answered] = (
+        await client.batch(
+          [
+            { operation: 'ObtainLease', payload: { uniqueIdentifier: L3 } },
+            { operation: 'GetUsageAllocation', payload: { uniqueIdentifier: L3, count: 1n } },
+            { operation: 'GetAttributes', payload: { uniqueIdentifier: L3, attributeNames: [] } },
+          ],
+          { continuation: BatchErrorContinuation.Continue },
+        )
+      ).results;
+      expect(lease.ok).toBe(true);
+      expect(allocated).toMatchObject({
+        failure: { reason: ResultReason.PermissionDenied, message: 'key_compromised' },
+      });
+      const attributes = new Attributes(answered.ok ? answered.payload.attributes : []);
+      expect(attributes.number('State')).toBe(State.Compromised);
+      expect(attributes.number('Compromise Occurrence Date')).toBe(
+        Date.parse(compromisedSince) / 1000,
+      );
+      expect(attributes.text(KCM.processing)).toBe(mayProcess ? 'allowed' : 'refused');
+    }
   });
 
   it('of a read-only tenant only decrypts: no allocation, and the attributes say so', async () => {
@@ -681,14 +740,10 @@ describe('push', () => {
       { edge: 'e1', boot: 'boot-of-before', endsAt, refusedAt: null },
     ]);
     await core.front.notify({ ...change, service: 'billing', access: 'killed', destroyed: true });
-    await core.front.rotated({
-      tenant: 'acme',
-      service: 'billing',
-      replaced: OLD,
-      replacement: L3,
-      term: 1,
-      epoch: 5,
-    });
+    const of = { tenant: 'acme', service: 'billing', term: 1, epoch: 5 };
+    const state = State.Deactivated;
+    await core.front.changed({ ...of, kind: 'takeover', replaced: OLD, state, replacement: L3 });
+    await core.front.changed({ ...of, kind: 'version', uid: L3, state: State.Compromised });
     const seen = notices.map(({ uniqueIdentifier, attributes }) => {
       const of = new Attributes(attributes);
       return [
@@ -702,7 +757,8 @@ describe('push', () => {
     expect(seen).toEqual([
       [L2, State.Active, 'locked', 5, null],
       [L3, State.Destroyed, 'killed', 5, null],
-      [OLD, State.Active, 'open', 5, L3],
+      [OLD, State.Deactivated, 'open', 5, L3],
+      [L3, State.Compromised, null, 5, null],
     ]);
     await listener.close();
     await until(() => !core.front.reachable('e1', BOOT));

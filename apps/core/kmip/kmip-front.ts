@@ -12,7 +12,7 @@ import { Boots } from './boots.js';
 import type { KmipFrontParts } from './front-parts.js';
 import { kwkHandlers } from './kwk-handlers.js';
 import { leaseHandlers } from './lease-handlers.js';
-import { Notifier, type AccessChange, type Notified, type Rotation } from './notifier.js';
+import { Notifier, type AccessChange, type KeyNotice, type Notified } from './notifier.js';
 import { serverHandlers } from './server-handlers.js';
 
 /**
@@ -66,8 +66,8 @@ export class KmipFront implements AsyncDisposable {
     return this.notifier.notify(change);
   }
 
-  rotated(rotation: Rotation): Promise<readonly Notified[]> {
-    return this.notifier.rotated(rotation);
+  changed(notice: KeyNotice): Promise<readonly Notified[]> {
+    return this.notifier.changed(notice);
   }
 
   /** Edges that can be told of a change now. */

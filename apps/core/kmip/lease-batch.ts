@@ -1,4 +1,5 @@
 import type { Holder, L3Lease, LeaseDesk } from '@kcm/custody';
+import { keyRefusal } from '@kcm/domain';
 import { KmipFailure, ResultReason } from '@kcm/kmip';
 import type { Batch, Peer } from '@kcm/kmip/server';
 import { denied, failureOf, invalid } from './refusals.js';
@@ -44,8 +45,8 @@ export class LeaseBatches {
     if (held.allocated || held.allocation === null)
       throw invalid('one Get Usage Allocation for each key, after its Obtain Lease');
     if (held.lease.access !== 'open') throw denied('tenant_read_only');
-    if (held.lease.state !== 'active')
-      throw new KmipFailure(ResultReason.IllegalOperation, 'wrong_state: this key only decrypts');
+    const code = keyRefusal({ state: held.lease.state }, 'protect');
+    if (code !== null) throw failureOf({ effect: 'denied', code });
     held.allocated = true;
   }
 

@@ -1,5 +1,5 @@
 import { aeskwWrap, Secret } from '@kcm/crypto';
-import type { L3Lease } from '@kcm/custody';
+import type { L3Lease, L3Ref } from '@kcm/custody';
 import {
   Attributes,
   BlockCipherMode,
@@ -9,7 +9,7 @@ import {
   KmipFailure,
   parseServiceKeyName,
   ResultReason,
-  State,
+  StorageStatus,
   wrappedAesKey,
   WRAPPED_ATTRIBUTES,
   wrappedKeyPlaintext,
@@ -23,7 +23,7 @@ import type { Boots } from './boots.js';
 import type { KmipFrontParts } from './front-parts.js';
 import { kwkAttributes } from './kwk-handlers.js';
 import { LeaseBatches } from './lease-batch.js';
-import { leasedAttributes, selected } from './leased-attributes.js';
+import { KMIP_STATES, leasedAttributes, selected } from './leased-attributes.js';
 import { failureOf, hidden, invalid, notFound, thrown } from './refusals.js';
 import { edgeOf, objectOf, sessionOf } from './sessions.js';
 import { anchorVisible } from './visibility.js';
@@ -46,7 +46,7 @@ export function leaseHandlers(
     return leasedAttributes(lease, desk.policy(lease.tenant), parts.wallMs());
   };
   return {
-    Locate: async ({ attributes }, batch) => {
+    Locate: async ({ attributes, storageStatusMask }, batch) => {
       const { holder } = sessionOf(boots, batch);
       const asked = serviceKeyIn(attributes);
       const found =
@@ -55,7 +55,8 @@ export function leaseHandlers(
           : await asking(() => desk.locate(holder, asked.tenant, asked.service));
       if (found !== null && !found.ok && !(found.effect === 'denied' && hidden(found.code)))
         throw failureOf(found);
-      const uniqueIdentifiers = found?.ok === true ? [found.uid] : [];
+      const matches = found?.ok === true && matching(found, attributes, storageStatusMask);
+      const uniqueIdentifiers = matches ? [found.uid] : [];
       batch.idPlaceholder = uniqueIdentifiers[0] ?? null;
       return { locatedItems: uniqueIdentifiers.length, uniqueIdentifiers };
     },
@@ -139,13 +140,22 @@ function checkSpecification(specification: KeyWrappingSpecification, kwkUid: str
 /** The service key that a Locate means; null when it can match none of ours. */
 function serviceKeyIn(list: readonly Attribute[]): { tenant: string; service: string } | null {
   const attributes = new Attributes(list);
-  const state = attributes.value('State');
-  if (state !== null && state.value !== State.Active) return null;
   const known = list.every(({ name }) => ['Name', 'State', 'Object Group'].includes(name));
   const asked = parseServiceKeyName(attributes.objectName() ?? '');
   if (!known || asked === null) return null;
   const group = attributes.value('Object Group');
   return group === null || group.value === asked.tenant ? asked : null;
+}
+
+/** By its state, and by where it is stored: without a mask on-line alone (KMIP 1.4 §4.9). */
+function matching(
+  { state, archived }: L3Ref,
+  asked: readonly Attribute[],
+  stored: number = StorageStatus.OnLine,
+): boolean {
+  const wanted = new Attributes(asked).value('State');
+  const where = archived ? StorageStatus.Archival : StorageStatus.OnLine;
+  return (stored & where) !== 0 && (wanted === null || wanted.value === KMIP_STATES[state]);
 }
 
 async function asking<T>(ask: () => Promise<T>): Promise<T> {

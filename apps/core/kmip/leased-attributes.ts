@@ -1,4 +1,5 @@
 import type { L3Lease, LeasedPolicy } from '@kcm/custody';
+import type { VersionState } from '@kcm/domain';
 import {
   attribute,
   CryptographicAlgorithm,
@@ -13,14 +14,24 @@ import {
 
 const L3_MASK = UsageMask.DeriveKey | UsageMask.WrapKey | UsageMask.UnwrapKey;
 
+/** The same states, KMIP 1.4 §3.22. That a version is archived is none of them. */
+export const KMIP_STATES: { readonly [S in VersionState]: State } = {
+  'pre-active': State.PreActive,
+  active: State.Active,
+  deactivated: State.Deactivated,
+  compromised: State.Compromised,
+  destroyed: State.Destroyed,
+  'destroyed-compromised': State.DestroyedCompromised,
+};
+
 /** Every attribute of a leased service key, as of its lease. `nowMs`: Unix milliseconds. */
 export function leasedAttributes(
   lease: L3Lease,
   policy: LeasedPolicy,
   nowMs: number,
 ): readonly Attribute[] {
-  const current = lease.replacedBy === null && lease.state === 'active';
-  const protects = current && lease.access === 'open';
+  const current = lease.replacedBy === null;
+  const protects = current && lease.state === 'active' && lease.access === 'open';
   return [
     attribute.text('Unique Identifier', lease.uid),
     ...(current ? [attribute.objectName(serviceKeyName(lease.tenant, lease.service))] : []),
@@ -29,8 +40,9 @@ export function leasedAttributes(
     attribute.integer('Cryptographic Length', 256),
     attribute.integer('Cryptographic Usage Mask', L3_MASK),
     attribute.interval('Lease Time', lease.seconds),
-    attribute.enumeration('State', State.Active),
-    // Decrypt only: in KMIP the object stays Active and may no longer protect (§3.29).
+    attribute.enumeration('State', KMIP_STATES[lease.state]),
+    ...compromise(lease),
+    // Under a lock that leaves decrypting the object stays Active and may not protect (§3.29).
     ...(protects ? [] : [attribute.date('Protect Stop Date', Math.floor(nowMs / 1000))]),
     attribute.text('Object Group', lease.tenant),
     ...(lease.replacedBy === null
@@ -56,6 +68,16 @@ export function leasedAttributes(
     // Up to 0.9 · 2^32, which an Integer of KMIP does not hold.
     attribute.long(KCM.cacheMaxUses, policy.maxUses),
     attribute.integer(KCM.cacheMaxAge, policy.maxAgeSeconds),
+  ];
+}
+
+/** KMIP leaves what a compromised key protects to “trusted” clients: ours are told. */
+function compromise({ compromisedSince, mayProcess }: L3Lease): readonly Attribute[] {
+  if (compromisedSince === null) return [];
+  const since = Math.floor(Date.parse(compromisedSince) / 1000);
+  return [
+    attribute.date('Compromise Occurrence Date', since),
+    attribute.text(KCM.processing, mayProcess ? 'allowed' : 'refused'),
   ];
 }
 

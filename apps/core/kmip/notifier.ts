@@ -11,6 +11,7 @@ import {
   type RequestOf,
 } from '@kcm/kmip';
 import type { Boot, Boots } from './boots.js';
+import type { KeyChange } from './key-changes.js';
 import { notifiedUid } from './visibility.js';
 
 /** How long a holder may take to refuse; after that its lease ends it. */
@@ -33,16 +34,8 @@ export interface AccessChange {
   /** The trace that the change is part of. */
   readonly traceparent?: string | undefined;
 }
-/** A new version of a service key took over. */
-export interface Rotation {
-  readonly tenant: string;
-  readonly service: string;
-  readonly replaced: string;
-  readonly replacement: string;
-  readonly term: number;
-  readonly epoch: number;
-  readonly traceparent?: string | undefined;
-}
+/** What changed of a key, with the pair under which it did. */
+export type KeyNotice = KeyChange & Pick<AccessChange, 'tenant' | 'term' | 'epoch' | 'traceparent'>;
 export interface Notified {
   readonly edge: string;
   readonly boot: string;
@@ -105,15 +98,22 @@ export class Notifier {
     await push?.requester.call('Notify', notice, { timeoutMs: REVOKED_MS }).catch(() => undefined);
   }
 
-  /** As above; a holder of the old version goes on to decrypt with it and asks for the new one. */
-  rotated(rotation: Rotation): Promise<readonly Notified[]> {
-    const { replaced, replacement } = rotation;
-    return this.#tell(rotation, replaced, [
-      attribute.enumeration('State', State.Active),
+  /**
+   * As `notify`. Of a takeover a holder of the old version goes on to decrypt with it and asks for
+   * the new one. Of any other change nothing is said of the access.
+   */
+  changed(notice: KeyNotice): Promise<readonly Notified[]> {
+    if (notice.kind === 'version') {
+      const state = attribute.enumeration('State', notice.state);
+      return this.#tell(notice, notice.uid, [state, ...fence(notice)]);
+    }
+    const { replaced, state, replacement } = notice;
+    return this.#tell(notice, replaced, [
+      attribute.enumeration('State', state),
       this.#protectStop(),
       attribute.link(LinkType.ReplacementObjectLink, replacement),
       attribute.text(KCM.access, 'open'),
-      ...fence(rotation),
+      ...fence(notice),
     ]);
   }
 
@@ -122,7 +122,7 @@ export class Notifier {
   }
 
   #tell(
-    { tenant, service, traceparent }: AccessChange | Rotation,
+    { tenant, service, traceparent }: Pick<AccessChange, 'tenant' | 'service' | 'traceparent'>,
     uid: string | null,
     attributes: readonly Attribute[],
     only: Holder | null = null,

@@ -7,6 +7,8 @@ import { KmipFailure, ResultReason } from '@kcm/kmip';
  * Edge may not see and what does not exist are told in the same words.
  */
 export function failureOf({ effect, code }: Pick<LeaseRefusal, 'effect' | 'code'>): KmipFailure {
+  // Not in a state for this, and no reason to drop what is held to decrypt with.
+  if (code === 'key_not_active') return new KmipFailure(ResultReason.IllegalOperation, code);
   if (effect === 'indeterminate')
     return new KmipFailure(ResultReason.GeneralFailure, `${code}: indeterminate`);
   return hidden(code)
@@ -35,4 +37,5 @@ export function thrown(error: unknown): unknown {
 
 const DENIED: { readonly [C in Code]?: ResultReason } = {
   export_not_allowed: ResultReason.NotExtractable,
+  key_archived: ResultReason.ObjectArchived,
 };

@@ -7,6 +7,7 @@ import {
   edgeDecider,
   type EdgeState,
   keyDecider,
+  type KeyEvent,
   type KeyState,
   regionDecider,
   type RegionState,
@@ -33,6 +34,12 @@ export type AccessListener = (
   tenant: string,
   state: AccessState,
   /** The trace that the event is part of. */
+  traceparent?: string,
+) => void;
+export type KeyListener = (
+  tenant: string,
+  key: string,
+  event: KeyEvent,
   traceparent?: string,
 ) => void;
 export type TakeLock = Extract<CommandOf<'access'>, { kind: 'TakeLock' }>;
@@ -100,6 +107,7 @@ export class StreamStates {
   /** Locks that act and that the ledger has not taken yet, by tenant. */
   readonly #foreseen = new Map<string, Set<TakeLock>>();
   readonly #onAccess = new Set<AccessListener>();
+  readonly #onKey = new Set<KeyListener>();
   readonly #onEdge = new Set<() => void>();
   readonly #onRegion = new Set<() => void>();
   #reaching: Reaching[] = [];
@@ -206,6 +214,11 @@ export class StreamStates {
     this.#onAccess.add(listener);
     return () => void this.#onAccess.delete(listener);
   }
+  /** Called after each fold of an event of a key, from the first catch-up on. */
+  onKey(listener: KeyListener): () => void {
+    this.#onKey.add(listener);
+    return () => void this.#onKey.delete(listener);
+  }
   /** Called after an Edge was enrolled anew or revoked. */
   onEdge(listener: () => void): () => void {
     this.#onEdge.add(listener);
@@ -231,9 +244,10 @@ export class StreamStates {
     for (const event of events) {
       const { category, owner, id } = parseStream(event.stream);
       const states = this.#byCategory[category];
+      let current = event;
       if (states !== undefined || category === 'calls') {
         try {
-          const current = this.deps.catalog.upcast(event);
+          current = this.deps.catalog.upcast(event);
           if (states === undefined) this.deps.observe?.(current);
           else states.fold(owner, id, current);
         } catch (error) {
@@ -243,6 +257,7 @@ export class StreamStates {
       this.#moveTo(event.position);
       if (!this.#ready) continue;
       if (category === 'access') this.#tellAccess(owner, event.meta.traceparent);
+      if (category === 'key') this.#tellKey(owner, id!, current);
       if (category === 'edge') this.#tell(this.#onEdge);
       if (category === 'region') this.#tell(this.#onRegion);
     }
@@ -259,6 +274,11 @@ export class StreamStates {
   #tellAccess(tenant: string, traceparent: string | undefined): void {
     const state = this.access(tenant);
     this.#tell([...this.#onAccess].map((listener) => () => listener(tenant, state, traceparent)));
+  }
+  #tellKey(tenant: string, key: string, event: RecordedEvent): void {
+    const { traceparent } = event.meta;
+    const told = event as unknown as KeyEvent;
+    this.#tell([...this.#onKey].map((listener) => () => listener(tenant, key, told, traceparent)));
   }
   /** A listener that throws neither keeps the others from hearing nor stops the fold. */
   #tell(calls: Iterable<() => void>): void {

@@ -5,6 +5,7 @@ import {
   keyRefusal,
   type KeyState,
   type KeyVersion,
+  versionOf,
 } from '@kcm/domain';
 import {
   type Clock,
@@ -71,7 +72,7 @@ export class CoreLeaseDesk implements LeaseDesk {
     if (closed !== null) return this.#refusals.recorded(holder, of, refusalOf(closed));
     for (const [key, state] of this.deps.view.keys(tenant))
       if (isServed(state) && state.level === 'L3' && state.service === service)
-        return { ok: true, uid: keyVersionUid({ tenant, key, version: state.current }) };
+        return located({ tenant, key, version: state.current }, state);
     return this.#refusals.recorded(holder, of, refusalOf('not_found'));
   }
 
@@ -180,7 +181,7 @@ export class CoreLeaseDesk implements LeaseDesk {
   #leaseOf(uid: string, asked: Asked, grant: Grant, seconds: number): L3Lease | LeaseRefusal {
     const { tenant, key, version } = asked.identity;
     const now = this.#version(asked.identity);
-    const ended = now === null ? 'not_found' : leaseRefusal(now.version);
+    const ended = now === null ? 'not_found' : this.#ended(tenant, now.version);
     if (now === null || ended !== null) return refusalOf(ended ?? 'not_found');
     const access = this.deps.view.access(tenant);
     const { term, epoch } = access;
@@ -194,6 +195,7 @@ export class CoreLeaseDesk implements LeaseDesk {
       key,
       version,
       state: now.version.state,
+      compromisedSince: now.version.compromisedSince ?? null,
       access: readOnly ? 'readOnly' : 'open',
       mayProcess: keyRefusal(now.version, 'process') === null,
       seconds,
@@ -240,16 +242,24 @@ export class CoreLeaseDesk implements LeaseDesk {
     const closed = this.#admit(holder, identity.tenant, service);
     if (closed !== null) return refusalOf(closed);
     if (!isServed(found.key)) return refusalOf('not_found');
-    const ended = leaseRefusal(found.version);
+    const ended = this.#ended(identity.tenant, found.version);
     return ended === null ? { identity, service, ...found } : refusalOf(ended);
   }
 
   /** Why nothing is allocated on this version; the refused holder may have a lease to decrypt. */
-  #unprotecting({ identity, service, version }: Asked): Code | null {
-    const { view } = this.deps;
-    return (
-      keyRefusal(version, 'protect') ?? protectingClosedBy(view.access(identity.tenant), service)
-    );
+  #unprotecting({ identity, service }: Asked): Code | null {
+    const now = this.#version(identity);
+    if (now === null) return 'not_found';
+    const access = this.deps.view.access(identity.tenant);
+    return keyRefusal(now.version, 'protect') ?? protectingClosedBy(access, service);
+  }
+
+  /** Why there is no lease of a version: for what it is, or what the L2 that it hangs from is. */
+  #ended(tenant: string, version: KeyVersion): Code | null {
+    const { id, version: parent } = version.wrappedBy;
+    const l2 = this.deps.view.keys(tenant).get(id);
+    const from = l2 === undefined || l2.status === 'absent' ? null : versionOf(l2, Number(parent));
+    return leaseRefusal(version) ?? (from === null ? null : keyRefusal(from, 'process'));
   }
 
   #version({ tenant, key, version }: KeyIdentity): Pick<Asked, 'key' | 'version'> | null {
@@ -268,6 +278,13 @@ export class CoreLeaseDesk implements LeaseDesk {
     if (state.status === 'absent' || !state.services.has(service)) return 'not_found';
     return closedBy(view.access(tenant), service) ?? tenantClosedBy(state);
   }
+}
+
+function located(of: KeyIdentity, key: ExistingKey): L3Ref | LeaseRefusal {
+  const current = versionOf(key, of.version);
+  if (current === null) return refusalOf('not_found');
+  const { state, archived = false } = current;
+  return { ok: true, uid: keyVersionUid(of), state, archived };
 }
 
 /** A lease is for opening what the version protects, or for moving it off that version. */

@@ -3,6 +3,7 @@ import type { CallPurpose } from '../calls/journal.js';
 import { type LeaseStanding, leaseStanding } from './lease-standing.js';
 import {
   denied,
+  l2Refusal,
   type L2Result,
   leaseSecondsOf,
   type ProofResult,
@@ -105,6 +106,8 @@ export class LeaseAuthority {
 
   /** An L2 version under a live proof; lent, never to be disposed of by the caller. */
   async l2(tenant: string, version: number, traceparent?: string): Promise<L2Result> {
+    const refusal = l2Refusal(this.deps.view, tenant, version);
+    if (refusal !== null) return denied(refusal);
     const held = await this.hold(tenant, traceparent);
     if (!held.ok) return held;
     const known = this.deps.memory.l2(tenant, version);
@@ -196,7 +199,10 @@ export class LeaseAuthority {
     const { view } = this.deps;
     const { tenant, generation } = tracked;
     const target = proofTarget(view, tenant, version);
-    if (target === null || view.access(tenant).status === 'killed') return unproven('not_found');
+    if (target === null || view.access(tenant).status === 'killed') {
+      const refusal = l2Refusal(view, tenant, version);
+      return refusal === null ? unproven('not_found') : denied(refusal);
+    }
     // An earlier version may speak for itself alone: what is planned for the current one stands.
     if (version === null) tracked.cancelNext();
     const called = await unwrapL2(this.deps, target, purpose, traceparent);

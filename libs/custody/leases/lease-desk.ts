@@ -23,6 +23,8 @@ export interface L3Lease {
   readonly version: number;
   /** Of the version: what may be done with it is what `KEY_MATRIX` says of it. */
   readonly state: VersionState;
+  /** Since when it is compromised, RFC 3339; null unless it is. */
+  readonly compromisedSince: string | null;
   /** readOnly: a lock leaves decrypting alone; there is no allocation. */
   readonly access: 'open' | 'readOnly';
   /** False for a compromised version: what it protects may only be moved off it. */
@@ -49,12 +51,12 @@ export interface LeasedPolicy {
  * What the KMIP front of Core asks; every grant is recorded in the ledger before it is answered.
  */
 export interface LeaseDesk {
-  /** Unique identifier of the current version of (tenant, service), if this Edge may use it. */
+  /** The current version of (tenant, service), whatever its state, if this Edge may use it. */
   locate(holder: Holder, tenant: string, service: string): Promise<L3Ref | LeaseRefusal>;
   /**
    * Grants or renews; proves L1 if the proof is too old. `allocation`: protect operations asked
-   * for; refused as tenant_read_only where nothing may be protected, and there null has a lease
-   * that decrypts.
+   * for; refused as tenant_read_only, key_not_active or key_compromised where nothing may be
+   * protected, and there null has a lease that decrypts, or that moves what is protected.
    */
   lease(
     holder: Holder,
@@ -79,4 +81,6 @@ export interface LeaseDesk {
 export interface L3Ref {
   readonly ok: true;
   readonly uid: string;
+  readonly state: VersionState;
+  readonly archived: boolean;
 }

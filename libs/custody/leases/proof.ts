@@ -1,5 +1,5 @@
 import type { Secret } from '@kcm/crypto';
-import { isConnected, keyRefusal, type RootKeyEntry } from '@kcm/domain';
+import { isConnected, keyRefusal, type RootKeyEntry, versionOf } from '@kcm/domain';
 import {
   type Cause,
   type Code,
@@ -57,6 +57,16 @@ export function proofOf(
     deadline: new Deadline(clock, sent, ttlMs),
     renewAt: sent.monotonic + ttlMs * renewFraction,
   };
+}
+
+/** Why this version of the tenant's L2 is not to be opened, whatever the keystore says. */
+export function l2Refusal(view: CoreView, tenant: string, version: number | null): Code | null {
+  for (const state of view.keys(tenant).values()) {
+    if (state.status === 'absent' || state.level !== 'L2') continue;
+    const known = versionOf(state, version ?? state.current);
+    return known === null ? null : keyRefusal(known, 'process');
+  }
+  return null;
 }
 
 /** What an unwrap would open: the L2 version and the connected root key that wraps it. */

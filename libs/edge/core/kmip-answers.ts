@@ -152,10 +152,11 @@ function changeIn(told: Attributes): Change {
   const state = told.number('State') ?? State.Active;
   // Nothing is said of the access: it is about the key alone.
   if (access === null) return state === State.Deactivated ? 'deactivated' : 'state';
+  const replaced = told.link(LinkType.ReplacementObjectLink) !== null;
+  if (replaced && access === 'open') return 'rotated';
   if (state !== State.Active && state !== State.Deactivated) return 'revoked';
   if (access === 'readOnly') return 'readOnly';
-  if (access !== 'open') return 'revoked';
-  return told.link(LinkType.ReplacementObjectLink) === null ? 'other' : 'rotated';
+  return access === 'open' ? 'other' : 'revoked';
 }
 
 /** What is not said is not allowed: without a policy no data key is kept. */

@@ -466,7 +466,6 @@ describe('A version of a key', () => {
     world.core.rotate('acme', SERVICE);
     world.notice({ change: 'rotated', ...named(1) });
     second = await world.seal();
-    expect([parseBlob(first).version, parseBlob(second).version]).toEqual([1, 2]);
   });
   const named = (version: number) => {
     const uid = `acme/${world.core.keyOf('acme', SERVICE)}/${version}`;
@@ -539,11 +538,10 @@ describe('A version of a key', () => {
 
   it('that takes over between its being located and its lease costs no call', async () => {
     world.keeper.dropAll();
-    const { lease } = world.core;
+    const lease = world.core.lease.bind(world.core);
     let raced = 0;
     world.core.lease = (tenant, service, allocation) => {
-      if (raced === 1 || allocation === null)
-        return lease.call(world.core, tenant, service, allocation);
+      if (raced === 1 || allocation === null) return lease(tenant, service, allocation);
       raced += 1;
       return Promise.resolve({ ok: false, effect: 'indeterminate', code: 'key_not_active' });
     };

@@ -5,6 +5,7 @@ import {
   type Decider,
   type DomainEvent,
   type EdgeState,
+  type KeyEvent,
   type KeyState,
   type RegionState,
   type RevocationState,
@@ -20,6 +21,7 @@ import {
   type StreamId,
 } from '@kcm/kernel';
 
+type KeyListener = (tenant: string, key: string, event: KeyEvent) => void;
 type AccessListener = (tenant: string, state: AccessState) => void;
 
 /** What Core decides by, folded from events as they are handed over; a test may hold it back. */
@@ -28,6 +30,7 @@ export class FoldedView {
   readonly #ids = new Map<string, Set<string>>();
   readonly #tenants = new Set<string>();
   readonly #listeners = new Set<AccessListener>();
+  readonly #keyListeners = new Set<KeyListener>();
   readonly #edges = new Set<() => void>();
   #waiting: { readonly position: Position; readonly resolve: () => void }[] = [];
   #held: RecordedEvent[] | null = null;
@@ -81,6 +84,11 @@ export class FoldedView {
     return () => this.#listeners.delete(listener);
   };
 
+  onKey = (listener: KeyListener): (() => void) => {
+    this.#keyListeners.add(listener);
+    return () => this.#keyListeners.delete(listener);
+  };
+
   onEdge = (listener: () => void): (() => void) => {
     this.#edges.add(listener);
     return () => this.#edges.delete(listener);
@@ -103,6 +111,8 @@ export class FoldedView {
       const slot = `${category}-${owner}`;
       this.#ids.set(slot, (this.#ids.get(slot) ?? new Set()).add(id));
     }
+    if (category === 'key')
+      for (const listener of this.#keyListeners) listener(owner, id!, event as unknown as KeyEvent);
     if (category === 'edge') for (const listener of this.#edges) listener();
     if (category === 'access')
       for (const listener of this.#listeners) listener(owner, this.access(owner));

@@ -1,5 +1,5 @@
 import { Secret } from '@kcm/crypto';
-import type { Holder, L3Lease, LeaseDesk, LeaseRefusal } from '@kcm/custody';
+import type { Holder, L3Lease, L3Ref, LeaseDesk, LeaseRefusal } from '@kcm/custody';
 
 /** The one service key that a {@link TestDesk} knows, in two versions. */
 export const BILLING = {
@@ -8,6 +8,8 @@ export const BILLING = {
   policy: { ttlSeconds: 5, maxUses: 100, maxAgeSeconds: 30, off: false },
 } as const;
 
+const CURRENT = { ok: true, uid: BILLING.uid, state: 'active', archived: false } as const;
+
 export const refused = (code: LeaseRefusal['code'], effect: LeaseRefusal['effect'] = 'denied') =>
   ({ ok: false, code, effect }) as const;
 
@@ -15,16 +17,14 @@ export const refused = (code: LeaseRefusal['code'], effect: LeaseRefusal['effect
 export class TestDesk implements LeaseDesk {
   readonly asked: unknown[] = [];
   readonly key = Secret.copy(Buffer.alloc(32, 0x5a));
-  located: LeaseRefusal | null = null;
+  located: L3Ref | LeaseRefusal | null = null;
   answer: LeaseRefusal | Partial<L3Lease> | Error = {};
   held: LeaseRefusal | null = null;
   holding: ReturnType<LeaseDesk['holders']> = [];
 
   locate(_holder: Holder, tenant: string, service: string) {
     const known = tenant === 'acme' && service === 'billing';
-    return Promise.resolve(
-      this.located ?? (known ? ({ ok: true, uid: BILLING.uid } as const) : refused('not_found')),
-    );
+    return Promise.resolve(this.located ?? (known ? CURRENT : refused('not_found')));
   }
   lease(holder: Holder, uid: string, kind: 'grant' | 'renew', allocation: number | null) {
     this.asked.push({ ...holder, uid, kind, allocation });
@@ -42,6 +42,7 @@ export class TestDesk implements LeaseDesk {
       key: 'l3-0123456789ab',
       version: old ? 1 : 2,
       state: old ? 'deactivated' : 'active',
+      compromisedSince: null,
       access: 'open',
       mayProcess: true,
       seconds: 9,
