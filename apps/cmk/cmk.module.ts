@@ -7,6 +7,7 @@ import { BlockingController } from './blocking.controller.js';
 import { EarlyLocks } from './early-locks.js';
 import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
+import { KeyVersionsController } from './key-versions.controller.js';
 import { KeysController } from './keys.controller.js';
 import { KeystoresController } from './keystores.controller.js';
 import { LeasesController } from './leases.controller.js';
@@ -40,6 +41,7 @@ export class CmkModule {
         RevocationsController,
         TrustController,
         KeysController,
+        KeyVersionsController,
         AuditController,
         EventsController,
         LeasesController,

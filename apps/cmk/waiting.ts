@@ -94,7 +94,20 @@ const BY_CODE: { readonly [code in Code]?: string } = {
 function failureOf(operation: OperationDoc): KcmError {
   const step = operation.step ?? null;
   const code = operation.code ?? 'internal';
+  if (code === 'key_in_use') return stillInUse(operation);
   const fallback = step === null ? 'The operation was refused.' : SENTENCES[step];
   const detail = BY_CODE[code] ?? fallback;
   return new KcmError(code, detail, step === null ? {} : { step });
+}
+
+function stillInUse({ inUse = 0, unreported = 0 }: OperationDoc): KcmError {
+  const edges =
+    unreported === 0
+      ? ''
+      : ` ${unreported} boots of Edges may have protected more with it and have not told.`;
+  const errors = [{ path: 'version', code: 'in_use', detail: `${inUse}` }];
+  if (unreported > 0) errors.push({ path: 'version', code: 'unreported', detail: `${unreported}` });
+  return new KcmError('key_in_use', `${inUse} things still hang from this version.${edges}`, {
+    errors,
+  });
 }

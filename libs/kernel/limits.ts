@@ -58,6 +58,7 @@ export const LIMITS = {
   /** Of a policy: what rotates or retires by itself does so within these. */
   rotationAgeSecondsMin: 60,
   rotationAgeSecondsMax: 10 * 365 * 86_400,
+  rewrapsPerSecondMax: 10_000,
   rotationUsesMin: 1_000,
   rotationUsesMax: 2 ** 48,
   /** So long before its age at the latest, and over so long a time, a version is rotated. */

@@ -30,6 +30,8 @@ export interface OperationDoc {
   readonly step?: Step;
   /** Of a destruction that was refused: what still hangs from the version. */
   readonly inUse?: number;
+  /** Of that too: boots of Edges that may have protected more with it than they told. */
+  readonly unreported?: number;
 }
 
 type Handled = Extract<
@@ -149,7 +151,8 @@ function aboutOf(event: OperationEvent): About | null {
 }
 
 type End =
-  { readonly state: 'succeeded' } | { state: 'failed'; code?: Code; step?: Step; inUse?: number };
+  | { readonly state: 'succeeded' }
+  | { state: 'failed'; code?: Code; step?: Step; inUse?: number; unreported?: number };
 
 /** How an event ends its operation; null: it begins one. */
 function endOf(event: OperationEvent): End | null {
@@ -173,8 +176,8 @@ function endOf(event: OperationEvent): End | null {
     case 'KeyRotationRefused':
       return { state: 'failed', code: event.data.code };
     case 'KeyDestructionRefused': {
-      const { code, inUse } = event.data;
-      return { state: 'failed', code, ...(inUse !== undefined && { inUse }) };
+      const { version: _, operation: __, ...why } = event.data;
+      return { state: 'failed', ...why };
     }
     case 'ServiceUnmapped':
       return { state: 'failed', code: 'not_found' };

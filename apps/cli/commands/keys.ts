@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { declare, declareChange, longWork, type Run, withWait } from '../program.js';
 import { type Key, untilRewrapped } from '../rewrap.js';
 import { ofTenant, tenantPath } from '../tenant-words.js';
+import { keyVersionCommands } from './key-versions.js';
 
 async function rotate(run: Run, tenant: string, id: string): Promise<Key> {
   const path = tenantPath(tenant, 'keys', id, 'rotate');
@@ -40,6 +41,7 @@ export function keyCommands(program: Command): void {
     (c) => withWait(ofTenant(c)),
     (run, { tenant }, id) => rotate(run, tenant, id),
   );
+  keyVersionCommands(key);
   declare<{ tenant: string }>(
     program,
     'leases',
