@@ -49,8 +49,7 @@ describe('A disturbed clock ends a lease sooner, never later, and service resume
       onboard(region, keystore, id, { url }),
       EdgeProcess.start(stage, region, `edge-${id}`, ['billing'], more.env),
     ]);
-    const client = edge.client('billing');
-    const workload = new Workload(stage, client, await client.sample(id, `a record of ${id}`));
+    const workload = await Workload.of(stage, edge.client('billing'), id);
     return { tenant, edge, workload };
   };
   /** The answers to requests that arrive while the Edge is stopped: the first after it goes on. */

@@ -42,8 +42,7 @@ describe('An Edge on another machine', () => {
       onboard(region, keystore, id, { leaseSeconds: LEASE_SECONDS }),
       EdgeProcess.start(stage, region, `edge-${id}`, ['billing']),
     ]);
-    const client = edge.client('billing');
-    const workload = new Workload(stage, client, await client.sample(id, `a record of ${id}`));
+    const workload = await Workload.of(stage, edge.client('billing'), id);
     return { tenant, edge, workload };
   };
   const leaseLeft = ({ edge }: Served): Promise<true> =>

@@ -71,8 +71,7 @@ describe('A keystore that answers what none should', () => {
   const enter = async (id: string): Promise<Omit<Play, 'actedAt'>> => {
     const line = await FaultyLine.listen(stage, keystore.address);
     const tenant = await onboard(region, keystore, id, { url: line.url });
-    const client = edge.client('billing');
-    const workload = new Workload(stage, client, await client.sample(id, `a record of ${id}`));
+    const workload = await Workload.of(stage, edge.client('billing'), id);
     await workload.untilServed(OPENS_MS_MAX);
     return { tenant, line, workload } as Omit<Play, 'actedAt'>;
   };

@@ -42,9 +42,7 @@ describe('A read-only tenant', () => {
   afterAll(() => stage.close());
 
   const working = async (tenant: Tenant, service = 'billing', at = edge): Promise<Workload> => {
-    const client = at.client(service);
-    const sample = await client.sample(tenant.id, `a record of ${tenant.id}`);
-    const workload = new Workload(stage, client, sample);
+    const workload = await Workload.of(stage, at.client(service), tenant.id);
     await workload.untilServed(5_000);
     return workload;
   };

@@ -45,6 +45,11 @@ export class Workload {
     stage.atEnd(() => (this.#stopped = true));
   }
 
+  /** With a record of its own; so the tenant is served. */
+  static async of(stage: Stage, edge: EdgeClient, tenant: string): Promise<Workload> {
+    return new Workload(stage, edge, await edge.sample(tenant, `a record of ${tenant}`));
+  }
+
   /** The last answer of any kind that was no refusal. */
   get lastServedAt(): number {
     return Math.max(this.encrypts.lastServedAt, this.decrypts.lastServedAt);
