@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
 import { jest } from '@jest/globals';
 import { askSocket, type SocketAnswer } from '@kcm/testing/edge';
 import {
@@ -22,6 +23,7 @@ const tenants = new Map<string, Tenant>();
 /** Whose stored keys are damaged below, and how. */
 const HARMED = [
   'swapped-l3',
+  'damaged-l3',
   'flipped-l3',
   'cut-l3',
   'foreign-l3',
@@ -156,8 +158,12 @@ describe('Stored keys that were damaged under a running region', () => {
     Buffer.from(
       db.prepare('SELECT bytes FROM blobs WHERE key = ?').get(key)!['bytes'] as Uint8Array,
     );
-  const write = (db: DatabaseSync, key: string, bytes: Buffer): void =>
-    expect(db.prepare('UPDATE blobs SET bytes = ? WHERE key = ?').run(bytes, key).changes).toBe(1);
+  /** With the checksum that belongs there, as somebody would who wants to be believed. */
+  const write = (db: DatabaseSync, key: string, bytes: Buffer): void => {
+    const sql = 'UPDATE blobs SET bytes = ?, checksum = ? WHERE key = ?';
+    const checksum = crc32(bytes, crc32(`${key}\n`));
+    expect(db.prepare(sql).run(bytes, checksum, key).changes).toBe(1);
+  };
   const swap = (db: DatabaseSync, one: string, other: string): void => {
     const [a, b] = [read(db, one), read(db, other)];
     write(db, one, b);
@@ -174,6 +180,8 @@ describe('Stored keys that were damaged under a running region', () => {
     }
     blobs('vault.db', (db) => {
       swap(db, l3(db, 'swapped-l3'), l3(db, 'swapped-l3', 'mail'));
+      const damage = 'UPDATE blobs SET checksum = checksum + 1 WHERE key = ?';
+      db.prepare(damage).run(l3(db, 'damaged-l3'));
       const flipped = read(db, l3(db, 'flipped-l3'));
       flipped[flipped.length - 1]! ^= 1;
       write(db, l3(db, 'flipped-l3'), flipped);
@@ -185,7 +193,8 @@ describe('Stored keys that were damaged under a running region', () => {
       l2[20]! ^= 1;
       write(db, pathOf(db, 'l2/flipped-l2/'), l2);
     });
-    blobs('erasure.db', (db) => swap(db, 'tek/swapped-tek', 'tek/globex'));
+    for (const copy of ['erasure.db', 'erasure-copy/erasure.db'])
+      blobs(copy, (db) => swap(db, 'tek/swapped-tek', 'tek/globex'));
     // What is in memory ends with its proof, which what was used is renewed twice at most; then the
     // stores are read again.
     await sleep(2.5 * LEASE_SECONDS * 1_000);
