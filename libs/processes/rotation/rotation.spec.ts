@@ -2,6 +2,7 @@ import {
   defaultPolicy,
   type KeyEvent,
   type LevelRotation,
+  type LockKind,
   type RotationPolicy,
   type Scope,
   type TenantPolicy,
@@ -41,10 +42,10 @@ const refusedWith = (code: 'root_key_unreachable' | 'tenant_suspended'): KeyEven
   type: 'KeyRotationRefused',
   data: { operation: 'o1', code },
 });
-const locked = (scope: Scope) =>
+const locked = (scope: Scope, kind: LockKind = 'suspended') =>
   ({
     type: 'LockTaken',
-    data: { lock: 's1', kind: 'suspended', scope, owner: 'tenant', cause: 'x', epoch: 1 },
+    data: { lock: 's1', kind, scope, owner: 'tenant', cause: 'x', epoch: 1 },
   }) as const;
 
 /** An L2 under version 1 of its root key, and an L3 under that. */
@@ -240,6 +241,15 @@ describe('process rotation', () => {
     ]);
     expect(ids(story)).toEqual(['age:l2-1/1:0', 'age:l3-1/1:0']);
     expect(todo(story).every((each) => each.dueAt! < story.now)).toBe(true);
+  });
+
+  it('asks for nothing while read-only, though what there is decrypts', () => {
+    const story = family(defaultPolicy).note(access, [locked({ all: true }, 'readOnly')]);
+    expect(ids(story.wait(400 * DAY))).toEqual([]);
+    story.note(access, [
+      { type: 'LockReleased', data: { lock: 's1', kind: 'readOnly', epoch: 2 } },
+    ]);
+    expect(ids(story)).toEqual(['age:l2-1/1:0', 'age:l3-1/1:0']);
   });
 
   it('leaves alone what somebody took out of use, until a version takes over', () => {
