@@ -150,6 +150,8 @@ export class CoreRuntime {
     this.#unsubscribe = [
       view.onAccess((tenant, state, trace) => this.#accessChanged(tenant, state, trace)),
       view.onKey((tenant, key, event, trace) => this.#keyChanged(tenant, key, event, trace)),
+      // Whoever holds a lease asks anew, and is told what it may do now.
+      view.onPolicy((tenant, trace) => this.#notify(tenant, null, 'open', trace)),
       view.onEdge(() => void this.#front?.revalidate()),
       // The keystore said no: holders hear of it before the ledger does.
       this.keys.authority.onClosed((tenant, _code, trace) =>

@@ -34,6 +34,8 @@ export interface CoreView {
   onKey(
     listener: (tenant: string, key: string, event: KeyEvent, traceparent?: string) => void,
   ): () => void;
+  /** Called after a tenant's policy was changed, with the trace that its event is part of. */
+  onPolicy(listener: (tenant: string, traceparent?: string) => void): () => void;
   /** Called after an Edge was enrolled anew or revoked. Returns how to stop. */
   onEdge(listener: () => void): () => void;
 }

@@ -242,6 +242,43 @@ describe('a lease', () => {
   });
 });
 
+describe('data keys', () => {
+  const allow = (world: Region, allowExport: boolean) =>
+    world.run('tenant', streamOf('tenant', 'acme'), {
+      kind: 'ChangePolicy',
+      policy: { ...defaultPolicy, allowExport },
+    });
+  const classes = (world: Region) =>
+    [...world.recorded('LeasesGranted'), ...world.recorded('LeasesRenewed')]
+      .flatMap(({ data }) => (data as { grants: { class?: string }[] }).grants)
+      .map((grant) => grant.class ?? 'leased');
+
+  it('may be given out under a lease while the tenant allows it, and its record says so', async () => {
+    const world = await region();
+    expect(await world.lease('acme')).toMatchObject({ ok: true, mayExport: false });
+    await allow(world, true);
+    expect(await world.lease('acme')).toMatchObject({ ok: true, mayExport: true });
+    expect(await world.lease('acme', 'renew')).toMatchObject({ ok: true, mayExport: true });
+    await allow(world, false);
+    expect(await world.lease('acme', 'renew')).toMatchObject({ ok: true, mayExport: false });
+    expect(classes(world)).toEqual(['leased', 'exported', 'exported', 'leased']);
+  });
+
+  it('may not where it was taken back, or given, while the lease was in flight', async () => {
+    const world = await region();
+    for (const before of [true, false]) {
+      await allow(world, before);
+      world.view.hold();
+      const inFlight = world.lease('acme');
+      const change = allow(world, !before);
+      await settled();
+      world.view.release();
+      await change;
+      expect(await inFlight).toMatchObject({ ok: true, mayExport: false });
+    }
+  });
+});
+
 describe('the customer says no', () => {
   it('keys are gone before anything is recorded, and the lock is on the access stream first', async () => {
     const world = await region();

@@ -89,6 +89,7 @@ class Edge implements RunningEdge {
       witness: this.#witness,
       now,
       onAlarm: (alarm, tenant) => this.#alarm(alarm, tenant),
+      onClosed: (grant) => this.#usage.closed(grant),
       onHearsay: (tenant, dropped) => void this.#dropped(tenant, dropped),
       subkeyInvocationsMax: options.subkeyInvocationsMax,
     });

@@ -14,6 +14,7 @@ interface Report {
     readonly ok: number;
     readonly moved?: readonly string[];
   }[];
+  readonly closed?: readonly { readonly uid: string; readonly grantId: string }[];
   readonly last?: true;
 }
 const reportsOf = (usage: UsageLedger) => usage.reports() as unknown as readonly Report[];
@@ -116,6 +117,27 @@ describe('Usage counts', () => {
       for (const _ of reports.slice(1)) usage.settled(true);
       expect(usage.waiting).toBe(0);
     });
+  });
+
+  it('tell of the grants that ended, the last one of each key, after all that was done', () => {
+    for (let at = 0; at < 2_000; at += 1) {
+      used(`tenant-${at}`);
+      for (const grantId of ['first', 'last'])
+        usage.closed({ uid: `tenant-${at}/l3-${'x'.repeat(40)}/1`, grantId });
+    }
+    const reports = reportsOf(usage);
+    for (const report of reports)
+      expect(canonicalJson(report as unknown as Json).length).toBeLessThanOrEqual(
+        LIMITS.usageReportBytesMax,
+      );
+    const closed = reports.flatMap((report) => report.closed ?? []);
+    expect(closed).toHaveLength(2_000);
+    expect(new Set(closed.map(({ grantId }) => grantId))).toEqual(new Set(['last']));
+    const before = reports.slice(0, reports.findIndex((report) => report.closed) + 1);
+    expect(before.flatMap(({ entries }) => entries)).toHaveLength(2_000);
+    expect(reports.at(-1)!.entries).toEqual([]);
+    for (const _ of reports) usage.settled(true);
+    expect(reportsOf(usage)).toEqual([]);
   });
 
   describe('of a boot that ends', () => {

@@ -1,6 +1,11 @@
 import { sha256Hex } from '@kcm/crypto';
 import { canonicalJson, KcmError, LIMITS, rfc3339, type Code, type Json } from '@kcm/kernel';
-import { USAGE_OPERATIONS, type UsageOperation, type UsageStatementEntry } from '@kcm/kmip';
+import {
+  USAGE_OPERATIONS,
+  type UsageOperation,
+  type UsageStatementClosed,
+  type UsageStatementEntry,
+} from '@kcm/kmip';
 import type { RefusalCounts } from './refusal-counts.js';
 
 export type Operation = UsageOperation;
@@ -49,6 +54,8 @@ export class UsageLedger {
   #seq = 0;
   #previous: string | null = null;
   readonly #unsent: Report[] = [];
+  /** Grants that ended in this window, by uid: the last one of each. */
+  #closed = new Map<string, string>();
   /** Ids that are not recorded yet. */
   #moved = 0;
   /** A report was refused for good: what this boot told has a hole. */
@@ -111,6 +118,11 @@ export class UsageLedger {
     this.#hot.rewrapFrom.delete(of);
   }
 
+  /** Nothing more is protected under the grant: what was is counted. */
+  closed({ uid, grantId }: UsageStatementClosed): void {
+    this.#closed.set(uid, grantId);
+  }
+
   /** The reports to deliver, oldest first; closes the window once all earlier ones are recorded. */
   reports(): readonly Json[] {
     if (this.#unsent.length === 0) this.#close(false);
@@ -136,9 +148,14 @@ export class UsageLedger {
 
   #close(last: boolean): void {
     const to = this.wallMs();
-    const counted = portions([...this.#counts.values()].map(entryOf));
+    const counted = portions([
+      ...[...this.#counts.values()].map(entryOf),
+      ...[...this.#closed].map(([uid, grantId]) => ({ uid, grantId })),
+    ]);
     if (last && counted.length === 0) counted.push([]);
-    for (const [at, entries] of counted.entries()) {
+    for (const [at, told] of counted.entries()) {
+      const entries = told.filter((one) => 'tenant' in one);
+      const closed = told.filter((one) => 'uid' in one);
       this.#seq += 1;
       const report: Json = {
         boot: this.boot,
@@ -147,6 +164,7 @@ export class UsageLedger {
         from: rfc3339(this.#from),
         to: rfc3339(to),
         entries: entries as unknown as Json,
+        ...(closed.length === 0 ? {} : { closed: closed as unknown as Json }),
         ...(last && at === counted.length - 1 ? { last } : {}),
       };
       this.#previous = sha256Hex(canonicalJson(report));
@@ -154,6 +172,7 @@ export class UsageLedger {
       this.#unsent.push({ report, moved });
     }
     this.#counts = new Map();
+    this.#closed = new Map();
     this.#hot = none(() => new WeakMap<Version, UsageCount>());
     this.#from = to;
   }
@@ -176,17 +195,18 @@ const nameOf = ({ tenant, key, version, operation }: Counted): string =>
 const entryOf = ({ moved, ...count }: UsageCount): UsageStatementEntry =>
   moved === null ? count : { ...count, moved: [...moved] };
 
-/** What fits into one report each: everything in an entry is ASCII. */
-function portions(counts: readonly UsageStatementEntry[]): UsageStatementEntry[][] {
-  const portions: UsageStatementEntry[][] = [];
+type Told = UsageStatementEntry | UsageStatementClosed;
+/** What fits into one report each, in order: everything in it is ASCII. */
+function portions(all: readonly Told[]): Told[][] {
+  const portions: Told[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
-  for (const count of counts) {
-    const more = JSON.stringify(count).length + 1;
+  for (const told of all) {
+    const more = JSON.stringify(told).length + 1;
     if (bytes + more > LIMITS.usageReportBytesMax - HEAD_BYTES_MAX) {
       portions.push([]);
       bytes = 0;
     }
-    portions.at(-1)!.push(count);
+    portions.at(-1)!.push(told);
     bytes += more;
   }
   return portions;

@@ -58,6 +58,7 @@ export function leasedAttributes(
     attribute.long(KCM.epoch, lease.epoch),
     // Under any other lock there is no lease.
     attribute.text(KCM.access, lease.access),
+    attribute.text(KCM.export, lease.mayExport ? 'allowed' : 'refused'),
     attribute.text(KCM.grant, lease.grantId),
     attribute.text(KCM.call, lease.callId),
     ...(lease.providerRequestId === null

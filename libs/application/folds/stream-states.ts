@@ -42,6 +42,7 @@ export type KeyListener = (
   event: KeyEvent,
   traceparent?: string,
 ) => void;
+export type PolicyListener = (tenant: string, traceparent?: string) => void;
 export type TakeLock = Extract<CommandOf<'access'>, { kind: 'TakeLock' }>;
 export interface StreamStatesDeps extends FeedLoopDeps {
   readonly catalog: EventCatalog;
@@ -108,6 +109,7 @@ export class StreamStates {
   readonly #foreseen = new Map<string, Set<TakeLock>>();
   readonly #onAccess = new Set<AccessListener>();
   readonly #onKey = new Set<KeyListener>();
+  readonly #onPolicy = new Set<PolicyListener>();
   readonly #onEdge = new Set<() => void>();
   readonly #onRegion = new Set<() => void>();
   #reaching: Reaching[] = [];
@@ -219,6 +221,11 @@ export class StreamStates {
     this.#onKey.add(listener);
     return () => void this.#onKey.delete(listener);
   }
+  /** Called after a tenant's policy was changed, from the first catch-up on. */
+  onPolicy(listener: PolicyListener): () => void {
+    this.#onPolicy.add(listener);
+    return () => void this.#onPolicy.delete(listener);
+  }
   /** Called after an Edge was enrolled anew or revoked. */
   onEdge(listener: () => void): () => void {
     this.#onEdge.add(listener);
@@ -258,6 +265,7 @@ export class StreamStates {
       if (!this.#ready) continue;
       if (category === 'access') this.#tellAccess(owner, event.meta.traceparent);
       if (category === 'key') this.#tellKey(owner, id!, current);
+      if (current.type === 'TenantPolicyChanged') this.#tellPolicy(owner, current);
       if (category === 'edge') this.#tell(this.#onEdge);
       if (category === 'region') this.#tell(this.#onRegion);
     }
@@ -279,6 +287,9 @@ export class StreamStates {
     const { traceparent } = event.meta;
     const told = event as unknown as KeyEvent;
     this.#tell([...this.#onKey].map((listener) => () => listener(tenant, key, told, traceparent)));
+  }
+  #tellPolicy(tenant: string, { meta }: RecordedEvent): void {
+    this.#tell([...this.#onPolicy].map((listener) => () => listener(tenant, meta.traceparent)));
   }
   /** A listener that throws neither keeps the others from hearing nor stops the fold. */
   #tell(calls: Iterable<() => void>): void {

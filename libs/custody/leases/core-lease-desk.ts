@@ -174,6 +174,7 @@ export class CoreLeaseDesk implements LeaseDesk {
       callId: proof.callId,
       providerRequestId: proof.providerRequestId,
       protects: asked.protects,
+      ...(this.#allowsExport(tenant) ? { class: 'exported' } : {}),
     };
   }
 
@@ -198,6 +199,7 @@ export class CoreLeaseDesk implements LeaseDesk {
       compromisedSince: now.version.compromisedSince ?? null,
       access: readOnly ? 'readOnly' : 'open',
       mayProcess: keyRefusal(now.version, 'process') === null,
+      mayExport: grant.class === 'exported' && this.#allowsExport(tenant),
       seconds,
       term,
       epoch,
@@ -244,6 +246,11 @@ export class CoreLeaseDesk implements LeaseDesk {
     if (!isServed(found.key)) return refusalOf('not_found');
     const ended = this.#ended(identity.tenant, found.version);
     return ended === null ? { identity, service, ...found } : refusalOf(ended);
+  }
+
+  #allowsExport(tenant: string): boolean {
+    const state = this.deps.view.tenant(tenant);
+    return state.status !== 'absent' && state.policy.allowExport;
   }
 
   /** Why nothing is allocated on this version; the refused holder may have a lease to decrypt. */

@@ -29,6 +29,8 @@ export interface L3Lease {
   readonly access: 'open' | 'readOnly';
   /** False for a compromised version: what it protects may only be moved off it. */
   readonly mayProcess: boolean;
+  /** The tenant allows it, and the grant is recorded as one under which it is done. */
+  readonly mayExport: boolean;
   /** Whole seconds ≥ 1 of remaining proof at the time of the answer. */
   readonly seconds: number;
   readonly term: number;

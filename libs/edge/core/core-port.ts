@@ -31,6 +31,8 @@ export interface Proof {
   readonly mayProtect: boolean;
   /** False: what it protects may only be moved off it. */
   readonly mayProcess: boolean;
+  /** Data keys may be given out to callers. */
+  readonly mayExport: boolean;
   readonly term: number;
   readonly epoch: number;
   readonly grantId: string;

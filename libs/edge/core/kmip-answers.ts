@@ -89,6 +89,7 @@ export function proofFrom(
     state,
     replaced,
     mayProtect,
+    mayExport: attributes.text(KCM.export) === 'allowed',
     mayProcess: state !== 'compromised' || attributes.text(KCM.processing) === 'allowed',
     term: need(attributes.number(KCM.term), KCM.term),
     epoch: need(attributes.number(KCM.epoch), KCM.epoch),

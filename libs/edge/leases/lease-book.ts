@@ -2,6 +2,9 @@ import type { L3Handle } from '../records/l3-handle.js';
 
 /** The handles an Edge holds: by (service, uid), and the current one of each (service, tenant). */
 export class LeaseBook {
+  /** @param onDropped of each handle, once */
+  constructor(private readonly onDropped: (handle: L3Handle) => void) {}
+
   readonly #handles = new Map<string, L3Handle>();
   readonly #current = new Map<string, Map<string, L3Handle>>();
   /** Ids of the keys that serve (service, tenant) and of which no version is held as current. */
@@ -49,6 +52,7 @@ export class LeaseBook {
 
   drop(handles: readonly L3Handle[]): void {
     for (const handle of handles) {
+      if (!handle.dropped) this.onDropped(handle);
       handle.drop();
       const name = nameOf(handle.service, handle.uid);
       if (this.#handles.get(name) === handle) this.#handles.delete(name);

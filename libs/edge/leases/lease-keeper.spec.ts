@@ -15,6 +15,7 @@ class World {
   readonly core = new FakeCore(() => this.clock.trueMs);
   readonly alarms: string[] = [];
   readonly dropped: string[] = [];
+  readonly closed: string[] = [];
   readonly keeper: LeaseKeeper;
 
   constructor(random: Random = systemRandom, allocation = 1_000_000) {
@@ -28,6 +29,7 @@ class World {
       now: this.clock.monotonicMs,
       allocation,
       onAlarm: (alarm, tenant) => this.alarms.push(`${alarm} ${tenant}`),
+      onClosed: ({ grantId }) => this.closed.push(grantId),
       onHearsay: (tenant, dropped) => this.dropped.push(`${tenant} ${dropped.length}`),
     });
   }
@@ -563,6 +565,51 @@ function seeded(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+describe('A grant to protect', () => {
+  const grantOf = (world: World) => world.keeper.handles().map(({ grantId }) => grantId);
+
+  it('is closed when its lease is over, as it was last renewed, and once', async () => {
+    const world = new World();
+    await world.seal();
+    const [first] = grantOf(world);
+    await world.pass(70_000, () => void world.seal());
+    const [renewed] = grantOf(world);
+    expect(renewed).not.toBe(first);
+    expect(world.closed).toEqual([]);
+    world.core.reachable = false;
+    await world.pass(70_000);
+    expect(world.closed).toEqual([renewed]);
+    world.keeper.dropAll();
+    expect(world.closed).toEqual([renewed]);
+  });
+
+  it('is closed by a notice; one that only opens is not', async () => {
+    const world = new World();
+    const record = await world.seal();
+    world.core.rotate('acme', SERVICE);
+    const cold = new World();
+    cold.core.tenants.set('acme', world.core.tenants.get('acme')!);
+    expect(await cold.open(record)).toBe('x');
+    expect(grantOf(cold)).toHaveLength(2);
+    cold.notice();
+    expect(cold.closed).toHaveLength(1);
+  });
+
+  it('is closed when its answer came too late to be used, unless an earlier one is held', async () => {
+    const world = new World();
+    world.core.holding = true;
+    const sealing = world.outcome(() => world.seal());
+    await settle();
+    world.notice();
+    world.core.release();
+    await settle();
+    expect(world.closed).toEqual(['grant-1']);
+    world.core.release();
+    expect(await sealing).toBe('ok');
+    expect(grantOf(world)).toEqual(['grant-2']);
+  });
+});
 
 describe('Simulated worlds', () => {
   const seeds = Array.from({ length: 60 }, (_value, at) => at + 1);

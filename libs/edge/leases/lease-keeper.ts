@@ -42,6 +42,8 @@ export interface KeeperParts extends HandleParts {
   readonly clock: LeaseClock;
   readonly allocation?: number;
   readonly onAlarm: (alarm: Alarm, tenant: string) => void;
+  /** A grant to protect ended, as Core last named it: nothing more is done under it. */
+  readonly onClosed: (grant: Pick<L3Handle, 'uid' | 'grantId'>) => void;
   /** Dropped for what was only told, by no answer of Core. */
   readonly onHearsay: (tenant: string, dropped: readonly L3Handle[]) => void;
 }
@@ -65,7 +67,7 @@ interface Ask {
  * thing asked for.
  */
 export class LeaseKeeper {
-  readonly #book = new LeaseBook();
+  readonly #book: LeaseBook;
   readonly #fence = new Fence();
   readonly #flights = new Map<string, Flight>();
   readonly #hearsay: Hearsay;
@@ -79,6 +81,9 @@ export class LeaseKeeper {
   #sweptAt = 0;
 
   constructor(private readonly parts: KeeperParts) {
+    this.#book = new LeaseBook((handle) => {
+      if (handle.protected) parts.onClosed(handle);
+    });
     this.#refusals = new RefusalMemo(parts.now);
     this.#allocation = parts.allocation ?? ALLOCATION;
     this.#hearsay = new Hearsay({
@@ -328,6 +333,8 @@ export class LeaseKeeper {
     const deadline = new Deadline(this.parts.clock, since, lease.seconds * 1000);
     if (!fresh || !this.#passesFence(tenant, lease) || !deadline.live) {
       lease.l3.dispose();
+      const held = this.#book.get(service, lease.uid) !== null;
+      if (ask.allocated > 0 && !held) this.parts.onClosed(lease);
       return null;
     }
     if (lease.access === 'locked' || lease.access === 'killed') {
@@ -345,6 +352,7 @@ export class LeaseKeeper {
       this.#book.add(handle);
     }
     if (ask.uid === null) handle.allowance = ask.allocated;
+    handle.protected ||= ask.allocated > 0;
     this.#renewals.plan(handle);
     return handle;
   }

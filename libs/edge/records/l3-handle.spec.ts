@@ -41,6 +41,7 @@ function handle(
     replaced: false,
     mayProtect: true,
     mayProcess: true,
+    mayExport: false,
     term: 1,
     epoch: 1,
     grantId: 'grant-1',

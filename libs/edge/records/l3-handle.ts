@@ -33,6 +33,8 @@ export class L3Handle implements KeyIdentity {
   readonly witnessed: Witnessed = { alive: 0 };
   /** Protect operations left of the allocation; Core counts the uses of a version by these. */
   allowance = 0;
+  /** True once there was an allocation. */
+  protected = false;
   term: number;
   epoch: number;
   grantId: string;
@@ -41,6 +43,7 @@ export class L3Handle implements KeyIdentity {
   replaced: boolean;
   mayProtect: boolean;
   mayProcess: boolean;
+  mayExport: boolean;
   policy: CachePolicy;
   /** Of one subkey. */
   readonly invocationsMax: number;
@@ -70,6 +73,7 @@ export class L3Handle implements KeyIdentity {
     this.replaced = lease.replaced;
     this.mayProtect = lease.mayProtect;
     this.mayProcess = lease.mayProcess;
+    this.mayExport = lease.mayExport;
     this.policy = lease.policy;
     this.#l3 = lease.l3;
     this.#deadline = deadline;
@@ -109,6 +113,7 @@ export class L3Handle implements KeyIdentity {
     this.replaced = proof.replaced;
     this.mayProtect = proof.mayProtect;
     this.mayProcess = proof.mayProcess;
+    this.mayExport = proof.mayExport;
     this.used = false;
   }
 

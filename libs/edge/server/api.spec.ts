@@ -41,6 +41,7 @@ describe('The span of a request', () => {
       witness: new GcWitness(null),
       now: () => clock.monotonicMs(),
       onAlarm: () => undefined,
+      onClosed: () => undefined,
       onHearsay: () => undefined,
     });
     const refusals = new RefusalCounts();

@@ -33,6 +33,7 @@ async function serve(limits: Partial<ServerLimits> = {}, held = new HeldBytes())
     witness: new GcWitness(null),
     now,
     onAlarm: () => undefined,
+    onClosed: () => undefined,
     onHearsay: () => undefined,
   });
   const refusals = new RefusalCounts();

@@ -15,6 +15,8 @@ export const KCM = {
   access: 'y-kcm-access',
   /** Of a compromised key: `allowed`, or that what it protects may only be moved off it. */
   processing: 'y-kcm-processing',
+  /** `allowed`: data keys may be given out under the lease; anything else: none. */
+  export: 'y-kcm-export',
   /** Id of the recorded lease or renewal that the answer belongs to. */
   grant: 'y-kcm-grant',
   /** Id of the root key call that the grant rests on. */
@@ -67,6 +69,7 @@ export const LEASE_ATTRIBUTES = [
   KCM.term,
   KCM.epoch,
   KCM.access,
+  KCM.export,
   KCM.grant,
   KCM.call,
   KCM.providerRequest,
@@ -84,6 +87,7 @@ export const RENEWAL_ATTRIBUTES = [
   KCM.term,
   KCM.epoch,
   KCM.access,
+  KCM.export,
   KCM.grant,
   KCM.call,
   KCM.providerRequest,

@@ -31,6 +31,7 @@ export class FoldedView {
   readonly #tenants = new Set<string>();
   readonly #listeners = new Set<AccessListener>();
   readonly #keyListeners = new Set<KeyListener>();
+  readonly #policyListeners = new Set<(tenant: string) => void>();
   readonly #edges = new Set<() => void>();
   #waiting: { readonly position: Position; readonly resolve: () => void }[] = [];
   #held: RecordedEvent[] | null = null;
@@ -89,6 +90,11 @@ export class FoldedView {
     return () => this.#keyListeners.delete(listener);
   };
 
+  onPolicy = (listener: (tenant: string) => void): (() => void) => {
+    this.#policyListeners.add(listener);
+    return () => this.#policyListeners.delete(listener);
+  };
+
   onEdge = (listener: () => void): (() => void) => {
     this.#edges.add(listener);
     return () => this.#edges.delete(listener);
@@ -113,6 +119,8 @@ export class FoldedView {
     }
     if (category === 'key')
       for (const listener of this.#keyListeners) listener(owner, id!, event as unknown as KeyEvent);
+    if (event.type === 'TenantPolicyChanged')
+      for (const listener of this.#policyListeners) listener(owner);
     if (category === 'edge') for (const listener of this.#edges) listener();
     if (category === 'access')
       for (const listener of this.#listeners) listener(owner, this.access(owner));

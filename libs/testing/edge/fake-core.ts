@@ -29,6 +29,8 @@ interface FakeTenant {
   term: number;
   epoch: number;
   access: Proof['access'];
+  /** Data keys may be given out. */
+  exports: boolean;
   /** Set: Core refuses with this code. */
   denied: Code | null;
   /** True time at which the proof that leases rest on ends. */
@@ -61,6 +63,7 @@ export class FakeCore implements CorePort {
       term: 1,
       epoch: 1,
       access: 'open',
+      exports: false,
       denied: null,
       proofEndsAt: 0,
     };
@@ -167,6 +170,7 @@ export class FakeCore implements CorePort {
       state,
       replaced,
       mayProtect: known.access === 'open' && state === 'active',
+      mayExport: known.exports,
       mayProcess: standing !== 'compromised',
       term: known.term,
       epoch: known.epoch,

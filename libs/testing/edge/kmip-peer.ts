@@ -151,6 +151,7 @@ export class KmipPeer {
         attribute.long(KCM.term, lease.term),
         attribute.long(KCM.epoch, lease.epoch),
         attribute.text(KCM.access, lease.access),
+        attribute.text(KCM.export, lease.mayExport ? 'allowed' : 'refused'),
         attribute.text(KCM.grant, lease.grantId),
         attribute.text(KCM.cache, lease.policy.off ? 'off' : 'on'),
         attribute.integer(KCM.cacheTtl, lease.policy.ttlSeconds),

@@ -45,6 +45,7 @@ export class TestDesk implements LeaseDesk {
       compromisedSince: null,
       access: 'open',
       mayProcess: true,
+      mayExport: false,
       seconds: 9,
       term: 1,
       epoch: 4,

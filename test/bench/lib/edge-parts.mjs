@@ -24,7 +24,11 @@ const granting = ({ off, l3 }) => ({
     version: 1,
     seconds: 300,
     access: 'open',
+    state: 'active',
+    replaced: false,
     mayProtect: true,
+    mayProcess: true,
+    mayExport: false,
     term: 1,
     epoch: 1,
     grantId: '0b8c8f3e-8d3a-5f0e-9a0b-1c2d3e4f5a6b',
@@ -49,6 +53,7 @@ export function edgePlane({ off = false, l3 = randomBytes(32), subkeyInvocations
     now,
     allocation: 2 ** 40,
     onAlarm: () => undefined,
+    onClosed: () => undefined,
     onHearsay: () => undefined,
   });
   setInterval(() => clock.tick(), 100).unref();

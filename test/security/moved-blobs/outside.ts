@@ -25,6 +25,7 @@ const lease = (as: Identity) => ({
   replaced: false,
   mayProtect: true,
   mayProcess: true,
+  mayExport: false,
   term: Number(as['term'] ?? 1),
   epoch: Number(as['epoch'] ?? 1),
   grantId: 'grant-1',
