@@ -1,6 +1,5 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands, Queries } from '@kcm/application';
-import { VERSION_STATES } from '@kcm/domain';
 import { streamOf } from '@kcm/kernel';
 import {
   Context,
@@ -19,32 +18,11 @@ import {
 import type { ReadToken } from '@kcm/read-models';
 import type { KeyDoc } from '@projections/tenant-keys';
 import type { FastifyReply } from 'fastify';
-import { z } from 'zod';
+import { keyShown, keyView } from './key-view.js';
 import { empty } from './schemas.js';
+import { TenantViews } from './tenant-views.js';
 import { Waiting } from './waiting.js';
 
-const keyView = z.object({
-  id: z.string(),
-  level: z.enum(['L2', 'L3']),
-  service: z.string().nullable(),
-  state: z.string(),
-  versions: z.array(
-    z.object({
-      version: z.number().int(),
-      state: z.enum(VERSION_STATES),
-      createdAt: z.string(),
-      wrappedBy: z.object({ id: z.string(), version: z.string() }),
-      archived: z.boolean(),
-      activatedAt: z.string().nullable(),
-      deactivatedAt: z.string().nullable(),
-      compromised: z
-        .object({ since: z.string(), processing: z.enum(['allowed', 'refused']) })
-        .nullable(),
-      destruction: z.enum(['requested', 'refused']).nullable(),
-      erasedAt: z.string().nullable(),
-    }),
-  ),
-});
 const READERS = ['key-admin', 'auditor', 'platform-auditor'] as const;
 
 /** L2 and L3: versions and states, never material. */
@@ -54,6 +32,7 @@ export class KeysController {
     @Inject(Commands) private readonly commands: Commands,
     @Inject(Queries) private readonly queries: Queries,
     @Inject(Waiting) private readonly waiting: Waiting,
+    @Inject(TenantViews) private readonly tenants: TenantViews,
   ) {}
 
   @Endpoint({
@@ -71,7 +50,10 @@ export class KeysController {
     @Token() token: ReadToken | null,
   ) {
     const query = { where: { tenant }, ...pageOf(paging) };
-    return listed(await this.queries.list<KeyDoc>('tenant-keys', query, token), view);
+    const page = await this.queries.list<KeyDoc>('tenant-keys', query, token);
+    if (page.items.length === 0) return listed(page, () => null);
+    const { policy } = await this.tenants.stored(tenant, token);
+    return listed(page, (doc) => keyShown(doc, policy));
   }
 
   @Endpoint({
@@ -128,17 +110,13 @@ export class KeysController {
     return this.view(await this.stored(tenant, key, token), reply);
   }
 
-  private view(doc: KeyDoc, reply: FastifyReply) {
+  private async view(doc: KeyDoc, reply: FastifyReply) {
+    const { policy } = await this.tenants.stored(doc.tenant, null);
     tagged(reply, doc.revision);
-    return view(doc);
+    return keyShown(doc, policy);
   }
 
   private stored(tenant: string, key: string, token: ReadToken | null): Promise<KeyDoc> {
     return this.queries.one<KeyDoc>('tenant-keys', `${tenant}/${key}`, token);
   }
-}
-
-function view(doc: KeyDoc) {
-  const { id, level, service, state, versions } = doc;
-  return { id, level, service, state, versions };
 }

@@ -58,6 +58,7 @@ export interface CoreDeps {
   readonly onReplaced: () => void;
   /** What is counted of it. Must not throw. */
   readonly onCalled: (seen: CallSeen) => void;
+  readonly onRotation: EffectDeps['onRotation'];
   readonly onAnswered: (operation: string, reason: string | null) => void;
   readonly onTurnedAway: (why: string) => void;
 }
@@ -117,6 +118,7 @@ export class CoreRuntime {
       clock,
       random,
       region,
+      onRotation: deps.onRotation,
       shredWord: (path) => deps.erasureKeeper.shredWord(path),
     };
     this.#acknowledgements = new Acknowledgements(view, dispatch, clock, (tenant) =>

@@ -20,6 +20,7 @@ import { KeyMemory } from './keys/key-memory.js';
 import { type CallSeen, KeystoreCalls } from './calls/keystore-calls.js';
 import { LeaseAuthority } from './leases/lease-authority.js';
 import type { RecordAct } from './record-act.js';
+import { RootKeyChecks } from './leases/root-key-checks.js';
 import { RootKeyPool, type RootKeyPoolDeps } from './keys/root-key-pool.js';
 import { UsageBook } from './usage/usage-book.js';
 import { VersionUse } from './usage/version-use.js';
@@ -62,6 +63,7 @@ export class KeyService {
   readonly versionUse = new VersionUse();
   readonly desk: CoreLeaseDesk;
   readonly #recorder: AccessRecorder;
+  readonly #checks: RootKeyChecks;
   readonly #leaseClock: LeaseClock;
   #unsubscribe: () => void = () => {};
 
@@ -78,14 +80,17 @@ export class KeyService {
     this.rootKeys = new RootKeyPool(deps);
     this.calls = new KeystoreCalls({ ...deps, journal: this.journal, leaseClock });
     this.#recorder = new AccessRecorder(deps);
+    const { calls, rootKeys } = this;
+    this.#checks = new RootKeyChecks({ ...deps, calls, rootKeys });
     this.grants = new GrantBook(this.journal.stream, deps.clock, leaseClock);
     const parts = { hierarchy: this.hierarchy, memory: this.memory, leaseClock };
     this.authority = new LeaseAuthority({
       ...deps,
       ...parts,
-      calls: this.calls,
-      rootKeys: this.rootKeys,
+      calls,
+      rootKeys,
       recorder: this.#recorder,
+      onProved: (tenant) => this.#checks.proved(tenant),
     });
     this.desk = new CoreLeaseDesk({
       ...deps,
@@ -131,6 +136,7 @@ export class KeyService {
     this.#unsubscribe();
     this.#unsubscribe = () => {};
     this.authority.dropAll();
+    this.#checks.forgetAll();
     this.grants.end(null);
   }
 

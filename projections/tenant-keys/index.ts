@@ -7,7 +7,7 @@ import {
   type Rewrapping,
   type VersionState,
 } from '@kcm/domain';
-import { never, parseStream, type Revision } from '@kcm/kernel';
+import { type Code, never, parseStream, type Revision } from '@kcm/kernel';
 import type { Projection } from '@kcm/read-models';
 import { docKey, ownerAndId } from '../doc-key.js';
 
@@ -37,6 +37,8 @@ export interface KeyDoc {
   /** The version that new use takes. */
   readonly current: number;
   readonly versions: readonly KeyVersionDoc[];
+  /** The last rotation of the current version that was refused; `failures` in a row. */
+  readonly refused: { readonly code: Code; readonly at: string; readonly failures: number } | null;
   /** Of an L2: how what hangs from its earlier versions is wrapped anew. */
   readonly rewrapping: Rewrapping | null;
   /** Of the key's stream: the ETag. */
@@ -96,10 +98,13 @@ function evolve(before: KeyDoc, event: KeyRecorded): KeyDoc {
     case 'KeyRotationRequested':
       return { ...doc, state: 'rotating' };
     case 'KeyRotated':
-      return { ...doc, state: 'active', current: event.data.to };
+      return { ...doc, state: 'active', current: event.data.to, refused: null };
     case 'KeyVersionPrepared':
-    case 'KeyRotationRefused':
       return { ...doc, state: 'active' };
+    case 'KeyRotationRefused': {
+      const refused = { code: event.data.code, at, failures: (doc.refused?.failures ?? 0) + 1 };
+      return { ...doc, state: 'active', refused };
+    }
     case 'KeyVersionActivated':
       return changed(doc, event.data.version, () => ({ state: 'active', activatedAt: at }));
     case 'KeyVersionDeactivated':
@@ -169,6 +174,7 @@ export const tenantKeys: Projection<KeyDoc, KeyRecorded> = {
     state: 'active',
     current: 1,
     versions: [],
+    refused: null,
     rewrapping: null,
     revision: -1,
   }),

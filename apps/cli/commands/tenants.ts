@@ -9,6 +9,12 @@ interface PolicyOptions {
   readonly cacheMaxUses?: string;
   readonly cacheMaxAgeSeconds?: string;
   readonly cacheOff?: boolean;
+  readonly l2MaxAgeSeconds?: string;
+  readonly l2MaxUses?: string;
+  readonly l2RetireAfterSeconds?: string;
+  readonly l3MaxAgeSeconds?: string;
+  readonly l3MaxUses?: string;
+  readonly l3RetireAfterSeconds?: string;
 }
 const withPolicy = (c: Command): Command =>
   c
@@ -16,7 +22,17 @@ const withPolicy = (c: Command): Command =>
     .option('--cache-ttl-seconds <n>', 'how long an Edge keeps a data key')
     .option('--cache-max-uses <n>', 'how often it uses one')
     .option('--cache-max-age-seconds <n>', 'how old one may get')
-    .option('--cache-off', 'a fresh data key for every operation');
+    .option('--cache-off', 'a fresh data key for every operation')
+    .option('--l2-max-age-seconds <n>', 'the tenant key rotates by this age, or never')
+    .option('--l2-max-uses <n>', 'or when so many versions were made under it, or never')
+    .option('--l2-retire-after-seconds <n>', 'an old version goes so long after, or never')
+    .option('--l3-max-age-seconds <n>', 'a service key rotates by this age, or never')
+    .option('--l3-max-uses <n>', 'or when it has protected so much, or never')
+    .option('--l3-retire-after-seconds <n>', 'an old version goes so long after, or never');
+
+/** What holds no value is left out, and so keeps what it is. */
+const inPart = <T extends object>(part: T): T | undefined =>
+  Object.values(part).some((value) => value !== undefined) ? part : undefined;
 
 function policyOf(options: PolicyOptions): object {
   const number = (text: string | undefined) => (text === undefined ? undefined : wholeNumber(text));
@@ -26,8 +42,19 @@ function policyOf(options: PolicyOptions): object {
     maxAgeSeconds: number(options.cacheMaxAgeSeconds),
     off: options.cacheOff,
   };
-  const some = Object.values(cache).some((value) => value !== undefined);
-  return { leaseSeconds: number(options.leaseSeconds), ...(some ? { cache } : {}) };
+  const orNever = (text: string | undefined) => (text === 'never' ? null : number(text));
+  const L2 = inPart({
+    maxAgeSeconds: orNever(options.l2MaxAgeSeconds),
+    maxUses: orNever(options.l2MaxUses),
+    retireAfterSeconds: orNever(options.l2RetireAfterSeconds),
+  });
+  const L3 = inPart({
+    maxAgeSeconds: orNever(options.l3MaxAgeSeconds),
+    maxUses: orNever(options.l3MaxUses),
+    retireAfterSeconds: orNever(options.l3RetireAfterSeconds),
+  });
+  const leaseSeconds = number(options.leaseSeconds);
+  return { leaseSeconds, cache: inPart(cache), rotation: inPart({ L2, L3 }) };
 }
 
 export function tenantCommands(program: Command): void {

@@ -1,5 +1,5 @@
 import type { ActContext, CoreView, KeyService, Trace } from '@kcm/custody';
-import type { ClaimCommand, ShredWord } from '@kcm/domain';
+import type { ClaimCommand, RotationCause, ShredWord } from '@kcm/domain';
 import type { Clock, CommandId, KeyedTurns, Position, Random, StreamId } from '@kcm/kernel';
 import type { EventCatalog, Ledger } from '@kcm/ledger';
 import type { Effect, Step } from '@kcm/processes';
@@ -41,6 +41,8 @@ export interface EffectDeps {
   /** One effect of a tenant's keys at a time: a creation never overlaps a shred. */
   readonly turns: KeyedTurns;
   readonly clock: Clock;
+  /** A rotation ended; without a cause it was somebody's command. Must not throw. */
+  readonly onRotation: (cause: RotationCause | undefined, outcome: 'done' | 'refused') => void;
   readonly random: Random;
   readonly region: string;
   /** What is true of a shred here, once this path is erased from the erasure store. */

@@ -24,6 +24,7 @@ const SHRED = { kind: 'shred', tenant: 'acme', revocation: 'rev-killed' } as con
 
 class Core extends CustodyWorld {
   readonly keys = new KeyService(this.parts('boot-1'));
+  readonly rotations: string[] = [];
   /** The command kinds whose next dispatch is stored but never heard of: a crash right after. */
   readonly crashAfter = new Set<string>();
 
@@ -45,6 +46,7 @@ class Core extends CustodyWorld {
       clock: this.time,
       random: this.parts('').random,
       region: 'local',
+      onRotation: (cause, outcome) => this.rotations.push(`${cause ?? 'command'} ${outcome}`),
       shredWord: async () => 'recoverable from a disk image',
     };
   }
@@ -526,6 +528,7 @@ describe('rotateL2 and rewrapL3', () => {
       expect(world.recorded('KeyRotationRefused').map(({ data }) => data)).toEqual([
         { operation: 'op-age', code: 'root_key_unreachable' },
       ]);
+      expect(world.rotations).toEqual(['age refused']);
     },
   );
 
@@ -646,6 +649,29 @@ describe('probeRootKey', () => {
     await settled();
     expect(world.types(STREAMS.access)).toEqual(['LockTaken', 'LockReleased']);
     expect(await world.lease()).toMatchObject({ ok: true });
+  });
+});
+
+describe('the newest version of a root key', () => {
+  const HOUR = 3_600_000;
+  it('is asked for once an hour while nobody uses the tenant; only what is new is an event', async () => {
+    const world = await core();
+    await world.onboard();
+    const resolves = () =>
+      world.keystore.calls.filter((call) => call.operation === 'resolve').length;
+    const connected = resolves();
+    const events = () => world.types(STREAMS.rootkeys).length;
+    const before = events();
+    await world.time.advance(2 * HOUR);
+    expect(resolves() - connected).toBeGreaterThanOrEqual(1);
+    expect(resolves() - connected).toBeLessThanOrEqual(2);
+    expect(events()).toBe(before);
+    world.keystore.rotate('acme');
+    await world.time.advance(2.5 * HOUR);
+    expect(world.recorded('RootKeyVersionObserved').map(({ data }) => data)).toEqual([
+      { rootKeyId: 'rk-1', keyVersion: '2' },
+    ]);
+    expect(events()).toBe(before + 1);
   });
 });
 

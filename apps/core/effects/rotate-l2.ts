@@ -1,7 +1,7 @@
 import { nextVersion } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import type { RunEffect } from './context.js';
-import { recordKey, refuseRotation, rotationEnds } from './record-key.js';
+import { completeRotation, refuseRotation, rotationEnds } from './end-rotation.js';
 import { makingClosedNow, connectedRootKey, keyStateOf } from './states.js';
 import { wrapL2 } from './wrap-l2.js';
 
@@ -15,14 +15,15 @@ export const rotateL2: RunEffect<'rotateL2'> = (deps, effect, trace) =>
     const { tenant, key, operation } = effect;
     const state = await keyStateOf(deps, tenant, key);
     if (state.status !== 'rotating' || state.operation !== operation) return;
-    const { current: from, versions, cause } = state;
+    const { current: from, versions } = state;
+    const rotation = { tenant, key, operation, cause: state.cause };
     const closed = await makingClosedNow(deps, tenant, null);
-    if (closed !== null) return refuseRotation(deps, effect, trace, closed);
+    if (closed !== null) return refuseRotation(deps, rotation, trace, closed);
     // A keystore that does not answer is asked by the authority alone, and ever less often.
     const held = await deps.keys.authority.hold(tenant);
     if (!held.ok && held.code !== 'not_found') {
-      if (rotationEnds(cause, held.code, held.effect === 'denied'))
-        return refuseRotation(deps, effect, trace, held.code);
+      if (rotationEnds(rotation, held.code, held.effect === 'denied'))
+        return refuseRotation(deps, rotation, trace, held.code);
       throw new KcmError(held.code, 'The root key cannot be asked at present.');
     }
     const { wrappedBy } = versions.find(({ version }) => version === from)!;
@@ -31,12 +32,10 @@ export const rotateL2: RunEffect<'rotateL2'> = (deps, effect, trace) =>
     const made = await wrapL2(deps, identity, rootKey, 'rotate', trace);
     if (!made.ok) {
       const denied = made.cause === 'denied';
-      if (!rotationEnds(cause, made.code, denied)) throw new KcmError(made.code, made.detail);
+      if (!rotationEnds(rotation, made.code, denied)) throw new KcmError(made.code, made.detail);
       // Whether the tenant closes is decided by an unwrap of the key that is in use.
       if (denied) await deps.keys.authority.reprove(tenant);
-      return refuseRotation(deps, effect, trace, made.code);
+      return refuseRotation(deps, rotation, trace, made.code);
     }
-    const version = made.value;
-    const command = { kind: 'CompleteRotation', from, operation, ...version } as const;
-    await recordKey(deps, effect, command, trace, version.digest);
+    await completeRotation(deps, rotation, from, made.value, trace);
   });

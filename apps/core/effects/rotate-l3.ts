@@ -1,7 +1,7 @@
 import { nextVersion } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import type { RunEffect } from './context.js';
-import { recordKey, refuseRotation, rotationEnds } from './record-key.js';
+import { completeRotation, refuseRotation, rotationEnds } from './end-rotation.js';
 import { makingClosedNow, keyStateOf } from './states.js';
 import { wrapL3 } from './wrap-l3.js';
 
@@ -15,16 +15,15 @@ export const rotateL3: RunEffect<'rotateL3'> = (deps, effect, trace) =>
     const state = await keyStateOf(deps, tenant, key);
     if (state.status !== 'rotating' || state.operation !== operation) return;
     const { current: from, service } = state;
-    if (service === null) return refuseRotation(deps, effect, trace, 'wrong_state');
+    const rotation = { tenant, key, operation, cause: state.cause };
+    if (service === null) return refuseRotation(deps, rotation, trace, 'wrong_state');
     const closed = await makingClosedNow(deps, tenant, service);
-    if (closed !== null) return refuseRotation(deps, effect, trace, closed);
+    if (closed !== null) return refuseRotation(deps, rotation, trace, closed);
     const made = await wrapL3(deps, { tenant, key, version: nextVersion(state) }, service);
     if (!made.ok) {
-      if (rotationEnds(state.cause, made.code, made.effect === 'denied'))
-        return refuseRotation(deps, effect, trace, made.code);
+      if (rotationEnds(rotation, made.code, made.effect === 'denied'))
+        return refuseRotation(deps, rotation, trace, made.code);
       throw new KcmError(made.code, 'The tenant key cannot be opened at present.');
     }
-    const { version } = made;
-    const command = { kind: 'CompleteRotation', from, operation, ...version } as const;
-    await recordKey(deps, effect, command, trace, version.digest);
+    await completeRotation(deps, rotation, from, made.version, trace);
   });

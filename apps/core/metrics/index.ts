@@ -1,6 +1,7 @@
 import { protectingClosedBy, tenantClosedBy } from '@kcm/custody';
 import type { Clock } from '@kcm/kernel';
 import type { Metrics } from '@kcm/platform';
+import { isLateRotation } from '@kcm/processes';
 import type { CoreParts } from '../composition.js';
 import { enrolledEdges } from '../health/index.js';
 
@@ -34,6 +35,11 @@ function watchProcesses(metrics: Metrics, { host }: CoreParts): void {
     for (const { process } of host.standing()) counts.set(process, (counts.get(process) ?? 0) + 1);
     return [...counts].map(([process, count]) => [count, { process }] as const);
   };
+  metrics.gauge(
+    'kcm_rotations_late',
+    'Rotations by policy that are late, or were refused and are asked for again.',
+    () => host.standing().filter(isLateRotation).length,
+  );
   metrics.gauge('kcm_process_items', 'Steps on the list of each process.', standing);
   metrics.gauge('kcm_process_item_age_seconds', 'How long the oldest step has been due.', oldest);
 }

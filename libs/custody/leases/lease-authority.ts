@@ -18,6 +18,8 @@ import { type ClosedListener, type VerdictDeps, Verdicts } from './verdicts.js';
 
 export interface LeaseAuthorityDeps extends UnwrapDeps, VerdictDeps {
   readonly scheduler: Scheduler;
+  /** The tenant's root key has opened its key just now. Must not throw. */
+  readonly onProved: (tenant: string) => void;
 }
 
 /**
@@ -40,6 +42,7 @@ export class LeaseAuthority {
     this.#verdicts = new Verdicts(deps, this.#suspicion, this.#rounds, {
       live: (tenant) => this.live(tenant),
       closed: (...closed) => this.#tellClosed(...closed),
+      proved: deps.onProved,
     });
   }
 

@@ -47,6 +47,7 @@ export class Verdicts {
     private readonly authority: {
       readonly live: (tenant: string) => boolean;
       readonly closed: ClosedListener;
+      readonly proved: (tenant: string) => void;
     },
   ) {}
 
@@ -113,6 +114,7 @@ export class Verdicts {
     const known = tracked.proof;
     if (known === null || known.deadline.since.monotonic < sent.monotonic) tracked.proof = proof;
     this.rounds.renew(tracked, proof.renewAt - this.deps.clock.monotonicMs());
+    this.authority.proved(tenant);
     return { ok: true, proof };
   }
 

@@ -45,6 +45,14 @@ function todo(state: RotationState): readonly Todo[] {
   return list;
 }
 
+/** Of what stands on the lists: a rotation whose time has passed, or that was refused before. */
+export const isLateRotation = (standing: {
+  readonly process: string;
+  readonly item: string;
+  readonly dueMs: number;
+}): boolean =>
+  standing.process === rotation.name && (standing.dueMs > 0 || !standing.item.endsWith(':0'));
+
 /** Whom an event concerns: a report of an Edge, everybody whose keys were used. */
 function tenantsOf(event: Recorded): readonly string[] {
   return event.type === 'UsageReported'
