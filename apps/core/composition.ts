@@ -1,5 +1,5 @@
 import { type CommandContext, type Commands, LogBuilder, ProcessHost } from '@kcm/application';
-import { SealService } from '@kcm/custody';
+import { Resealing, SealService } from '@kcm/custody';
 import { eventCatalog } from '@kcm/domain';
 import { commandIdOf, type Fate, Recording, systemScheduler } from '@kcm/kernel';
 import { driversWithin, LOOPBACK_CIDRS } from '@kcm/keystores';
@@ -42,16 +42,21 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
   const { tracer } = tracing;
   const { region, boot, dataDir, states } = door;
   const dispatch = dispatching(late.commands);
-  const { vault } = engines;
-  const seals = new SealService({ region, vault, random, clock, scheduler: systemScheduler });
+  const { vault, erasure } = engines;
+  const scheduler = systemScheduler;
+  const seals = new SealService({ region, vault, random, clock, scheduler });
   const drivers = driversOf(ground);
   const recording = new Recording({
     scheduler: systemScheduler,
     random,
     tell: (fate, act, error) => logger.warn({ ...act, err: error }, FATES[fate]),
   });
-  const { erasure } = engines;
-  const scheduler = systemScheduler;
+  const resealing = new Resealing({
+    stores: [vault, erasure].map((store) => seals.barriered(store)),
+    scheduler,
+    random,
+    report: (error, path) => logger.error({ err: error, path }, 'a blob was not sealed anew'),
+  });
   const erasureKeeper = new ErasureKeeper({ config, dataDir, erasure, clock, scheduler });
   const core: CoreRuntime = new CoreRuntime({
     region,
@@ -81,7 +86,7 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
     executing(() => core, dispatch, tracer),
   );
   const own = ownContext(boot);
-  const parts = { region, boot, dataDir, states, seals, drivers, own, recording };
+  const parts = { region, boot, dataDir, states, seals, resealing, drivers, own, recording };
   return { ...parts, erasureKeeper, core, log, host };
 }
 

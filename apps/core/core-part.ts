@@ -63,16 +63,19 @@ export class CorePart implements ProgramPart {
       replaced: () => late.end('another process writes the journal of this one: stopping'),
     });
     const { region, boot, seals, states, recording, core, host, log, erasureKeeper } = this.parts;
+    const { resealing } = this.parts;
     this.sealStatus = { sealed: () => seals.sealed };
     const hooks = {
       onUnsealed: (custody: OpenCustody) => this.#unsealed(custody),
       onSealed: () => this.#sealed(),
     };
-    this.modules = [CoreModule.register({ region, boot, seals, view: states, hooks, recording })];
+    const sealed = { seals, resealing, view: states, hooks };
+    this.modules = [CoreModule.register({ region, boot, ...sealed, recording })];
     this.ending = {
       doors: [],
       work: [
         () => core.sealed(),
+        () => resealing.stop(),
         () => host.stop(),
         () => recording.end(LAST_RECORDS_MS),
         () => core.stop(),

@@ -1,19 +1,21 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Commands } from '@kcm/application';
-import { type CoreView, SealService } from '@kcm/custody';
+import { type Resealing, SealService } from '@kcm/custody';
 import type { Recording } from '@kcm/kernel';
 import { LogController } from './log.controller.js';
 import { CredentialsController } from './sys/credentials.controller.js';
 import { EdgesController } from './sys/edges.controller.js';
-import { type RegionHooks, RegionService } from './sys/region-service.js';
+import { type RegionHooks, RegionService, type RegionView } from './sys/region-service.js';
+import { RekeyController } from './sys/rekey.controller.js';
 import { SealController } from './sys/seal.controller.js';
 
 export interface CoreModuleDeps {
   readonly region: string;
   readonly boot: string;
   readonly seals: SealService;
-  readonly view: CoreView;
+  readonly view: RegionView;
   readonly hooks: RegionHooks;
+  readonly resealing: Resealing;
   readonly recording: Recording;
 }
 
@@ -22,17 +24,23 @@ export interface CoreModuleDeps {
 @Module({})
 export class CoreModule {
   static register(deps: CoreModuleDeps): DynamicModule {
-    const { region, boot, seals, view, hooks, recording } = deps;
+    const { region, boot, seals, view, hooks, resealing, recording } = deps;
     return {
       module: CoreModule,
-      controllers: [SealController, CredentialsController, EdgesController, LogController],
+      controllers: [
+        SealController,
+        RekeyController,
+        CredentialsController,
+        EdgesController,
+        LogController,
+      ],
       providers: [
         { provide: SealService, useValue: seals },
         {
           provide: RegionService,
           inject: [Commands],
           useFactory: (commands: Commands) =>
-            new RegionService(region, boot, seals, commands, view, hooks, recording),
+            new RegionService(region, boot, seals, commands, view, hooks, resealing, recording),
         },
       ],
       exports: [RegionService],

@@ -61,6 +61,8 @@ export const EVENTS: { readonly [T in EventType]: EventEntry } = {
   RegionInitialized: v1('region'),
   RegionUnsealed: v1('region'),
   RegionSealed: v1('region'),
+  RegionRekeyed: v1('region'),
+  RegionKeyringRotated: v1('region'),
   TokenIssued: v1('region'),
   CertificateIssued: v1('region'),
   ProcessStarted: v1('calls'),

@@ -174,6 +174,8 @@ export const LIMITS = {
   /** Of a partition in process: older ones go. */
   inProcessMessagesMax: 10_000,
   sharesMax: 255,
+  /** Processes of a region that may be open besides the last that was unsealed. */
+  bootsOpenMax: 16,
   /** A public key of a share's holder, in ASCII armour. */
   recipientCharsMax: 32 * 1024,
   /** So many shares may be refused; then none is taken until nothing got on for so long. */

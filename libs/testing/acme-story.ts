@@ -531,6 +531,25 @@ function liveAndDie(story: Story): void {
   });
 }
 
+/** The region gets a newer barrier key, and other shares open it. */
+function changeSeal(story: Story): void {
+  const run = (command: CommandOf<'region'>) => story.run<'region'>(at.region, command);
+  run({ kind: 'RecordUnsealed', boot: 'boot-3' });
+  run({ kind: 'RecordKeyringRotated', entry: 2 });
+  run({
+    kind: 'RecordRekeyed',
+    rekey: {
+      seal: 'keystore',
+      setId: 'set-2',
+      shares: 2,
+      threshold: 2,
+      shareDigests: ['4', '5'].map((digit) => digit.repeat(64)),
+      keystore: { driver: 'vault', resolved: 'cluster/transit/seal/1', generation: 2 },
+      replaces: 'set-1',
+    },
+  });
+}
+
 /** The ledger is moved: its copy begins a term of each tenant. */
 function move(story: Story, ledger: string, tenants: readonly string[]): void {
   for (const tenant of tenants)
@@ -555,5 +574,6 @@ export function acmeStory(): Story {
   move(story, 'ledger-2', ['acme', 'bank']);
   liveAndDie(story);
   move(story, 'ledger-3', ['bank']);
+  changeSeal(story);
   return story;
 }

@@ -56,6 +56,24 @@ export function blobStoreContract(name: string, make: () => Promise<BlobStoreFix
       expect(await store.putIfAbsent('other', text('four'))).toBe(true);
     });
 
+    it('replaces what it was told is there, and nothing that was changed or erased', async () => {
+      await store.put('k', text('one'));
+      expect(await store.replace('k', text('two'), text('three'))).toBe(false);
+      expect(await store.replace('none', text('one'), text('three'))).toBe(false);
+      expect(await store.get('k')).toEqual(text('one'));
+      expect(await store.get('none')).toBeNull();
+      const won = await Promise.all(
+        ['a', 'b', 'c', 'd'].map((value) => store.replace('k', text('one'), text(value))),
+      );
+      expect(won.filter(Boolean)).toHaveLength(1);
+      await store.close();
+      store = await fixture.open();
+      expect(await store.get('k')).toEqual(text('abcd'[won.indexOf(true)]!));
+      await store.erase('k');
+      expect(await store.replace('k', text('a'), text('back'))).toBe(false);
+      expect(await store.get('k')).toBeNull();
+    });
+
     it('has one winner of concurrent putIfAbsent', async () => {
       const won = await Promise.all(
         Array.from({ length: 20 }, (_, index) => store.putIfAbsent('k', text(`value ${index}`))),

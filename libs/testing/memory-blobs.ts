@@ -14,6 +14,12 @@ export class MemoryBlobs implements BlobStore {
     return true;
   }
 
+  async replace(key: string, expected: Uint8Array, bytes: Uint8Array): Promise<boolean> {
+    if (this.blobs.get(key)?.equals(expected) !== true) return false;
+    this.blobs.set(key, Buffer.from(bytes));
+    return true;
+  }
+
   async get(key: string): Promise<Buffer | null> {
     const bytes = this.blobs.get(key);
     return bytes === undefined ? null : Buffer.from(bytes);

@@ -9,6 +9,11 @@ export interface BlobStore {
   put(key: string, bytes: Uint8Array): Promise<void>;
   /** Durable; true if this call stored it, false if the key already holds something. */
   putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean>;
+  /**
+   * Durable; true if the key held exactly `expected` and holds `bytes` now. False changed nothing:
+   * what was erased meanwhile stays so.
+   */
+  replace(key: string, expected: Uint8Array, bytes: Uint8Array): Promise<boolean>;
   get(key: string): Promise<Buffer | null>;
   /** Keys equal to or under the given path ('' for all), bytewise order. */
   list(prefix: string): Promise<readonly string[]>;

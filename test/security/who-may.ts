@@ -39,6 +39,8 @@ export const ROWS: readonly Row[] = [
   row('POST /v1/sys/init', OPERATOR),
   row('POST /v1/sys/unseal', OPERATOR),
   row('POST /v1/sys/seal', OPERATOR),
+  row('POST /v1/sys/rekey', OPERATOR),
+  row('POST /v1/sys/rotate', OPERATOR),
   row('POST /v1/sys/tokens', OPERATOR),
   row('POST /v1/sys/certificates', OPERATOR),
   row('GET /v1/sys/projections', OPERATOR_READS),

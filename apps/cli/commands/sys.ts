@@ -1,13 +1,8 @@
 import type { Command } from 'commander';
 import { UsageError } from '../failures.js';
 import { declare, declareChange } from '../program.js';
-import { readText } from '../read-file.js';
-import { readStdin } from '../stdin.js';
-import { wholeNumber } from '../whole-number.js';
-
-/** '-' reads standard input, so that a share need not stand in the shell's history. */
-const shareOf = async (text: string): Promise<string> =>
-  (text === '-' ? (await readStdin()).toString('utf8') : text).trim();
+import { type NewShares, newShares, shareOf, withRecipients } from './new-shares.js';
+import { rekeyCommands } from './rekey.js';
 
 interface Seal {
   readonly sealed: boolean;
@@ -17,31 +12,6 @@ interface Seal {
 function sealIn({ sealed, provided, threshold }: Seal): string {
   if (!sealed) return `${threshold} of ${threshold} shares: the region is open.`;
   return `${provided} of ${threshold} shares are given: ${threshold - provided} more.`;
-}
-
-interface NewShares {
-  readonly shares: string;
-  readonly threshold: string;
-  readonly recipient?: readonly string[];
-}
-const withNewShares = (c: Command): Command =>
-  c
-    .requiredOption('--shares <n>', 'how many shares')
-    .requiredOption('--threshold <k>', 'how many of them unseal')
-    .option(
-      '--recipient <key>',
-      'of each share in turn: age1…, a file with such a key or an OpenPGP public key, or "plain"',
-      (key: string, before: readonly string[] | undefined) => [...(before ?? []), key],
-    );
-
-const newShares = ({ shares, threshold, recipient }: NewShares) => ({
-  shares: wholeNumber(shares),
-  threshold: wholeNumber(threshold),
-  ...(recipient === undefined ? {} : { recipients: recipient.map(recipientOf) }),
-});
-function recipientOf(key: string): string | null {
-  if (key === 'plain') return null;
-  return /^age1/i.test(key) ? key : readText(key);
 }
 
 export function sysCommands(program: Command): void {
@@ -62,7 +32,12 @@ export function sysCommands(program: Command): void {
       summary: 'Initialize the region; its shares are shown once, here',
       example: 'init --shares 2 --threshold 2 --recipient age1… --recipient anna.asc',
     },
-    withNewShares,
+    (c) =>
+      withRecipients(
+        c
+          .requiredOption('--shares <n>', 'how many shares')
+          .requiredOption('--threshold <k>', 'how many of them unseal'),
+      ),
     ({ client }, options) => client.post('/v1/sys/init', newShares(options)),
   );
   declare<{ share?: string; reset?: boolean }>(
@@ -88,4 +63,5 @@ export function sysCommands(program: Command): void {
     (c) => c,
     ({ client }) => client.post('/v1/sys/seal'),
   );
+  rekeyCommands(program);
 }

@@ -1,37 +1,17 @@
 import { Controller, Inject } from '@nestjs/common';
 import type { CommandContext } from '@kcm/application';
-import { KcmError, LIMITS } from '@kcm/kernel';
+import { KcmError } from '@kcm/kernel';
 import { Answers, Body, Config, Context, Endpoint, Reply, VERSION } from '@kcm/platform';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { RegionService } from './region-service.js';
+import { newShares, OPERATOR, statusView, threshold } from './seal-schemas.js';
 
-const OPERATOR = ['platform-operator'] as const;
-const shareCount = z.number().int().min(2, 'two people or more').max(LIMITS.sharesMax);
-/** One a share, in their order; null: that share is shown plain. Which they are is looked at later. */
-const recipients = z.array(z.string().min(1).nullable()).max(LIMITS.sharesMax).optional();
-const initialization = z
-  .strictObject({ shares: shareCount, threshold: shareCount, recipients })
-  .refine((body) => body.threshold <= body.shares, {
-    path: ['threshold'],
-    message: 'must not be over shares',
-  });
+const initialization = threshold(z.strictObject(newShares));
 const unsealing = z.union([
   z.strictObject({ share: z.string().min(1).max(1_024) }),
   z.strictObject({ reset: z.literal(true) }),
 ]);
-const statusView = z.object({
-  region: z.string(),
-  version: z.string(),
-  initialized: z.boolean(),
-  sealed: z.boolean(),
-  seal: z.enum(['shamir', 'auto']).nullable(),
-  trialGrade: z.array(z.string()),
-  provided: z.number().int(),
-  threshold: z.number().int(),
-  shares: z.number().int(),
-});
-
 /** Seal of the region: the only routes that work while it is sealed. */
 @Controller()
 export class SealController {

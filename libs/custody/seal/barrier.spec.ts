@@ -54,7 +54,9 @@ describe('The barrier', () => {
     const ring = Keyring.create(systemRandom);
     const rotating = new Barrier('eu', ring, systemRandom);
     const old = rotating.seal('p', plain);
-    ring.rotate(systemRandom);
+    using next = ring.rotated(systemRandom);
+    expect(ring.newest).toBe(1);
+    ring.adopt(next);
     const fresh = rotating.seal('p', plain);
     expect([old.readUInt32BE(5), fresh.readUInt32BE(5)]).toEqual([1, 2]);
     expect(rotating.open('p', old)).toEqual(plain);
@@ -67,8 +69,7 @@ describe('The keyring', () => {
   const identity = { region: 'eu', setId: 'a1' };
 
   it('opens under its MasterKey with all of its entries', () => {
-    const ring = Keyring.create(systemRandom);
-    ring.rotate(systemRandom);
+    const ring = Keyring.create(systemRandom).rotated(systemRandom);
     const opened = Keyring.open(master, ring.seal(master, systemRandom, identity), identity);
     expect(opened.newest).toBe(2);
     for (const entry of [1, 2])

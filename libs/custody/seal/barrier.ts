@@ -16,6 +16,11 @@ export class Barrier {
     private readonly random: Random,
   ) {}
 
+  /** That it writes with. @throws KcmError sealed */
+  get entry(): number {
+    return this.keyring.newest;
+  }
+
   /** "KCMB" ‖ version(1) ‖ keyring entry (u32 big-endian) ‖ iv ‖ ciphertext ‖ tag. */
   seal(path: string, bytes: Uint8Array): Buffer {
     const entry = this.keyring.newest;
@@ -43,6 +48,12 @@ export class Barrier {
   #aad(path: string, head: Uint8Array): Buffer {
     return lp('kcm/barrier/v1', this.region, path, head);
   }
+}
+
+/** The entry of the keyring that a blob names; null: it is not behind the barrier. */
+export function entryOf(blob: Buffer): number | null {
+  const behind = blob.length >= HEAD_BYTES && blob.subarray(0, MAGIC.length).equals(MAGIC);
+  return behind ? blob.readUInt32BE(MAGIC.length) : null;
 }
 
 const damaged = (path: string): KcmError =>

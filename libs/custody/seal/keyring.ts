@@ -25,9 +25,24 @@ export class Keyring implements Disposable {
     return new Keyring(new Map([[1, Secret.own(random.bytes(KEY_BYTES))]]));
   }
 
-  /** One more entry, which writes from now on. The caller stores the keyring before using it. */
-  rotate(random: Random): void {
-    this.entries.set(this.newest + 1, Secret.own(random.bytes(KEY_BYTES)));
+  /** Of its own, with one more entry. The caller stores it before it takes the place of this. */
+  rotated(random: Random): Keyring {
+    const next = this.newest + 1;
+    const copies = [...this.entries].map(
+      ([number, key]) => [number, key.use((bytes) => Secret.copy(bytes))] as const,
+    );
+    return new Keyring(new Map([...copies, [next, Secret.own(random.bytes(KEY_BYTES))]]));
+  }
+
+  /** Takes over the entries of another one that holds these and more. */
+  adopt(other: Keyring): void {
+    this.#assertOpen();
+    for (const [number, key] of other.entries)
+      if (!this.entries.has(number))
+        this.entries.set(
+          number,
+          key.use((bytes) => Secret.copy(bytes)),
+        );
   }
 
   /** @throws KcmError sealed after dispose */
@@ -51,6 +66,7 @@ export class Keyring implements Disposable {
    * a commitment of the MasterKey: it tells a wrong key from a damaged keyring and nothing else.
    */
   seal(master: Secret, random: Random, identity: KeyringIdentity): Buffer {
+    this.#assertOpen();
     const plain = ownMemory(this.entries.size * ENTRY_BYTES);
     let at = 0;
     for (const [number, key] of this.entries) {

@@ -32,7 +32,7 @@ export class OpenCustody implements Disposable {
     readonly keys: RegionKeys,
     private readonly keyring: Keyring,
     private readonly secrets: RegionSecrets,
-    random: Random,
+    private readonly random: Random,
     private readonly clock: Clock,
   ) {
     this.barrier = new Barrier(region, keyring, random);
@@ -74,6 +74,28 @@ export class OpenCustody implements Disposable {
   async openTransport(info: Uint8Array, aad: Uint8Array, blob: Uint8Array): Promise<Buffer> {
     this.#assertOpen();
     return hpkeOpen(this.secrets.transport, info, aad, blob);
+  }
+
+  /** Newest entry of the keyring. @throws KcmError sealed */
+  get entry(): number {
+    return this.keyring.newest;
+  }
+
+  /** Lends the keyring, to be sealed under another MasterKey too. @throws KcmError sealed */
+  async sealAnew<T>(seal: (keyring: Keyring) => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    return seal(this.keyring);
+  }
+
+  /**
+   * One more entry, with which the barrier writes once `store` has it on disk.
+   * @returns its number · @throws KcmError sealed, also when the seal came after `store`
+   */
+  async rotate(store: (keyring: Keyring) => Promise<void>): Promise<number> {
+    using next = this.keyring.rotated(this.random);
+    await store(next);
+    this.keyring.adopt(next);
+    return next.newest;
   }
 
   #assertOpen(): void {

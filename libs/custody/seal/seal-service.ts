@@ -1,39 +1,33 @@
-import { Secret } from '@kcm/crypto';
+import type { Secret } from '@kcm/crypto';
 import type { RegionState } from '@kcm/domain';
-import { KcmError, Turns, type Clock, type Random, type Scheduler } from '@kcm/kernel';
+import { KcmError, Turns } from '@kcm/kernel';
 import type { BlobStore } from '@kcm/vault';
 import { Barrier } from './barrier.js';
 import { BarrieredStore } from './barriered-store.js';
-import { Keyring, keyringPath, WrongMasterKey } from './keyring.js';
-import { OpenCustody } from './open-custody.js';
 import {
-  createRegionSecrets,
-  disposeRegionSecrets,
-  loadRegionSecrets,
-  storeRegionSecrets,
-} from './region-secrets.js';
-import type { SealConfig } from './seal-config.js';
-import type { ShareCollector } from './shares/collector.js';
+  Ceremonies,
+  type CeremonyAsk,
+  type CeremonyStep,
+  type CeremonyView,
+} from './ceremonies.js';
+import { Keyring } from './keyring.js';
+import { type NewSeal, sealing } from './new-seal.js';
+import type { OpenCustody } from './open-custody.js';
+import { masterByKeystore, openCustody, type SealParts } from './opening.js';
+import { createRegionSecrets, disposeRegionSecrets, storeRegionSecrets } from './region-secrets.js';
+import { type InitializedRegion, initializedOf, type SealConfig } from './seal-config.js';
 import { combineSecret } from './shares/shamir.js';
-import { type SetRequest, sharingOut } from './shares/share-set.js';
+import type { SetRequest } from './shares/share-set.js';
 import { ShareTaking } from './shares/share-taking.js';
-import { shareRefused } from './shares/share.js';
 
-export interface SealParts {
-  readonly region: string;
-  /** As it is on disk; the service puts the barrier before it. */
-  readonly vault: BlobStore;
-  readonly random: Random;
-  readonly clock: Clock;
-  readonly scheduler: Scheduler;
-}
 /** `auto`: one share, which the caller keeps as the unseal key (trial-grade). */
-export type InitRequest = ({ readonly seal: 'shamir' } & SetRequest) | { readonly seal: 'auto' };
+export type InitRequest =
+  ({ readonly seal: 'shamir' | 'keystore' } & SetRequest) | { readonly seal: 'auto' };
 export interface Initialized {
   /** Data of the RegionInitialized event. */
   readonly config: SealConfig;
   /** As `ShareSet.texts`; for `auto` the one unseal key. Shown once, kept nowhere. */
-  readonly shares: readonly string[];
+  readonly shares: NewSeal['shares'];
 }
 export interface SealProgress {
   readonly sealed: boolean;
@@ -42,7 +36,6 @@ export interface SealProgress {
   /** True in the answer of the one call that opened the region. */
   readonly opened: boolean;
 }
-const MASTER_BYTES = 32;
 
 /**
  * The seal of one region. It knows keys, not events: the caller appends RegionInitialized after
@@ -51,10 +44,14 @@ const MASTER_BYTES = 32;
 export class SealService {
   #open: OpenCustody | null = null;
   readonly #taking: ShareTaking;
+  readonly #ceremonies: Ceremonies;
   readonly #turns = new Turns();
+  /** How often it was sealed: what was begun before ends. */
+  #seals = 0;
 
   constructor(private readonly parts: SealParts) {
     this.#taking = new ShareTaking(parts.region, parts);
+    this.#ceremonies = new Ceremonies(parts, () => this.custody());
   }
 
   get sealed(): boolean {
@@ -75,7 +72,8 @@ export class SealService {
   /**
    * Draws a region's keys and stores them; durable when it resolves, sealed still. It names nothing
    * that an earlier init stored, so one whose event was never recorded can be repeated.
-   * @throws KcmError wrong_state, invalid_request (shares, threshold, recipients.i)
+   * @throws KcmError wrong_state, invalid_request (shares, threshold, recipients.i), or that of the
+   * keystore’s refusal
    */
   init(state: RegionState, request: InitRequest): Promise<Initialized> {
     return this.#turns.take(() => this.#init(state, request));
@@ -88,7 +86,41 @@ export class SealService {
    * says (all shares are let go)
    */
   unseal(state: RegionState, share: string): Promise<SealProgress> {
-    return this.#turns.take(() => this.#unseal(configOf(state), share));
+    return this.#turns.take(() => this.#unseal(initializedOf(state), share));
+  }
+
+  /**
+   * Opens a region whose MasterKey a keystore keeps.
+   * @throws KcmError wrong_state; integrity (also: the blob is of another region, set or
+   * generation); else that of the keystore’s refusal
+   */
+  unsealByKeystore(state: RegionState): Promise<SealProgress> {
+    return this.#turns.take(() => this.#unsealByKeystore(initializedOf(state).config));
+  }
+
+  /** The change of the seal that is held; null: none. */
+  get ceremony(): CeremonyView | null {
+    return this.#ceremonies.view;
+  }
+
+  /** As `Ceremonies.begin`. */
+  beginCeremony(state: RegionState, ask: CeremonyAsk): Promise<CeremonyView> {
+    return this.#turns.take(() => this.#ceremonies.begin(initializedOf(state), ask));
+  }
+
+  /** As `Ceremonies.provide`; the caller records what it gives. */
+  provideTo(ceremony: string, share: string): Promise<CeremonyStep> {
+    return this.#turns.take(() => this.#ceremonies.provide(ceremony, share));
+  }
+
+  /** At once; nothing was changed. */
+  cancelCeremony(): void {
+    this.#ceremonies.end();
+  }
+
+  /** What the shares of ended sets open goes, now that the ledger says so. Never throws. */
+  async eraseRetired(state: RegionState): Promise<void> {
+    await this.#ceremonies.ended(initializedOf(state).retired ?? []);
   }
 
   /** Lets go of the shares provided so far. */
@@ -107,65 +139,56 @@ export class SealService {
 
   /** At once and without waiting: keys and shares are filled with zeros. */
   seal(): void {
+    this.#seals += 1;
     this.#open?.dispose();
     this.#open = null;
     this.#taking.letGo();
+    this.#ceremonies.end();
   }
 
   async #init(state: RegionState, request: InitRequest): Promise<Initialized> {
     if (state.status !== 'uninitialized')
       throw new KcmError('wrong_state', 'This region is initialized already.');
     const { region, vault, random, clock } = this.parts;
-    const shareOut = await sharingOut(request.seal === 'auto' ? AUTO : request);
-    const setId = random.bytes(8).toString('hex');
-    using master = Secret.own(random.bytes(MASTER_BYTES));
+    const make = await sealing(this.parts, request.seal, request.seal === 'auto' ? AUTO : request);
     using keyring = Keyring.create(random);
     const { secrets, keys } = await createRegionSecrets(region, random, clock);
     try {
       const barrier = new Barrier(region, keyring, random);
       await storeRegionSecrets(new BarrieredStore(vault, () => barrier), secrets, keys);
-      await vault.put(keyringPath(setId), keyring.seal(master, random, { region, setId }));
+      const { config, shares } = await make(keyring, keys.signing, FIRST_GENERATION);
+      return { config: { ...config, keys }, shares };
     } finally {
       disposeRegionSecrets(secrets);
     }
-    const { texts, ...set } = await shareOut(region, setId, master);
-    const shareDigests = request.seal === 'auto' ? [] : set.shareDigests;
-    return { config: { seal: request.seal, setId, ...set, shareDigests, keys }, shares: texts };
   }
 
-  async #unseal(config: SealConfig, share: string): Promise<SealProgress> {
+  async #unseal({ config, retired = [] }: InitializedRegion, share: string): Promise<SealProgress> {
     if (this.#open !== null) return this.#progressOf(config, false);
-    const shares = this.#taking.take(config, share);
+    if (config.seal === 'keystore')
+      throw new KcmError('wrong_state', 'A keystore opens this region: its shares only authorise.');
+    const shares = this.#taking.take(config, retired, share);
     if (shares === null) return this.#progressOf(config, false);
-    await this.#taking.use(shares, async () => {
-      const open = await this.#openWith(config, shares);
-      // A seal may have come while the vault was read: it wins.
-      if (!this.#taking.holds(shares)) {
-        open.dispose();
-        throw new KcmError('sealed', 'The region was sealed meanwhile.');
-      }
-      this.#open = open;
-    });
+    await this.#taking.use(shares, () => this.#openBy(config, combineSecret(shares.values())));
     return this.#progressOf(config, true);
   }
 
-  async #openWith(config: SealConfig, collector: ShareCollector): Promise<OpenCustody> {
-    const { region, vault, random, clock } = this.parts;
-    const { setId } = config;
-    const path = keyringPath(setId);
-    using master = await combineSecret(collector.values());
-    const blob = await vault.get(path);
-    if (blob === null) throw new KcmError('integrity', `${path} is not in the vault.`);
-    const keyring = openKeyring(master, blob, region, config);
-    try {
-      const barrier = new Barrier(region, keyring, random);
-      const store = new BarrieredStore(vault, () => barrier);
-      const secrets = await loadRegionSecrets(store, config.keys);
-      return new OpenCustody(region, config.keys, keyring, secrets, random, clock);
-    } catch (refusal) {
-      keyring.dispose();
-      throw refusal;
+  async #unsealByKeystore(config: SealConfig): Promise<SealProgress> {
+    if (this.#open !== null) return this.#progressOf(config, false);
+    await this.#openBy(config, masterByKeystore(this.parts, config));
+    return this.#progressOf(config, true);
+  }
+
+  async #openBy(config: SealConfig, drawn: Promise<Secret>): Promise<void> {
+    const seals = this.#seals;
+    using master = await drawn;
+    const open = await openCustody(this.parts, config, master);
+    // A seal may have come while the vault or the keystore was asked: it wins.
+    if (this.#seals !== seals) {
+      open.dispose();
+      throw new KcmError('sealed', 'The region was sealed meanwhile.');
     }
+    this.#open = open;
   }
 
   #progressOf(config: SealConfig, opened: boolean): SealProgress {
@@ -175,25 +198,4 @@ export class SealService {
 }
 
 const AUTO = { shares: 1, threshold: 1 };
-
-function configOf(state: RegionState): SealConfig {
-  if (state.status === 'uninitialized')
-    throw new KcmError('wrong_state', 'This region is not initialized yet.');
-  return state.config;
-}
-
-function openKeyring(
-  master: Secret,
-  blob: Uint8Array,
-  region: string,
-  { seal, setId }: SealConfig,
-): Keyring {
-  try {
-    return Keyring.open(master, blob, { region, setId });
-  } catch (refusal) {
-    if (!(refusal instanceof WrongMasterKey)) throw refusal;
-    // Shares of a Shamir set were each proved by digest, so it is the keyring that is wrong.
-    if (seal === 'shamir') throw new KcmError('integrity', `${keyringPath(setId)} is damaged.`);
-    throw shareRefused('wrong_key', 'The unseal key is not the one of this region.');
-  }
-}
+const FIRST_GENERATION = 1;

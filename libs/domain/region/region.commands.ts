@@ -4,6 +4,9 @@ type Data<T extends RegionEvent['type']> = Extract<RegionEvent, { type: T }>['da
 export type RegionCommand =
   | { readonly kind: 'InitializeRegion'; readonly region: Data<'RegionInitialized'> }
   | { readonly kind: 'RecordUnsealed'; readonly boot: string }
-  | { readonly kind: 'RecordSealed'; readonly boot: string }
+  /** `late`: asked before the ledger could take it; since then somebody may have unsealed. */
+  | { readonly kind: 'RecordSealed'; readonly boot: string; readonly late?: boolean }
+  | { readonly kind: 'RecordRekeyed'; readonly rekey: Data<'RegionRekeyed'> }
+  | { readonly kind: 'RecordKeyringRotated'; readonly entry: number }
   | { readonly kind: 'RecordToken'; readonly token: Data<'TokenIssued'> }
   | { readonly kind: 'RecordCertificate'; readonly certificate: Data<'CertificateIssued'> };

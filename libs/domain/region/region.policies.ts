@@ -9,24 +9,32 @@ type RegionRule = Policy<RegionCommand, RegionState>;
 const sharesFitThreshold: RegionRule = {
   name: 'two or more shares open the seal, and each share is known by its digest',
   check(command) {
-    if (command.kind !== 'InitializeRegion') return allowed;
-    const { seal, shares, threshold, shareDigests } = command.region;
-    const errors: FieldError[] = [];
-    const whole = (value: number, min: number, max: number) =>
-      Number.isInteger(value) && value >= min && value <= max;
-    if (seal === 'shamir') {
-      if (!whole(shares, 2, LIMITS.sharesMax))
-        errors.push({ path: 'shares', code: 'out_of_range', detail: `2 to ${LIMITS.sharesMax}` });
-      if (!whole(threshold, 2, shares))
-        errors.push({ path: 'threshold', code: 'out_of_range', detail: '2 to the shares' });
-    }
-    if (shareDigests.length !== (seal === 'shamir' ? shares : 0))
-      errors.push({ path: 'shareDigests', code: 'wrong_count', detail: 'one a share' });
-    return errors.length === 0
-      ? allowed
-      : refused('invalid_request', 'The seal configuration is wrong.', errors);
+    if (command.kind === 'InitializeRegion') return setFits(command.region);
+    return command.kind === 'RecordRekeyed' ? setFits(command.rekey) : allowed;
   },
 };
+
+type ShareSet = Extract<RegionCommand, { kind: 'InitializeRegion' }>['region'];
+
+function setFits(set: Omit<ShareSet, 'keys'>): ReturnType<RegionRule['check']> {
+  const { seal, shares, threshold, shareDigests, keystore } = set;
+  const errors: FieldError[] = [];
+  const whole = (value: number, min: number, max: number) =>
+    Number.isInteger(value) && value >= min && value <= max;
+  const wrong = (path: string, code: string, detail: string) => errors.push({ path, code, detail });
+  if (seal !== 'auto') {
+    if (!whole(shares, 2, LIMITS.sharesMax))
+      wrong('shares', 'out_of_range', `2 to ${LIMITS.sharesMax}`);
+    if (!whole(threshold, 2, shares)) wrong('threshold', 'out_of_range', '2 to the shares');
+  }
+  if (shareDigests.length !== (seal === 'auto' ? 0 : shares))
+    wrong('shareDigests', 'wrong_count', 'one a share');
+  if ((keystore === undefined) === (seal === 'keystore'))
+    wrong('keystore', 'invalid', 'stands with the seal "keystore" alone');
+  return errors.length === 0
+    ? allowed
+    : refused('invalid_request', 'The seal configuration is wrong.', errors);
+}
 
 const initializedOnce: RegionRule = {
   name: 'a region is initialised once, and before anything else',
@@ -46,8 +54,31 @@ const issuesOnlyUnsealed: RegionRule = {
   },
 };
 
+const oneSetAfterAnother: RegionRule = {
+  name: 'a rekey replaces the set of shares that counts, once, while unsealed',
+  check(command, state) {
+    if (command.kind !== 'RecordRekeyed' || state.status === 'uninitialized') return allowed;
+    if (state.status === 'sealed') return refused('sealed', 'The region is sealed.');
+    const { replaces, setId } = command.rekey;
+    return replaces === state.config.setId && setId !== replaces
+      ? allowed
+      : refused('wrong_state', `The shares of set ${replaces} do not count any more.`);
+  },
+};
+
+const rotatesOnlyUnsealed: RegionRule = {
+  name: 'the keyring grows while unsealed',
+  check(command, state) {
+    return command.kind === 'RecordKeyringRotated' && state.status === 'sealed'
+      ? refused('sealed', 'The region is sealed.')
+      : allowed;
+  },
+};
+
 export const regionPolicies: readonly RegionRule[] = [
   sharesFitThreshold,
   initializedOnce,
   issuesOnlyUnsealed,
+  oneSetAfterAnother,
+  rotatesOnlyUnsealed,
 ];

@@ -10,6 +10,14 @@ const config = {
   shareDigests: ['a', 'b', 'c'],
   keys: { signing: 'S', issuer: 'I', transport: 'T', ca: 'PEM' },
 } as const;
+const rekey = {
+  seal: 'shamir',
+  setId: 's2',
+  shares: 2,
+  threshold: 2,
+  shareDigests: ['d', 'e'],
+  replaces: 's1',
+} as const;
 const initialized: RegionEvent = { type: 'RegionInitialized', data: config };
 const unsealed: RegionEvent = { type: 'RegionUnsealed', data: { boot: 'b1' } };
 const token = {
@@ -29,6 +37,8 @@ describe('region: every state × command', () => {
       InitializeRegion: { kind: 'InitializeRegion', region: config },
       RecordUnsealed: { kind: 'RecordUnsealed', boot: 'b1' },
       RecordSealed: { kind: 'RecordSealed', boot: 'b1' },
+      RecordRekeyed: { kind: 'RecordRekeyed', rekey },
+      RecordKeyringRotated: { kind: 'RecordKeyringRotated', entry: 2 },
       RecordToken: { kind: 'RecordToken', token },
       RecordCertificate: { kind: 'RecordCertificate', certificate },
     },
@@ -37,6 +47,8 @@ describe('region: every state × command', () => {
         InitializeRegion: ['RegionInitialized'],
         RecordUnsealed: 'wrong_state',
         RecordSealed: 'wrong_state',
+        RecordRekeyed: 'wrong_state',
+        RecordKeyringRotated: 'wrong_state',
         RecordToken: 'wrong_state',
         RecordCertificate: 'wrong_state',
       },
@@ -44,6 +56,8 @@ describe('region: every state × command', () => {
         InitializeRegion: 'already_exists',
         RecordUnsealed: ['RegionUnsealed'],
         RecordSealed: [],
+        RecordRekeyed: 'sealed',
+        RecordKeyringRotated: 'sealed',
         RecordToken: 'sealed',
         RecordCertificate: 'sealed',
       },
@@ -51,6 +65,8 @@ describe('region: every state × command', () => {
         InitializeRegion: 'already_exists',
         RecordUnsealed: [],
         RecordSealed: ['RegionSealed'],
+        RecordRekeyed: ['RegionRekeyed'],
+        RecordKeyringRotated: ['RegionKeyringRotated'],
         RecordToken: ['TokenIssued'],
         RecordCertificate: ['CertificateIssued'],
       },
@@ -64,9 +80,66 @@ describe('region', () => {
       .when({ kind: 'RecordUnsealed', boot: 'b2' })
       .then({ type: 'RegionUnsealed', data: { boot: 'b2' } }));
 
+  const fold = (events: readonly RegionEvent[]) =>
+    events.reduce((state, event) => regionDecider.evolve(state, event), regionDecider.initial);
+  const opened = (boot: string): RegionEvent => ({ type: 'RegionUnsealed', data: { boot } });
+  const sealed = (boot: string): RegionEvent => ({ type: 'RegionSealed', data: { boot } });
+
+  it('whoever is asked seals it, however many are open and whoever of them came last', () => {
+    for (const boot of ['b1', 'b2', 'b3'])
+      given(regionDecider, [initialized, opened('b1'), opened('b2')])
+        .when({ kind: 'RecordSealed', boot })
+        .then(sealed(boot));
+  });
+
+  it('a late word of a boot that was open seals all of them', () =>
+    given(regionDecider, [initialized, opened('b1'), opened('b2')])
+      .when({ kind: 'RecordSealed', boot: 'b1', late: true })
+      .then(sealed('b1')));
+
   it('a late word of an older boot does not seal the newer one', () =>
-    given(regionDecider, [initialized, { type: 'RegionUnsealed', data: { boot: 'b2' } }])
-      .when({ kind: 'RecordSealed', boot: 'b1' })
+    given(regionDecider, [initialized, opened('b1'), sealed('b1'), opened('b2')])
+      .when({ kind: 'RecordSealed', boot: 'b1', late: true })
+      .thenNothing());
+
+  it('a rekey replaces the set that counts, and no other', () => {
+    const rekeyed: RegionEvent = { type: 'RegionRekeyed', data: rekey };
+    for (const wrong of [
+      { kind: 'RecordRekeyed', rekey },
+      { kind: 'RecordRekeyed', rekey: { ...rekey, setId: 's3', replaces: 's1' } },
+      { kind: 'RecordRekeyed', rekey: { ...rekey, replaces: 's2' } },
+    ] as const)
+      given(regionDecider, [initialized, unsealed, rekeyed]).when(wrong).refused('wrong_state');
+    const state = fold([initialized, unsealed, rekeyed, sealed('b1'), opened('b2')]);
+    expect(state).toEqual({
+      status: 'unsealed',
+      boot: 'b2',
+      config: { ...config, setId: 's2', shares: 2, threshold: 2, shareDigests: ['d', 'e'] },
+      retired: ['s1'],
+    });
+  });
+
+  it('a rekey moves the seal to a keystore and away from it', () => {
+    const keystore = { driver: 'vault', resolved: 'c/m/k/1', generation: 1 };
+    const steps: RegionEvent[] = [
+      { type: 'RegionRekeyed', data: { ...rekey, seal: 'keystore', keystore } },
+      { type: 'RegionRekeyed', data: { ...rekey, setId: 's3', replaces: 's2' } },
+    ];
+    const states = steps.map((_, at) => fold([initialized, unsealed, ...steps.slice(0, at + 1)]));
+    expect(states).toMatchObject([
+      { config: { seal: 'keystore', keystore } },
+      { config: { seal: 'shamir', setId: 's3' }, retired: ['s1', 's2'] },
+    ]);
+    expect(states[1]).not.toHaveProperty('config.keystore');
+  });
+
+  it('the same entry of the keyring is recorded once', () =>
+    given(regionDecider, [
+      initialized,
+      unsealed,
+      { type: 'RegionKeyringRotated', data: { entry: 3 } },
+    ])
+      .when({ kind: 'RecordKeyringRotated', entry: 3 })
       .thenNothing());
 
   it.each([
@@ -75,6 +148,8 @@ describe('region', () => {
     [{ shares: 256, threshold: 2, shareDigests: [] }, ['shares', 'shareDigests']],
     [{ shareDigests: ['a'] }, ['shareDigests']],
     [{ seal: 'auto' as const }, ['shareDigests']],
+    [{ seal: 'keystore' as const }, ['keystore']],
+    [{ keystore: { driver: 'vault', resolved: 'c/m/k/1', generation: 1 } }, ['keystore']],
   ])('a wrong seal configuration is refused: %j', (wrong, paths) =>
     given(regionDecider)
       .when({ kind: 'InitializeRegion', region: { ...config, ...wrong } })

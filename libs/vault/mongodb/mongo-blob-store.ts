@@ -63,6 +63,15 @@ class MongoBlobStore implements BlobStore {
     });
   }
 
+  async replace(key: string, expected: Uint8Array, bytes: Uint8Array): Promise<boolean> {
+    const _id = blobKey(key);
+    return this.#inTurn(_id, async (blobs) => {
+      const held = { _id, bytes: new Binary(expected) };
+      const { matchedCount } = await blobs.replaceOne(held, { bytes: new Binary(bytes) });
+      return matchedCount === 1;
+    });
+  }
+
   async get(key: string): Promise<Buffer | null> {
     const _id = blobKey(key);
     const found = await this.#run((blobs) => blobs.findOne({ _id }));

@@ -67,6 +67,17 @@ class ReplicatedBlobStore implements Copies {
     });
   }
 
+  replace(key: string, expected: Uint8Array, bytes: Uint8Array): Promise<boolean> {
+    return this.#turns.take(async () => {
+      const path = outside(key);
+      const [first] = await this.#everyone();
+      const held = await first!.run((store) => store.get(path));
+      if (this.#isErased(path) || held?.equals(expected) !== true) return false;
+      await this.#put(path, bytes);
+      return true;
+    });
+  }
+
   async get(key: string): Promise<Buffer | null> {
     const path = outside(key);
     this.#assertOpen();

@@ -114,6 +114,13 @@ class SqliteBlobStore implements BlobStore {
     return written!.changes === 1;
   }
 
+  async replace(key: string, expected: Uint8Array, bytes: Uint8Array): Promise<boolean> {
+    const sql = 'UPDATE blobs SET bytes = ?, checksum = ? WHERE key = ? AND bytes = ?';
+    const params = [bytes, checksumOf(key, bytes), blobKey(key), expected];
+    const [written] = await this.store.write([{ sql, params }]);
+    return written!.changes === 1;
+  }
+
   /** @throws StoreDamaged naming file and key, when what is stored is not what was put */
   async get(key: string): Promise<Buffer | null> {
     const row = this.#row(blobKey(key));

@@ -16,8 +16,7 @@ import { type BlobKind, type Identity, number, PLAIN, text } from './kind.js';
 
 /** Every key that is made of it is the same one. */
 const constant: Random = { bytes: (length) => Buffer.alloc(length, 0x11) };
-const twins = Keyring.create(constant);
-twins.rotate(constant);
+const twins = Keyring.create(constant).rotated(constant);
 const barrierOf = (region: string) => new Barrier(region, twins, systemRandom);
 const copyOf = (secret: Secret): Buffer => secret.use((bytes) => Buffer.from(bytes));
 

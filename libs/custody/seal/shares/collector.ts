@@ -1,5 +1,5 @@
 import type { Secret } from '@kcm/crypto';
-import type { SealConfig } from '../seal-config.js';
+import type { ShareSetConfig } from '../seal-config.js';
 import {
   normalShareText,
   readShare,
@@ -15,7 +15,8 @@ export class ShareCollector implements Disposable {
 
   constructor(
     private readonly region: string,
-    readonly config: SealConfig,
+    readonly config: ShareSetConfig,
+    private readonly retired: readonly string[] = [],
   ) {}
 
   get provided(): number {
@@ -48,11 +49,15 @@ export class ShareCollector implements Disposable {
     const name = `Share ${share.index} of set ${share.setId}`;
     if (share.region !== regionFingerprint(this.region))
       throw shareRefused('foreign_region', `${name} belongs to another region.`);
+    if (this.retired.includes(share.setId)) {
+      const ended = `${name} ended with a rekey: this region has set ${config.setId}.`;
+      throw shareRefused('old_set', ended);
+    }
     if (share.setId !== config.setId)
       throw shareRefused('foreign_set', `${name} is foreign: this region has set ${config.setId}.`);
     if (share.index < 1 || share.index > config.shares)
       throw shareRefused('wrong_index', `${name}: the set has shares 1 to ${config.shares}.`);
-    if (config.seal === 'shamir' && config.shareDigests[share.index - 1] !== digest)
+    if (config.seal !== 'auto' && config.shareDigests[share.index - 1] !== digest)
       throw shareRefused('unknown', `${name} is not the one that was given out.`);
     if (this.#held.has(share.index))
       throw shareRefused('duplicate', `${name} was already provided.`);

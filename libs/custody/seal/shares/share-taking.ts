@@ -1,5 +1,5 @@
 import { KcmError } from '@kcm/kernel';
-import type { SealConfig } from '../seal-config.js';
+import type { ShareSetConfig } from '../seal-config.js';
 import { type AttemptParts, Attempts } from './attempts.js';
 import { ShareCollector } from './collector.js';
 
@@ -14,8 +14,13 @@ export class ShareTaking {
   constructor(
     private readonly region: string,
     parts: AttemptParts,
+    /** Nobody went on: the shares are gone. Must not throw. */
+    onIdle: () => void = () => {},
   ) {
-    this.#attempts = new Attempts(parts, () => this.letGo());
+    this.#attempts = new Attempts(parts, () => {
+      this.letGo();
+      onIdle();
+    });
   }
 
   get provided(): number {
@@ -23,13 +28,14 @@ export class ShareTaking {
   }
 
   /**
+   * @param retired sets that a rekey ended
    * @returns the shares once they are as many as it takes, to be used at once; else null
    * @throws KcmError share_refused (nothing is taken) · rate_limited
    */
-  take(config: SealConfig, text: string): ShareCollector | null {
+  take(config: ShareSetConfig, retired: readonly string[], text: string): ShareCollector | null {
     this.#attempts.assertMore();
     if (this.#collector?.config.setId !== config.setId) this.letGo();
-    this.#collector ??= new ShareCollector(this.region, config);
+    this.#collector ??= new ShareCollector(this.region, config, retired);
     try {
       this.#collector.add(text);
     } catch (error) {
@@ -53,11 +59,6 @@ export class ShareTaking {
       shares.dispose();
       if (this.#collector === shares) this.#collector = null;
     }
-  }
-
-  /** False when somebody let go of them meanwhile. */
-  holds(shares: ShareCollector): boolean {
-    return this.#collector === shares;
   }
 
   /** The shares are gone; what was refused still counts. */

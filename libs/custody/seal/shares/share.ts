@@ -19,6 +19,7 @@ export type ShareFault =
   | 'checksum'
   | 'foreign_region'
   | 'foreign_set'
+  | 'old_set'
   | 'wrong_index'
   | 'unknown'
   | 'duplicate'
