@@ -68,13 +68,14 @@ describe('What hangs from a key version', () => {
     expect(now().unreported).toBe(0);
   });
 
-  it('a renewal keeps what was allowed before it; a grant to decrypt only allows nothing', () => {
+  it('a renewal, and a grant to decrypt only, allow nothing more', () => {
     granted('g1', { protects: false });
     expect(now().unreported).toBe(0);
     granted('g2', { protects: true });
     granted('g3', { protects: false }, 'LeasesRenewed');
+    granted('g4', { protects: false });
     told([], { closed: ['g2'] });
-    expect(now().unreported).toBe(1);
+    expect(now().unreported).toBe(0);
   });
 
   it('a grant of which nothing is said of protecting may have protected', () => {

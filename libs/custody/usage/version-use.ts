@@ -71,10 +71,8 @@ export class VersionUse {
   }
 
   #granted(tenant: string, { holder, boot, key, version, grantId, protects }: Grant): void {
-    const slot = slotOf(holder, boot);
-    const use = this.#of(keyVersionUid({ tenant, key, version }));
-    // Of a renewal: what was allowed before it still is.
-    if (protects !== false || use.open.has(slot)) use.open.set(slot, grantId);
+    if (protects === false) return;
+    this.#of(keyVersionUid({ tenant, key, version })).open.set(slotOf(holder, boot), grantId);
   }
 
   #told({ holder, boot, seq, entries, closed = [], last }: Report): void {

@@ -42,8 +42,8 @@ export interface KeeperParts extends HandleParts {
   readonly clock: LeaseClock;
   readonly allocation?: number;
   readonly onAlarm: (alarm: Alarm, tenant: string) => void;
-  /** A grant to protect ended, as Core last named it: nothing more is done under it. */
-  readonly onClosed: (grant: Pick<L3Handle, 'uid' | 'grantId'>) => void;
+  /** Nothing more is protected under this grant: what was is all that there will be to tell. */
+  readonly onClosed: (grant: { readonly uid: string; readonly grantId: string }) => void;
   /** Dropped for what was only told, by no answer of Core. */
   readonly onHearsay: (tenant: string, dropped: readonly L3Handle[]) => void;
 }
@@ -81,9 +81,7 @@ export class LeaseKeeper {
   #sweptAt = 0;
 
   constructor(private readonly parts: KeeperParts) {
-    this.#book = new LeaseBook((handle) => {
-      if (handle.protected) parts.onClosed(handle);
-    });
+    this.#book = new LeaseBook((handle) => this.#endProtecting(handle));
     this.#refusals = new RefusalMemo(parts.now);
     this.#allocation = parts.allocation ?? ALLOCATION;
     this.#hearsay = new Hearsay({
@@ -194,7 +192,10 @@ export class LeaseKeeper {
     const now = this.parts.now();
     if (now - this.#sweptAt < SWEEP_MS) return;
     this.#sweptAt = now;
-    for (const handle of this.#book.all()) handle.sweep();
+    for (const handle of this.#book.all()) {
+      handle.sweep();
+      if (!handle.mayProtect) this.#endProtecting(handle);
+    }
   }
 
   handles(): readonly L3Handle[] {
@@ -331,14 +332,20 @@ export class LeaseKeeper {
   ): L3Handle | null {
     const { tenant, service } = ask;
     const deadline = new Deadline(this.parts.clock, since, lease.seconds * 1000);
-    if (!fresh || !this.#passesFence(tenant, lease) || !deadline.live) {
+    const unused = (): void => {
       lease.l3.dispose();
-      const held = this.#book.get(service, lease.uid) !== null;
-      if (ask.allocated > 0 && !held) this.parts.onClosed(lease);
+      if (ask.allocated === 0) return;
+      const held = this.#book.get(service, lease.uid);
+      // Core knows of the last grant alone: what is left of an earlier one goes on under that.
+      if (held?.allowedBy) held.allowedBy = lease.grantId;
+      else this.parts.onClosed(lease);
+    };
+    if (!fresh || !this.#passesFence(tenant, lease) || !deadline.live) {
+      unused();
       return null;
     }
     if (lease.access === 'locked' || lease.access === 'killed') {
-      lease.l3.dispose();
+      unused();
       this.#book.drop(this.#book.ofTenant(tenant));
       throw lockedOut(lease.access);
     }
@@ -351,10 +358,21 @@ export class LeaseKeeper {
       handle = new L3Handle(lease, tenant, service, deadline, this.parts);
       this.#book.add(handle);
     }
-    if (ask.uid === null) handle.allowance = ask.allocated;
-    handle.protected ||= ask.allocated > 0;
+    if (ask.uid === null) {
+      handle.allowance = ask.allocated;
+      if (ask.allocated > 0) handle.allowedBy = lease.grantId;
+    }
     this.#renewals.plan(handle);
     return handle;
+  }
+
+  /** To protect again takes another grant. */
+  #endProtecting(handle: L3Handle): void {
+    const { uid, allowedBy: grantId } = handle;
+    if (grantId === null) return;
+    handle.allowance = 0;
+    handle.allowedBy = null;
+    this.parts.onClosed({ uid, grantId });
   }
 
   /** Keeps the highest pair; a higher one drops whatever was held under a lower one. */

@@ -33,8 +33,8 @@ export class L3Handle implements KeyIdentity {
   readonly witnessed: Witnessed = { alive: 0 };
   /** Protect operations left of the allocation; Core counts the uses of a version by these. */
   allowance = 0;
-  /** True once there was an allocation. */
-  protected = false;
+  /** The grant that the allowance is of; null: nothing may be protected under any. */
+  allowedBy: string | null = null;
   term: number;
   epoch: number;
   grantId: string;
