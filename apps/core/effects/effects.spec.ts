@@ -596,6 +596,125 @@ describe('rotateL2 and rewrapL3', () => {
   });
 });
 
+describe('destroyVersion and eraseVersion', () => {
+  const key = l3KeyId('acme', 'billing');
+  const of = { tenant: 'acme', key, version: 1 } as const;
+  const ask = async (world: Core, operation: string, acceptUnreported = false) => {
+    const { version } = of;
+    const cause = 'command';
+    await world.run('key', STREAMS.l3, { kind: 'RequestDestruction', version, operation, cause });
+    await world.effect({ kind: 'destroyVersion', ...of, operation, acceptUnreported });
+  };
+  const holder = { edge: 'e1', boot: 'b' };
+  const told = async (world: Core, seq: number, more: object) => {
+    await world.keys.usage.record({
+      holder: 'edge:e1',
+      boot: 'b',
+      seq,
+      from: '2030-01-01T00:00:00.000Z',
+      to: '2030-01-01T00:00:10.000Z',
+      entries: [],
+      statement: 'a.b.c',
+      ...more,
+    });
+    world.keys.observe(world.ledger.events.at(-1) as never);
+  };
+  const entry = (operation: string, ok: number, moved?: readonly string[]) => ({
+    ...of,
+    operation,
+    ok,
+    refused: {},
+    bytes: 0,
+    ...(moved && { moved }),
+  });
+  /** Three records under version 1, which was rotated away; `grant`: who could protect with it. */
+  async function used(): Promise<{ readonly world: Core; readonly grant: string }> {
+    const world = await core();
+    await world.onboard();
+    const lease = await world.keys.desk.lease(holder, keyVersionUid(of), 'grant', 10);
+    if (!lease.ok) throw new Error(lease.code);
+    world.keys.observe(world.ledger.events.at(-1) as never);
+    await told(world, 1, { entries: [entry('encrypt', 3)] });
+    await world.run('key', STREAMS.l3, { kind: 'RequestRotation', operation: 'op' });
+    await world.effect({ kind: 'rotateL3', tenant: 'acme', key, operation: 'op' });
+    return { world, grant: lease.grantId };
+  }
+  const refusals = (world: Core) => world.recorded('KeyDestructionRefused').map(({ data }) => data);
+
+  it('what is in use, or may be, is refused with the count; what was moved off it may go', async () => {
+    const { world, grant } = await used();
+    await ask(world, 'd1');
+    expect(refusals(world)).toMatchObject([{ code: 'key_in_use', inUse: 3, unreported: 1 }]);
+    const closed = [{ uid: keyVersionUid(of), grantId: grant }];
+    await told(world, 2, { entries: [entry('rewrapFrom', 2, ['a', 'b'])], closed });
+    await ask(world, 'd2');
+    expect(refusals(world)[1]).toEqual({
+      version: 1,
+      operation: 'd2',
+      code: 'key_in_use',
+      inUse: 1,
+    });
+    await told(world, 3, { entries: [entry('rewrapFrom', 2, ['b', 'c'])] });
+    await ask(world, 'd3');
+    expect(world.types(STREAMS.l3).at(-1)).toBe('KeyVersionDestroyed');
+    expect(await world.lease(1)).toMatchObject({ ok: false, code: 'key_destroyed' });
+    expect(await world.lease(2)).toMatchObject({ ok: true });
+  });
+
+  it('what an Edge may hold back is accepted by whoever says so, what is in use by nobody', async () => {
+    const { world } = await used();
+    await ask(world, 'd1', true);
+    expect(refusals(world)).toHaveLength(1);
+    await told(world, 2, { entries: [entry('rewrapFrom', 3, ['a', 'b', 'c'])] });
+    await ask(world, 'd2');
+    expect(refusals(world)[1]).toMatchObject({ inUse: 0, unreported: 1 });
+    await ask(world, 'd3', true);
+    expect(world.types(STREAMS.l3).at(-1)).toBe('KeyVersionDestroyed');
+  });
+
+  it('Order: the event, then memory and blobs, then the confirmation; a crash in between repeats', async () => {
+    const { world } = await used();
+    await told(world, 2, { entries: [entry('rewrapFrom', 3, ['a', 'b', 'c'])] });
+    const blobs = () => [...world.vault.blobs.keys()].filter((path) => path.includes(`${key}/1/`));
+    expect(blobs()).toHaveLength(1);
+    expect(world.keys.memory.l3('acme', keyVersionUid(of))).not.toBeNull();
+    world.crashAfter.add('CompleteDestruction');
+    await expect(ask(world, 'd1', true)).rejects.toThrow('crashed');
+    expect(blobs()).toHaveLength(1);
+    expect(await world.lease(1)).toMatchObject({ ok: false, code: 'key_destroyed' });
+    world.crashAfter.add('RecordErased');
+    await expect(world.effect({ kind: 'eraseVersion', ...of })).rejects.toThrow('crashed');
+    await world.effect({ kind: 'eraseVersion', ...of });
+    expect(blobs()).toEqual([]);
+    expect(world.keys.memory.l3('acme', keyVersionUid(of))).toBeNull();
+    expect(world.recorded('KeyVersionErased').map(({ data }) => data)).toEqual([
+      { version: 1, blobs: 1 },
+    ]);
+  });
+
+  it('an L2 version goes when every L3 hangs from a later one', async () => {
+    const world = await core();
+    await world.onboard();
+    const l2 = l2KeyId('acme');
+    await world.run('key', STREAMS.l2, { kind: 'RequestRotation', operation: 'op' });
+    await world.effect({ kind: 'rotateL2', tenant: 'acme', key: l2, operation: 'op' });
+    const destroy = async (operation: string) => {
+      const asked = { version: 1, operation, cause: 'command' } as const;
+      await world.run('key', STREAMS.l2, { kind: 'RequestDestruction', ...asked });
+      const effect = { kind: 'destroyVersion', tenant: 'acme', key: l2, version: 1 } as const;
+      await world.effect({ ...effect, operation, acceptUnreported: false });
+    };
+    await destroy('d1');
+    expect(refusals(world)).toMatchObject([{ inUse: 1 }]);
+    await world.effect({ kind: 'rewrapL3', tenant: 'acme', key, version: 1 });
+    await destroy('d2');
+    await world.effect({ kind: 'eraseVersion', tenant: 'acme', key: l2, version: 1 });
+    expect(world.types(STREAMS.l2).slice(-2)).toEqual(['KeyVersionDestroyed', 'KeyVersionErased']);
+    world.keys.dropTenant('acme', null);
+    expect(await world.lease(1)).toMatchObject({ ok: true });
+  });
+});
+
 describe('probeRootKey', () => {
   const PROBE = {
     kind: 'probeRootKey',
