@@ -50,6 +50,10 @@ export function unwrap(key: KeyMaterial, blob: Buffer, binding: Binding): Buffer
   }
 }
 
+/** Of the key that wrapped the blob, as the blob says; an unwrap finds out whether that is true. */
+export const versionIn = (blob: Buffer): number =>
+  blob.length < HEADER_BYTES ? 0 : blob.readUInt32BE(17);
+
 function headerOf({ id, version }: KeyMaterial): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header[0] = FORMAT;

@@ -24,6 +24,8 @@ export interface KeyRecord {
   readonly createdAt: string;
   readonly deleteAt: string | null;
   readonly material: string | null;
+  /** Of earlier versions, the first first: they unwrap what they wrapped. */
+  readonly earlier?: readonly string[];
   readonly tokens: readonly AccessToken[];
 }
 
@@ -124,6 +126,19 @@ export class Keys {
     return this.#change(ref, (key) => ({ ...key, state: 'enabled', deleteAt: null }));
   }
 
+  /** A new version: it wraps from now on. @throws Refusal key_disabled */
+  rotate(ref: string): Promise<KeyRecord> {
+    return this.#change(ref, (key) => {
+      if (key.state !== 'enabled' || key.material === null)
+        throw new Refusal('key_disabled', 'Only an enabled key is rotated.');
+      const earlier = [...(key.earlier ?? []), key.material];
+      const next = this.random.bytes(32);
+      const material = next.toString('base64');
+      next.fill(0);
+      return { ...key, version: key.version + 1, material, earlier };
+    });
+  }
+
   /** After `days` the material is destroyed; 0: now. */
   delete(ref: string, days: number): Promise<KeyRecord> {
     const deleteAt = rfc3339(this.clock.wallMs() + days * DAY_MS);
@@ -172,9 +187,14 @@ export class Keys {
   }
 }
 
-const erased = (key: KeyRecord, deleteAt: string): KeyRecord => ({
-  ...key,
-  state: 'deleted',
-  deleteAt,
-  material: null,
-});
+/** Every version goes. */
+function erased(key: KeyRecord, deleteAt: string): KeyRecord {
+  const gone: KeyRecord & { earlier?: unknown } = {
+    ...key,
+    state: 'deleted',
+    deleteAt,
+    material: null,
+  };
+  delete gone.earlier;
+  return gone;
+}

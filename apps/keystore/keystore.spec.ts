@@ -56,6 +56,30 @@ describe('the customer’s own keystore', () => {
     expect(await send(token, '/v1/keys/root/unwrap', body)).toMatchObject({ plaintext: SEED });
   });
 
+  it('rotates a key that is enabled; a deletion takes every version', async () => {
+    const { token } = await create('root');
+    const { ciphertext } = await wrap(token, 'root');
+    expect(await admin('/root/rotate', {})).toMatchObject({ status: 200, version: 2 });
+    expect(await wrap(token, 'root')).toMatchObject({ version: 2 });
+    const unwrapped = (blob: unknown) =>
+      send(token, '/v1/keys/root/unwrap', { ciphertext: String(blob), binding: BINDING });
+    expect(await unwrapped(ciphertext)).toMatchObject({ plaintext: SEED, version: 1 });
+    const bytes = Buffer.from(String(ciphertext), 'base64');
+    for (const version of [0, 2, 3, 2 ** 32 - 1]) {
+      bytes.writeUInt32BE(version, 17);
+      expect(await unwrapped(bytes.toString('base64'))).toMatchObject({
+        error: 'integrity_failed',
+      });
+    }
+    await admin('/root/disable', {});
+    expect(await admin('/root/rotate', {})).toMatchObject({ error: 'key_disabled' });
+    await admin('/root/delete', { immediate: true });
+    const [file] = await readdir(join(folder, 'keys'));
+    const record = JSON.parse(await readFile(join(folder, 'keys', file!), 'utf8')) as Json;
+    expect(record).toMatchObject({ state: 'deleted', material: null });
+    expect(record).not.toHaveProperty('earlier');
+  });
+
   it('leaves nothing in its folder that another user can read', async () => {
     await create('root');
     for (const name of await readdir(folder, { recursive: true })) {

@@ -1,5 +1,5 @@
 import type { Random } from '@kcm/kernel';
-import { type Binding, type KeyMaterial, unwrap, wrap } from './cipher.js';
+import { type Binding, type KeyMaterial, unwrap, versionIn, wrap } from './cipher.js';
 import { DELETION_DAYS, type KeyRecord, type Keys, sha256Hex } from './keys.js';
 import { Refusal } from './refusal.js';
 
@@ -41,13 +41,13 @@ export class Operations {
     if (holder.key.id !== key.id) throw new Refusal('forbidden', 'The token is not for this key.');
     if (holder.entry.access === 'withdrawn')
       throw new Refusal('access_withdrawn', 'The access of this token has been withdrawn.');
-    const usable = usableKey(key);
+    assertUsable(key);
     if (request.operation === 'describe') return this.#view(key);
     const binding = bindingOf(request.body['binding']);
     trace.binding = binding;
     return request.operation === 'wrap'
-      ? this.#wrap(usable, request.body, binding)
-      : this.#unwrap(usable, request.body, binding);
+      ? this.#wrap(materialOf(key, key.version), request.body, binding)
+      : this.#unwrap(key, request.body, binding);
   }
 
   /** @throws Refusal unauthenticated · key_* · already_exists · bad_request */
@@ -70,6 +70,8 @@ export class Operations {
         return this.#view(await this.keys.disable(key.id));
       case 'enable':
         return this.#view(await this.keys.enable(key.id));
+      case 'rotate':
+        return this.#view(await this.keys.rotate(key.id));
       case 'delete':
         return this.#view(await this.keys.delete(key.id, daysOf(body)));
       case 'withdraw':
@@ -92,10 +94,11 @@ export class Operations {
     return { id: key.id, version: key.version, ciphertext };
   }
 
-  #unwrap(key: KeyMaterial, body: Body, binding: Binding): Answer {
+  #unwrap(record: KeyRecord, body: Body, binding: Binding): Answer {
     const ciphertext = base64Of(body['ciphertext']);
     if (ciphertext === null || ciphertext.length > BLOB_BYTES_MAX)
       throw new Refusal('integrity_failed', 'That is no blob of this keystore.');
+    const key = materialOf(record, versionIn(ciphertext));
     const plain = unwrap(key, ciphertext, binding);
     const plaintext = plain.toString('base64');
     plain.fill(0);
@@ -113,13 +116,19 @@ export class Operations {
   }
 }
 
-function usableKey({ id, version, state, material }: KeyRecord): KeyMaterial {
+function assertUsable({ state, material }: KeyRecord): void {
   if (state === 'disabled') throw new Refusal('key_disabled', 'The key is disabled.');
   if (state === 'pending-deletion')
     throw new Refusal('key_pending_deletion', 'The key is scheduled for deletion.');
   if (state === 'deleted' || material === null)
     throw new Refusal('key_deleted', 'The key has been deleted.');
-  return { id, version, material: Buffer.from(material, 'base64') };
+}
+
+/** @throws Refusal integrity_failed: there is no such version */
+function materialOf({ id, material, earlier = [] }: KeyRecord, version: number): KeyMaterial {
+  const text = [...earlier, material][version - 1] ?? null;
+  if (text === null) throw new Refusal('integrity_failed', 'That is no blob of this key.');
+  return { id, version, material: Buffer.from(text, 'base64') };
 }
 
 function bindingOf(value: unknown): Binding {

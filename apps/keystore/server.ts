@@ -24,13 +24,13 @@ interface Route {
   readonly operation: string;
   readonly key: string | null;
 }
-const ADMIN_VERBS = ['disable', 'enable', 'delete', 'withdraw', 'allow', 'tokens'];
+const ADMIN_VERBS = ['disable', 'enable', 'rotate', 'delete', 'withdraw', 'allow', 'tokens'];
 
 /**
  * HTTP/1.1 with JSON:
  * `GET /v1/keys/{key}` · `POST /v1/keys/{key}/wrap {plaintext, binding}` · `…/unwrap {ciphertext,
  * binding}` under an access token, and for the owner `GET, POST /admin/keys` · `POST
- * /admin/keys/{key}/disable|enable|delete|withdraw|allow|tokens`. Refusals are `{error, detail}`
+ * /admin/keys/{key}/disable|enable|rotate|delete|withdraw|allow|tokens`. Refusals are `{error, detail}`
  * with a stable code; every answer carries X-Request-Id, and the audit file the same id.
  */
 export function createKeystoreServer(deps: Deps): Server {

@@ -16,6 +16,8 @@ export interface KeyUnderTest {
   readonly wrongCredentials: Fields;
   disable(): Promise<void>;
   enable(): Promise<void>;
+  /** A new version: it wraps from now on. */
+  rotate(): Promise<void>;
   delete(): Promise<void>;
   /** Another key under the name of the deleted one. */
   recreate(): Promise<void>;
@@ -92,6 +94,18 @@ export function keystoreConformance(name: string, start: () => Promise<KeystoreB
       const { root, seed, blob } = await wrapped();
       expect(valueOf(await root.unwrap(blob, BINDING, call())).equals(seed)).toBe(true);
       expect(blob.includes(seed)).toBe(false);
+    });
+
+    it('wraps by the newest version, which it tells, and opens what earlier ones wrapped', async () => {
+      const { key, root, seed, blob } = await wrapped();
+      const versionNow = async () => valueOf(await root.resolve(call())).keyVersion;
+      const before = await versionNow();
+      await key.rotate();
+      expect(Number(await versionNow())).toBe(Number(before) + 1);
+      const anew = valueOf(await root.wrap(seed, BINDING, call()));
+      expect(anew.keyVersion).toBe(await versionNow());
+      for (const each of [blob, anew.bytes])
+        expect(valueOf(await root.unwrap(each, BINDING, call())).equals(seed)).toBe(true);
     });
 
     it('wraps the same seed differently each time', async () => {

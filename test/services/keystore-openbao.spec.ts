@@ -70,6 +70,9 @@ async function newKey(owner: Owner, config: object) {
     async enable() {
       await configure({ min_decryption_version: 1 });
     },
+    async rotate() {
+      await owner.write('POST', `transit/keys/${key}/rotate`);
+    },
     async delete() {
       await configure({ deletion_allowed: true });
       await owner.write('DELETE', `transit/keys/${key}`);

@@ -35,6 +35,7 @@ async function startBench(): Promise<KeystoreBench> {
         wrongCredentials: { token: 'kst_unknown' },
         disable: () => act(`/${id}/disable`),
         enable: () => act(`/${id}/enable`),
+        rotate: () => act(`/${id}/rotate`),
         delete: () => act(`/${id}/delete`, { immediate: true }),
         recreate: () => act('', { name }),
         withdraw: () => act(`/${id}/withdraw`),

@@ -7,5 +7,6 @@ export * from './processes.js';
 export * from './proxy.js';
 export * from './receipts.js';
 export * from './region.js';
+export * from './steady-load.js';
 export * from './tenant.js';
 export * from './workload.js';

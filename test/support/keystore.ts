@@ -48,7 +48,7 @@ export class Keystore {
 
   async act(
     key: CustomerKey,
-    verb: 'disable' | 'enable' | 'delete' | 'withdraw' | 'allow',
+    verb: 'disable' | 'enable' | 'rotate' | 'delete' | 'withdraw' | 'allow',
     body: object = {},
   ): Promise<void> {
     await this.#administer(`/${key.id}/${verb}`, body);

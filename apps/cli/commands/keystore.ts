@@ -80,6 +80,7 @@ export function keystoreCommands(program: Command): void {
   for (const [verb, summary] of [
     ['disable', 'Disable a key: nothing of it decrypts any more'],
     ['enable', 'Enable it again'],
+    ['rotate', 'A new version of a key: it wraps from now on, earlier ones still unwrap'],
     ['withdraw', "Withdraw every token's access to a key"],
     ['allow', 'Allow it again'],
   ] as const) {
