@@ -10,6 +10,7 @@ import {
 import type { AccessState, KeyEvent } from '@kcm/domain';
 import {
   type Clock,
+  collectSoon,
   KeyedTurns,
   LIMITS,
   type Random,
@@ -170,6 +171,9 @@ export class CoreRuntime {
     const front = this.#front;
     this.#front = null;
     front?.close().catch((error: unknown) => this.deps.logger.warn({ err: error }, 'kmip close'));
+    // Signatures and the authority went by handles of the region's keys. A call to a keystore keeps
+    // its texts until it could have lasted no longer.
+    for (const ms of [0, LIMITS.keystoreCallMsMax + 1_000]) collectSoon(ms);
   }
 
   async stop(): Promise<void> {

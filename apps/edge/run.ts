@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { startEdge, type EdgeLogEntry, type RunningEdge } from '@kcm/edge';
-import { inTurn, KcmError, systemClock } from '@kcm/kernel';
+import { exposedGc, guardMemory, inTurn, KcmError, systemClock } from '@kcm/kernel';
 import { startTracing } from '@kcm/tracing';
 import { readConfig, socketDirOf } from './config.js';
 import { writeEndpoints } from './endpoints.js';
@@ -26,6 +26,7 @@ export async function runEdge(
   env: Readonly<Record<string, string | undefined>>,
   console: Console,
 ): Promise<EdgeProgram> {
+  guardMemory();
   const config = readConfig(env);
   const identity = edgeIdentity(config.certificate, config.privateKey, systemClock.wallMs());
   assertIssued(config.certificate, config.ca);
@@ -35,7 +36,7 @@ export async function runEdge(
       `KCM_REGION is ${config.region}, the certificate is of region ${identity.region}.`,
     );
   const log = jsonLog(console.err, config.logLevel, identity);
-  if (typeof (globalThis as { gc?: unknown }).gc !== 'function')
+  if (exposedGc() === null)
     log(
       'warn',
       'started without --expose-gc: after a revocation this Edge refuses and drops its keys as ' +

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { stopOnSignal, takenPort } from '@kcm/kernel';
+import { guardMemory, stopOnSignal, takenPort } from '@kcm/kernel';
 import { startKeystore } from './index.js';
 
 const USAGE = 'usage: node dist/apps/keystore/main.js --data DIR [--port N]\n';
@@ -24,6 +24,7 @@ if (options === null) {
   process.stderr.write(USAGE);
   process.exit(2);
 }
+guardMemory();
 try {
   const keystore = await startKeystore(options);
   process.stderr.write(

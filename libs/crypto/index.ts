@@ -6,7 +6,7 @@ export * from './commitment.js';
 export * from './credentials.js';
 export { generateCsr, pemSecret, type CertificateRequest } from './csr.js';
 export * from './digest.js';
-export * from './hkdf.js';
+export { hkdf } from './hkdf.js';
 export { hmacSha256 } from './hmac.js';
 export * from './hpke.js';
 export { signJws, verifyJws, type JwsHeader, type VerifiedJws } from './jws.js';

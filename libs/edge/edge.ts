@@ -3,6 +3,7 @@ import {
   connectionBudget,
   LeaseClock,
   LIMITS,
+  memoryReasons,
   noTracer,
   systemClock,
   systemRandom,
@@ -242,7 +243,11 @@ class Edge implements RunningEdge {
       confirmsErasure: this.#witness.canConfirm,
       staleTenants: this.#keeper.staleTenants,
       disturbed: disturbedAt !== null && this.#now() - disturbedAt < LIMITS.clockSuspicionMs,
-      others: [...connectionBudget().reasons(), ...(this.options.hearing?.reasons ?? [])],
+      others: [
+        ...connectionBudget().reasons(),
+        ...memoryReasons(),
+        ...(this.options.hearing?.reasons ?? []),
+      ],
     });
   }
 

@@ -9,6 +9,8 @@ export * from './connection-budget.js';
 export * from './digest.js';
 export * from './errors.js';
 export * from './events.js';
+export * from './garbage.js';
+export * from './guard-memory.js';
 export * from './health.js';
 export * from './http-status.js';
 export * from './ids.js';

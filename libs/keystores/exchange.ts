@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { KcmError, LIMITS, type OneOrMore } from '@kcm/kernel';
+import { KcmError, LIMITS, type OneOrMore, ownMemory } from '@kcm/kernel';
 import type { NoAnswerReason } from './cause-table.js';
 import { type EgressGuard, HostUnresolved, type PinnedAddress } from './egress.js';
 
@@ -88,8 +88,7 @@ export class Exchange {
   #once(request: ExchangeRequest, addresses: OneOrMore<PinnedAddress>): Promise<ExchangeAnswer> {
     const { url, signal } = request;
     const secure = url.protocol === 'https:';
-    const payload =
-      request.json === undefined ? null : Buffer.from(JSON.stringify(request.json), 'utf8');
+    const payload = request.json === undefined ? null : payloadOf(request.json);
     return new Promise<ExchangeAnswer>((resolve, reject) => {
       const outgoing = (secure ? https : http).request(url, {
         method: request.method,
@@ -134,6 +133,14 @@ export class Exchange {
 }
 
 class StaleConnection extends Error {}
+
+/** In memory of its own: it may hold a seed. */
+function payloadOf(json: unknown): Buffer {
+  const text = JSON.stringify(json);
+  const bytes = ownMemory(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
+}
 
 /** Answers every look-up of the socket with addresses that have already passed the guard. */
 function pinTo(addresses: OneOrMore<PinnedAddress>): LookupFunction {

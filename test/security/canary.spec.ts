@@ -6,9 +6,8 @@ import { Customer, type Onboarded, onboard } from '../support/customer.js';
 import type { Answer, Asked } from '../support/http.js';
 import { removeFolder, scratchFolder, Server } from '../support/server.js';
 import { TraceReceiver } from '../support/trace-receiver.js';
-import { blobsOf, databasesOf, eventsOf, filesOf, rowsOf } from './disk.js';
-import { dataKeyOf, type Draw, drawsIn, keyOf, openBarrier, scalarOf } from './learn.js';
-import { sharesOf, versionsIn } from './learn.js';
+import { blobsOf, databasesOf, filesOf, rowsOf } from './disk.js';
+import { caKeyIn, drawsIn, type EdgeRecord, keysIn, sharesOf, tekIn } from './learn.js';
 import { base64Inside, formsOf, type Place, search, type Secret } from './needles.js';
 
 const SERVICE = 'billing';
@@ -46,7 +45,7 @@ const server = new ListeningServer(folder, {
 });
 let customer: Customer;
 let shares: readonly string[];
-const records: { readonly tenant: string; readonly version: number; readonly bytes: Buffer }[] = [];
+const records: EdgeRecord[] = [];
 let acme: Onboarded;
 
 async function unseal(): Promise<void> {
@@ -74,6 +73,7 @@ async function encrypt(tenant: string): Promise<string> {
     tenant,
     version: Number(body['keyVersion']),
     bytes: Buffer.from(ciphertext, 'base64'),
+    context: CONTEXT,
   });
   return ciphertext;
 }
@@ -147,18 +147,6 @@ function leftBehind(): readonly Place[] {
   ];
 }
 
-async function learn(draws: readonly Draw[]): Promise<readonly Secret[]> {
-  const versions = versionsIn(eventsOf(join(server.dataDir, 'ledger.db')));
-  const keys = versions.map((version) => keyOf(version, draws));
-  const l4 = records.map(({ tenant, version, bytes }) => {
-    const at = versions.findIndex(
-      (each) => each.level === 'L3' && each.tenant === tenant && each.version === String(version),
-    );
-    return dataKeyOf(bytes, versions[at]!, keys[at]!.bytes, CONTEXT);
-  });
-  return [...keys, ...l4, ...(await sharesOf(shares, draws))];
-}
-
 describe('no key byte is left anywhere', () => {
   it('the search finds a secret in each of its forms, and at each offset of base64', () => {
     const bytes = randomBytes(32);
@@ -179,12 +167,12 @@ describe('no key byte is left anywhere', () => {
     await server.stop();
     const draws = drawsIn(drawsFile);
     const secrets = [
-      ...(await learn(draws)),
+      ...keysIn(server.dataDir, draws, records),
+      ...(await sharesOf(shares, draws)),
       ...draws.map(({ bytes, by }, at) => ({ name: `draw ${at} by ${by}`, bytes })),
     ];
     const vault = blobsOf(join(server.dataDir, 'vault.db'));
-    const ca = [...vault.keys()].find((path) => path.startsWith('sys/ca/'))!;
-    secrets.push({ name: 'CA key', bytes: scalarOf(openBarrier(ca, vault.get(ca)!, draws)) });
+    secrets.push(caKeyIn(server.dataDir, draws));
     // Who holds what, and how many: a recording that missed a kind of key would prove nothing.
     const kinds = secrets.map(({ name }) => name.replace(/[ /].*$/, ''));
     const count = (kind: string) => kinds.filter((each) => each === kind).length;
@@ -194,10 +182,9 @@ describe('no key byte is left anywhere', () => {
       master: 1,
     });
     expect(count('L4')).toBe(records.length);
-    const tek = 'tek/acme';
+    const tek = tekIn(server.dataDir, 'acme', draws);
+    expect(draws.some(({ bytes }) => bytes.equals(tek.bytes))).toBe(true);
     const erasure = blobsOf(join(server.dataDir, 'erasure.db'));
-    const tekBytes = openBarrier(tek, erasure.get(tek)!, draws);
-    expect(draws.some(({ bytes }) => bytes.equals(tekBytes))).toBe(true);
 
     const rows = databasesOf(server.dataDir).flatMap(rowsOf);
     expect(rows.length).toBeGreaterThan(500);

@@ -1,8 +1,9 @@
 import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { aeadOpen, commitmentOf, fromBase32, hkdf, lp, Secret as Key } from '@kcm/crypto';
 import { combine } from 'shamir-secret-sharing';
-import type { StoredEvent } from './disk.js';
+import { blobsOf, eventsOf, type StoredEvent } from './disk.js';
 import type { Secret } from './needles.js';
 
 /** Drawn like a key and no key: they lie open by design, in directory.db and in operator-token. */
@@ -34,7 +35,7 @@ interface Version {
 }
 
 /** Every version of every key that the ledger names. */
-export function versionsIn(events: readonly StoredEvent[]): readonly Version[] {
+function versionsIn(events: readonly StoredEvent[]): readonly Version[] {
   const created = new Map(
     events.filter(({ type }) => type === 'KeyCreated').map(({ stream, data }) => [stream, data]),
   );
@@ -49,7 +50,7 @@ export function versionsIn(events: readonly StoredEvent[]): readonly Version[] {
 }
 
 /** The key of a version, known by the commitment in its event. @throws Error when it was not learnt */
-export function keyOf(of: Version, draws: readonly Draw[]): Secret {
+function keyOf(of: Version, draws: readonly Draw[]): Secret {
   const identity = lp(of.level, of.tenant, of.key, of.version);
   for (const { bytes } of draws) {
     const key =
@@ -63,13 +64,53 @@ export function keyOf(of: Version, draws: readonly Draw[]): Secret {
 }
 
 /** The data key of a record that an Edge made, shown to be it by opening the record. */
-export function dataKeyOf(record: Buffer, of: Version, l3: Buffer, context: string): Secret {
+function dataKeyOf(record: Buffer, of: Version, l3: Buffer, context: string): Secret {
   const idEnd = 3 + record[2]!;
   const salt = record.subarray(idEnd + 4, idEnd + 20);
   const identity = [of.tenant, of.service, of.key, of.version];
   const key = derived(l3, salt, lp('kcm/l4/v1', ...identity));
   aeadOpen(Key.copy(key), record.subarray(idEnd + 20), lp(...identity, context));
   return { name: `L4 under ${of.key}/${of.version}`, bytes: key };
+}
+
+/** A record that an Edge made. */
+export interface EdgeRecord {
+  readonly tenant: string;
+  readonly version: number;
+  readonly bytes: Buffer;
+  /** In RFC 8785 form. */
+  readonly context: string;
+}
+
+/** L2 and L3, all versions of them, and the data key of each record. Of a data folder. */
+export function keysIn(
+  dataDir: string,
+  draws: readonly Draw[],
+  records: readonly EdgeRecord[],
+): readonly Secret[] {
+  const versions = versionsIn(eventsOf(join(dataDir, 'ledger.db')));
+  const keys = versions.map((version) => keyOf(version, draws));
+  const l4 = records.map(({ tenant, version, bytes, context }) => {
+    const at = versions.findIndex(
+      (each) => each.level === 'L3' && each.tenant === tenant && each.version === String(version),
+    );
+    return dataKeyOf(bytes, versions[at]!, keys[at]!.bytes, context);
+  });
+  return [...keys, ...l4];
+}
+
+/** The erasure key of a tenant. */
+export function tekIn(dataDir: string, tenant: string, draws: readonly Draw[]): Secret {
+  const path = `tek/${tenant}`;
+  const blob = blobsOf(join(dataDir, 'erasure.db')).get(path)!;
+  return { name: 'TEK', bytes: openBarrier(path, blob, draws) };
+}
+
+/** The scalar of the region's authority. */
+export function caKeyIn(dataDir: string, draws: readonly Draw[]): Secret {
+  const vault = blobsOf(join(dataDir, 'vault.db'));
+  const path = [...vault.keys()].find((each) => each.startsWith('sys/ca/'))!;
+  return { name: 'CA key', bytes: scalarOf(openBarrier(path, vault.get(path)!, draws)) };
 }
 
 /** What two shares give back, which must be a draw; and the values that they carry. */
@@ -104,7 +145,7 @@ export function openBarrier(path: string, blob: Buffer, draws: readonly Draw[]):
 }
 
 /** The private scalar of a P-256 key in PKCS #8: other encodings of the key hold it too. */
-export const scalarOf = (der: Buffer): Buffer =>
+const scalarOf = (der: Buffer): Buffer =>
   Buffer.from(
     createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ format: 'jwk' }).d!,
     'base64url',

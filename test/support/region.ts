@@ -12,6 +12,8 @@ export interface RegionOptions {
   /** Services of the Edge inside. */
   readonly services?: string;
   readonly env?: Env;
+  /** As `ServerOptions.program`. */
+  readonly program?: readonly string[];
 }
 
 /** The whole product as one server on its own data folder, and who speaks to it. */
@@ -25,7 +27,9 @@ export class Region {
     const { folder = 'region', region = 'local', seal = 'auto', services = 'default' } = options;
     const env = { KCM_REGION: region, KCM_SEAL: seal, KCM_EDGE_SERVICES: services };
     mkdirSync(stage.path(folder), { mode: 0o700 });
-    this.server = stage.add(new Server(stage.path(folder), { env: { ...env, ...options.env } }));
+    const { program } = options;
+    const settings = { env: { ...env, ...options.env }, ...(program && { program }) };
+    this.server = stage.add(new Server(stage.path(folder), settings));
   }
 
   /** KCM_DATA_DIR. */

@@ -1,4 +1,5 @@
 import type { KeyObject } from '@kcm/crypto';
+import { exposedGc } from '@kcm/kernel';
 
 /** Key handles of one lease that the collector has not yet been seen to take. */
 export interface Witnessed {
@@ -6,6 +7,9 @@ export interface Witnessed {
 }
 const ROUNDS_MAX = 20;
 const ROUND_MS = 10;
+/** From what was dropped to the collection for it, and between two of them. */
+const SOON_MS = 1_000;
+const COLLECTIONS_MS_MIN = 5_000;
 
 /**
  * The bytes of a KeyObject stay in memory until it is garbage-collected, so "erased" may only be
@@ -16,6 +20,10 @@ export class GcWitness {
   readonly #registry = new FinalizationRegistry<Witnessed>((group) => {
     group.alive -= 1;
   });
+  /** Dropped without anybody who waits for a word. */
+  readonly #dropped = new Set<Witnessed>();
+  #timer: NodeJS.Timeout | null = null;
+  #collectedAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly collect: (() => void) | null = exposedGc()) {}
 
@@ -26,6 +34,27 @@ export class GcWitness {
   watch(key: KeyObject, group: Witnessed): void {
     group.alive += 1;
     this.#registry.register(key, group);
+  }
+
+  /**
+   * Its handles have been let go of, and nobody waits for a word on them. Those that the collector
+   * has not taken by itself by then are collected with all others of the same seconds.
+   */
+  dropped(group: Witnessed): void {
+    if (this.collect === null || group.alive === 0) return;
+    this.#dropped.add(group);
+    if (this.#timer !== null) return;
+    const earliest = this.#collectedAt + COLLECTIONS_MS_MIN - performance.now();
+    this.#timer = setTimeout(() => this.#collectDropped(), Math.max(SOON_MS, earliest)).unref();
+  }
+
+  #collectDropped(): void {
+    const left = [...this.#dropped].filter(({ alive }) => alive > 0);
+    this.#dropped.clear();
+    this.#timer = null;
+    if (left.length === 0) return;
+    this.#collectedAt = performance.now();
+    void this.confirm(left);
   }
 
   /** Collects until every handle of the groups is gone. False: it cannot be claimed. */
@@ -41,8 +70,3 @@ export class GcWitness {
     return false;
   }
 }
-
-const exposedGc = (): (() => void) | null => {
-  const gc = (globalThis as { gc?: () => void }).gc;
-  return typeof gc === 'function' ? () => gc() : null;
-};

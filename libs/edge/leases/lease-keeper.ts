@@ -81,7 +81,10 @@ export class LeaseKeeper {
   #sweptAt = 0;
 
   constructor(private readonly parts: KeeperParts) {
-    this.#book = new LeaseBook((handle) => this.#endProtecting(handle));
+    this.#book = new LeaseBook((handle) => {
+      this.#endProtecting(handle);
+      parts.witness.dropped(handle.witnessed);
+    });
     this.#refusals = new RefusalMemo(parts.now);
     this.#allocation = parts.allocation ?? ALLOCATION;
     this.#hearsay = new Hearsay({

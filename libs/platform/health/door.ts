@@ -1,4 +1,4 @@
-import { type Clock, connectionBudget, type Reason } from '@kcm/kernel';
+import { type Clock, connectionBudget, memoryReasons, type Reason } from '@kcm/kernel';
 import type { WatchedLedger } from '@kcm/ledger';
 import { type Fold, foldReasons, lagReasons, type Lags } from './folds.js';
 import type { Health, Silence } from './health.js';
@@ -24,6 +24,7 @@ const UNREADABLE: Silence = {
 export function watchDoor(health: Health, { ledger, lags, folds, oidc }: WatchedDoor): void {
   health.add('ledger', () => ledgerReasons(ledger));
   health.add('open-files', () => connectionBudget().reasons());
+  health.add('memory', memoryReasons);
   health.add('read-models', () => foldReasons(folds));
   health.add('ledger', () => lagReasons(folds, lags), UNREADABLE);
   health.add('oidc', () => oidc?.health() ?? []);

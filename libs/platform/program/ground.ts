@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Clock,
   fullJitterMs,
+  guardMemory,
   inTurn,
   KcmError,
   type Random,
@@ -53,6 +54,7 @@ export async function openGround<N extends EngineName>(
   needed: readonly (N | 'ledger')[],
   { clock = systemClock, random = systemRandom }: Surroundings = {},
 ): Promise<Ground<N | 'ledger'>> {
+  guardMemory();
   const config = readConfig(env, program);
   const logger = createLogger(config.KCM_LOG_LEVEL, config.KCM_REGION);
   const tracing = await startTracing(env, {
