@@ -7,6 +7,8 @@ import { BlockingController } from './blocking.controller.js';
 import { EarlyLocks } from './early-locks.js';
 import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
+import { KeyStatesController } from './key-states.controller.js';
+import { KeyViews } from './key-views.js';
 import { KeyVersionsController } from './key-versions.controller.js';
 import { KeysController } from './keys.controller.js';
 import { KeystoresController } from './keystores.controller.js';
@@ -41,6 +43,7 @@ export class CmkModule {
         RevocationsController,
         TrustController,
         KeysController,
+        KeyStatesController,
         KeyVersionsController,
         AuditController,
         EventsController,
@@ -49,6 +52,7 @@ export class CmkModule {
       ],
       providers: [
         TenantViews,
+        KeyViews,
         EarlyLocks,
         EventStreams,
         Waiting,

@@ -13,6 +13,7 @@ export const keyView = z.object({
   level: z.enum(['L2', 'L3']),
   service: z.string().nullable(),
   state: z.string(),
+  current: z.number().int().describe('the version that new use takes'),
   /** When the policy has the current version replaced, at the latest; null: not by age. */
   rotatesAt: z.string().nullable(),
   /** Why then: its age, or that a rotation was refused and is asked for again. */
@@ -39,9 +40,18 @@ export const keyView = z.object({
 
 /** A key as the outside sees it; when it rotates follows from the policy that holds now. */
 export function keyShown(doc: KeyDoc, policy: TenantPolicy) {
-  const { id, level, service, state, versions, refused } = doc;
+  const { id, level, service, state, current, versions, refused } = doc;
   const rotationRefused = refused === null ? null : { code: refused.code, at: refused.at };
-  return { id, level, service, state, ...nextRotation(doc, policy), rotationRefused, versions };
+  return {
+    id,
+    level,
+    service,
+    state,
+    current,
+    ...nextRotation(doc, policy),
+    rotationRefused,
+    versions,
+  };
 }
 
 /** As process `rotation` plans it, uses left aside: nobody knows when they will be reached. */

@@ -1,28 +1,31 @@
 import { Controller, Inject, Param } from '@nestjs/common';
-import { type CommandContext, Commands, Queries } from '@kcm/application';
+import { type CommandContext, Commands } from '@kcm/application';
 import { streamOf } from '@kcm/kernel';
 import {
+  Body,
   Context,
   Endpoint,
   KEYSTORE_REFUSALS,
-  listed,
   listOf,
-  pageOf,
   type Paging,
   pagingQuery,
   QueryInput,
   Reply,
-  tagged,
   Token,
 } from '@kcm/platform';
 import type { ReadToken } from '@kcm/read-models';
-import type { KeyDoc } from '@projections/tenant-keys';
 import type { FastifyReply } from 'fastify';
-import { keyShown, keyView } from './key-view.js';
-import { empty } from './schemas.js';
-import { TenantViews } from './tenant-views.js';
+import { z } from 'zod';
+import { keyView } from './key-view.js';
+import { KeyViews } from './key-views.js';
 import { Waiting } from './waiting.js';
 
+const rotateBody = z.strictObject({
+  prepare: z
+    .boolean()
+    .optional()
+    .describe('only make the next version ready; new use takes it once it is activated'),
+});
 const READERS = ['key-admin', 'auditor', 'platform-auditor'] as const;
 
 /** L2 and L3: versions and states, never material. */
@@ -30,9 +33,8 @@ const READERS = ['key-admin', 'auditor', 'platform-auditor'] as const;
 export class KeysController {
   constructor(
     @Inject(Commands) private readonly commands: Commands,
-    @Inject(Queries) private readonly queries: Queries,
+    @Inject(KeyViews) private readonly keys: KeyViews,
     @Inject(Waiting) private readonly waiting: Waiting,
-    @Inject(TenantViews) private readonly tenants: TenantViews,
   ) {}
 
   @Endpoint({
@@ -49,11 +51,7 @@ export class KeysController {
     @QueryInput() paging: Paging,
     @Token() token: ReadToken | null,
   ) {
-    const query = { where: { tenant }, ...pageOf(paging) };
-    const page = await this.queries.list<KeyDoc>('tenant-keys', query, token);
-    if (page.items.length === 0) return listed(page, () => null);
-    const { policy } = await this.tenants.stored(tenant, token);
-    return listed(page, (doc) => keyShown(doc, policy));
+    return this.keys.list(tenant, paging, token);
   }
 
   @Endpoint({
@@ -70,7 +68,7 @@ export class KeysController {
     @Token() token: ReadToken | null,
     @Reply() reply: FastifyReply,
   ) {
-    return this.view(await this.stored(tenant, key, token), reply);
+    return this.keys.one(tenant, key, token, reply);
   }
 
   @Endpoint({
@@ -78,7 +76,7 @@ export class KeysController {
     path: 'v1/tenants/:tenant/keys/:key/rotate',
     summary: 'Rotate an L3 or the L2: new use takes the new version, old ciphertext still opens',
     roles: ['key-admin'],
-    body: empty,
+    body: rotateBody,
     status: 200,
     answers: keyView,
     command: true,
@@ -90,33 +88,28 @@ export class KeysController {
       'tenant_read_only',
       'tenant_blocked',
       'integrity',
+      'key_not_active',
+      'key_compromised',
+      'key_archived',
       ...KEYSTORE_REFUSALS,
     ],
   })
   async rotate(
     @Param('tenant') tenant: string,
     @Param('key') key: string,
+    @Body() { prepare }: z.infer<typeof rotateBody>,
     @Context() context: CommandContext,
     @Reply() reply: FastifyReply,
   ) {
-    await this.stored(tenant, key, null);
+    await this.keys.stored(tenant, key, null);
+    const operation = context.commandId;
     const handled = await this.commands.run(
       'key',
       streamOf('key', tenant, key),
-      { kind: 'RequestRotation', operation: context.commandId },
+      { kind: 'RequestRotation', operation, ...(prepare === true && { prepare }) },
       context,
     );
     const token = await this.waiting.settled(reply, handled, context.commandId);
-    return this.view(await this.stored(tenant, key, token), reply);
-  }
-
-  private async view(doc: KeyDoc, reply: FastifyReply) {
-    const { policy } = await this.tenants.stored(doc.tenant, null);
-    tagged(reply, doc.revision);
-    return keyShown(doc, policy);
-  }
-
-  private stored(tenant: string, key: string, token: ReadToken | null): Promise<KeyDoc> {
-    return this.queries.one<KeyDoc>('tenant-keys', `${tenant}/${key}`, token);
+    return this.keys.one(tenant, key, token, reply);
   }
 }

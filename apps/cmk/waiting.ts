@@ -43,7 +43,8 @@ export class Waiting {
    */
   async settled(reply: FastifyReply, handled: Handled, operation: string) {
     const token = this.answers.accepted(reply, handled);
-    await this.finished(reply, operation);
+    // Nothing written is nothing begun.
+    if (handled.events.length > 0) await this.finished(reply, operation);
     return token;
   }
 
@@ -89,6 +90,9 @@ const BY_CODE: { readonly [code in Code]?: string } = {
   tenant_killed: 'The tenant is killed.',
   tenant_suspended: 'The tenant or the service is suspended.',
   tenant_blocked: 'The tenant is blocked.',
+  key_not_active: 'The tenant key protects nothing new at present.',
+  key_compromised: 'The tenant key is compromised: rotate it first.',
+  key_archived: 'The tenant key is archived.',
 };
 
 function failureOf(operation: OperationDoc): KcmError {

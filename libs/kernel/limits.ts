@@ -59,6 +59,8 @@ export const LIMITS = {
   rotationAgeSecondsMin: 60,
   rotationAgeSecondsMax: 10 * 365 * 86_400,
   rewrapsPerSecondMax: 10_000,
+  /** In one command. */
+  keyVersionsNamedMax: 1_000,
   rotationUsesMin: 1_000,
   rotationUsesMax: 2 ** 48,
   /** So long before its age at the latest, and over so long a time, a version is rotated. */

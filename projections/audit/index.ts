@@ -1,5 +1,5 @@
 import { EVENTS, EVENT_TYPES, type EventType, type Recorded } from '@kcm/domain';
-import { OPERATIONAL, type Code, type EventData, type Position } from '@kcm/kernel';
+import { type Code, type EventData, eventIdOf, OPERATIONAL, type Position } from '@kcm/kernel';
 import type { Projection } from '@kcm/read-models';
 import { docKey } from '../doc-key.js';
 import { resourceOf } from './resource.js';
@@ -38,13 +38,16 @@ const JOURNAL = [
 /** Recorded together with the event that names their command. */
 const ACCOMPANYING: ReadonlySet<EventType> = new Set<EventType>([
   'KeyVersionWrapped',
-  'KeyVersionDeactivated',
-  'KeyVersionDestroyed',
+  'KeyVersionActivated',
   'RevocationShredded',
 ]);
 const DECIDED = EVENT_TYPES.filter(
   (type) => !OPERATIONAL.has(EVENTS[type].category) && !ACCOMPANYING.has(type),
 );
+
+/** Whether it is what its command asked for, or follows from another event of it. */
+const leads = ({ id, stream, meta }: Recorded): boolean =>
+  id === eventIdOf(meta.commandId, stream, 0);
 
 function item(
   event: Recorded,
@@ -133,6 +136,10 @@ export const audit: Projection<AuditItem | null, Recorded> = {
       case 'KeystoreCallFailed':
       case 'KeystoreCallOutcomeUnknown':
         return [docKey('call', event.data.callId)];
+      case 'KeyVersionDeactivated':
+        return leads(event) ? [docKey(event.position)] : [];
+      case 'KeyVersionDestroyed':
+        return event.data.operation === undefined ? [] : [docKey(event.position)];
       default:
         return [docKey(event.position)];
     }

@@ -2,13 +2,20 @@ import type { Command } from 'commander';
 import { declare, declareChange, longWork, type Run, withWait } from '../program.js';
 import { type Key, untilRewrapped } from '../rewrap.js';
 import { ofTenant, tenantPath } from '../tenant-words.js';
+import { keyStateCommands } from './key-states.js';
 import { keyVersionCommands } from './key-versions.js';
 
-async function rotate(run: Run, tenant: string, id: string): Promise<Key> {
+interface Rotate {
+  readonly tenant: string;
+  readonly prepare?: true;
+}
+
+async function rotate(run: Run, { tenant, prepare }: Rotate, id = ''): Promise<Key> {
   const path = tenantPath(tenant, 'keys', id, 'rotate');
-  const begin = () => longWork(run, () => run.client.post<Key>(path));
+  const body = { ...(prepare && { prepare }) };
+  const begin = () => longWork(run, () => run.client.post<Key>(path, body));
   const rotated = await run.progress.during('Rotating', begin);
-  if (!run.wait || rotated.level !== 'L2') return rotated;
+  if (!run.wait || prepare || rotated.level !== 'L2') return rotated;
   await run.progress.during('Wrapping the keys of the services anew', (tell) =>
     untilRewrapped(run.client, tenant, rotated, tell),
   );
@@ -31,16 +38,17 @@ export function keyCommands(program: Command): void {
     ofTenant,
     ({ client }, { tenant }, id) => client.get(tenantPath(tenant, 'keys', id)),
   );
-  declareChange<{ tenant: string }>(
+  declareChange<Rotate>(
     key,
     'rotate <id>',
     {
       summary: 'Rotate an L3 or the L2; old ciphertext still opens',
       example: 'key rotate l3-… --tenant acme',
     },
-    (c) => withWait(ofTenant(c)),
-    (run, { tenant }, id) => rotate(run, tenant, id),
+    (c) => withWait(ofTenant(c)).option('--prepare', 'only make the next version ready'),
+    rotate,
   );
+  keyStateCommands(key);
   keyVersionCommands(key);
   declare<{ tenant: string }>(
     program,

@@ -41,7 +41,8 @@ export type KeyCommand =
     } & WrappedVersion)
   /** KeyVersionActivated + KeyRotated + KeyVersionDeactivated of what was current. */
   | { readonly kind: 'ActivateVersion'; readonly version: number; readonly operation: string }
-  | { readonly kind: 'DeactivateVersion'; readonly version: number }
+  /** `version` null: the one that new use takes. */
+  | { readonly kind: 'DeactivateVersion'; readonly version: number | null }
   /** `versions` null: all that there are. What hangs from an L2 opens until it is wrapped anew. */
   | {
       readonly kind: 'CompromiseVersions';

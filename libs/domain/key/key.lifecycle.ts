@@ -31,7 +31,7 @@ const isDone = (version: KeyVersion, operation: KeyOperation): boolean =>
  */
 export function decideLifecycle(command: Lifecycle, state: Existing): Decision<KeyEvent> {
   if (command.kind === 'CompromiseVersions') return compromise(command, state);
-  const { version } = command;
+  const version = command.version ?? state.current;
   const known = versionOf(state, version)!;
   switch (command.kind) {
     case 'DeactivateVersion':

@@ -1,7 +1,7 @@
 import { refused } from '../decider.js';
 import { allowed, type Policy } from '../policy.js';
 import type { KeyCommand } from './key.commands.js';
-import { type KeyState, versionOf } from './key.state.js';
+import { type ExistingKey, type KeyState, versionOf } from './key.state.js';
 import { type KeyOperation, keyRefusal } from './key.states.js';
 
 type KeyRule = Policy<KeyCommand, KeyState>;
@@ -66,8 +66,8 @@ const WORDS: { readonly [O in KeyOperation]?: string } = {
   destroy: 'destroyed',
 };
 
-const versionsOfTheCommand = (command: KeyCommand): readonly number[] => {
-  if ('version' in command) return [command.version];
+const versionsOfTheCommand = (command: KeyCommand, { current }: ExistingKey): readonly number[] => {
+  if ('version' in command) return [command.version ?? current];
   return command.kind === 'CompromiseVersions' ? (command.versions ?? []) : [];
 };
 
@@ -75,7 +75,7 @@ const versionIsThere: KeyRule = {
   name: 'only a version that is there has a life',
   check(command, state) {
     if (state.status === 'absent' || command.kind === 'CreateKey') return allowed;
-    const missing = versionsOfTheCommand(command).find(
+    const missing = versionsOfTheCommand(command, state).find(
       (version) => versionOf(state, version) === null,
     );
     return missing === undefined
@@ -89,7 +89,7 @@ const asTheMatrixSays: KeyRule = {
   check(command, state) {
     const operation = ASKS[command.kind];
     if (operation === undefined || state.status === 'absent') return allowed;
-    for (const number of versionsOfTheCommand(command)) {
+    for (const number of versionsOfTheCommand(command, state)) {
       const version = versionOf(state, number);
       const code = version === null ? null : keyRefusal(version, operation);
       if (code === null) continue;

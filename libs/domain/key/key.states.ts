@@ -141,5 +141,11 @@ export function keyRefusal(version: Stood, operation: KeyOperation): Code | null
   return cell === 'yes' || cell === 'done' ? null : cell;
 }
 
+/** Every code with which this operation may be refused, wherever a version stands. */
+export function refusalsOf(operation: KeyOperation): readonly Code[] {
+  const cells = STANDINGS.map((standing) => KEY_MATRIX[standing][operation]);
+  return [...new Set(cells)].filter((cell) => cell !== 'yes' && cell !== 'done');
+}
+
 export const isDestroyed = ({ state }: Pick<Stood, 'state'>): boolean =>
   state === 'destroyed' || state === 'destroyed-compromised';
