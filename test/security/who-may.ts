@@ -10,6 +10,8 @@ export interface Row {
   readonly method: string;
   readonly path: string;
   readonly may: 'anybody' | readonly Role[];
+  /** One that it takes, where it does not take an empty one. */
+  readonly body: object;
 }
 
 const ALL: readonly Role[] = [...TENANT_ROLES, ...PLATFORM_ROLES];
@@ -24,10 +26,11 @@ const KEY_READS = [...KEY_ADMIN, ...AUDITORS];
 const SERVICE_READS = [...ADMIN, ...AUDITORS];
 const REVOCATION_READS = [...LOCKERS, 'approver' as const, ...AUDITORS];
 
-const row = (text: string, may: Row['may']): Row => {
+const row = (text: string, may: Row['may'], body: object = {}): Row => {
   const [method = '', path = ''] = text.split(' ');
-  return { method, path, may };
+  return { method, path, may, body };
 };
+const VERSION = { version: 1 };
 const T = '/v1/tenants/{tenant}';
 
 export const ROWS: readonly Row[] = [
@@ -83,11 +86,11 @@ export const ROWS: readonly Row[] = [
   row(`GET ${T}/keys`, KEY_READS),
   row(`GET ${T}/keys/{key}`, KEY_READS),
   row(`POST ${T}/keys/{key}/rotate`, KEY_ADMIN),
-  row(`POST ${T}/keys/{key}/activate`, KEY_ADMIN),
+  row(`POST ${T}/keys/{key}/activate`, KEY_ADMIN, VERSION),
   row(`POST ${T}/keys/{key}/deactivate`, KEY_ADMIN),
-  row(`POST ${T}/keys/{key}/compromise`, KEY_ADMIN),
-  row(`POST ${T}/keys/{key}/archive`, KEY_ADMIN),
-  row(`POST ${T}/keys/{key}/recover`, KEY_ADMIN),
+  row(`POST ${T}/keys/{key}/compromise`, KEY_ADMIN, { since: '2026-01-01T00:00:00Z' }),
+  row(`POST ${T}/keys/{key}/archive`, KEY_ADMIN, VERSION),
+  row(`POST ${T}/keys/{key}/recover`, KEY_ADMIN, VERSION),
   row(`GET ${T}/keys/{key}/usage`, KEY_READS),
   row(`POST ${T}/keys/{key}/rewrapping`, KEY_ADMIN),
   row(`POST ${T}/keys/{key}/versions/{version}/destroy`, KEY_ADMIN),
