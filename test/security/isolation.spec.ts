@@ -238,7 +238,7 @@ describe('every route of the running application', () => {
       const none = { ...NONE, tenant: 'globex' };
       // Both tenants have a service of that name.
       const { service: _, ...others } = acme;
-      const body = row.method === 'GET' ? {} : { body: row.body };
+      const body = row.method === 'GET' ? {} : { body: row.body ?? {} };
       const [theirs, nowhere] = await Promise.all(
         [{ ...none, ...others, tenant: 'globex' }, none].map((ids) =>
           server.ask(row.method, fill(row.path, ids), { token, ...body }),

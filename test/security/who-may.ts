@@ -11,7 +11,7 @@ export interface Row {
   readonly path: string;
   readonly may: 'anybody' | readonly Role[];
   /** One that it takes, where it does not take an empty one. */
-  readonly body: object;
+  readonly body?: object;
 }
 
 const ALL: readonly Role[] = [...TENANT_ROLES, ...PLATFORM_ROLES];
