@@ -80,7 +80,7 @@ describe('What is no answer of ours', () => {
     ['nothing', KILL, json(200, '{}'), /not what was asked for/],
     ['a change that is null', KILL, json(200, 'null'), /not what was asked for/],
     ['half of a revocation', `${KILL} --wait`, json(200, '{"id":"r"}'), /cannot be used/],
-    ['no stream', TAIL, json(200, '{"items":[]}'), /no event stream/],
+    ['no stream', TAIL, json(200, '{"items":[]}'), /no text\/event-stream/],
     ['a stream that ends at once', TAIL, stream(''), /ends at once/],
     ['a stream of something else', TAIL, stream('data: {bad\n\n'), /no JSON/],
   ])('%s ends with 1, by name, and prints no result', async (_, words, answer, told) => {

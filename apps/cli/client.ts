@@ -70,23 +70,40 @@ export class Client {
    * when it is lost or silent: without its end the answer has no end.
    */
   async *events(path: string, query: Query, last: string | null): AsyncGenerator<ServerSent> {
+    const asked = { path: path + queryText(query), headers: lastEvent(last) };
+    yield* this.#follow(asked, 'text/event-stream', serverSentEvents);
+  }
+
+  /**
+   * An answer of any length, piece by piece. @throws Unreachable when it is cut or silent
+   */
+  async *bytes(path: string, type: string): AsyncGenerator<Uint8Array> {
+    yield* this.#follow({ path, headers: {} }, type, async function* (body, heard) {
+      for await (const piece of body) {
+        heard();
+        yield piece;
+      }
+    });
+  }
+
+  async *#follow<T>(
+    { path, headers }: { readonly path: string; readonly headers: Record<string, string> },
+    wanted: string,
+    read: (body: ReadableStream<Uint8Array>, heard: () => void) => AsyncIterable<T>,
+  ): AsyncGenerator<T> {
     const url = this.settings.url();
     const silence = new AbortController();
     const timer = setTimeout(() => silence.abort(), SILENCE_MS_MAX);
     try {
-      const response = await fetch(`${url}${path}${queryText(query)}`, {
-        headers: {
-          authorization: `Bearer ${this.settings.token()}`,
-          ...(last === null ? {} : { 'last-event-id': last }),
-        },
+      const response = await fetch(url + path, {
+        headers: { authorization: `Bearer ${this.settings.token()}`, ...headers },
         signal: silence.signal,
         redirect: 'manual',
       });
       if (!response.ok) throw refusalOf(response.status, await response.text());
       const type = response.headers.get('content-type') ?? '';
-      if (!type.startsWith('text/event-stream')) throw unexpected('its answer is no event stream');
-      for await (const event of serverSentEvents(response.body!, () => timer.refresh()))
-        yield event;
+      if (!type.startsWith(wanted)) throw unexpected(`its answer is no ${wanted}`);
+      yield* read(response.body!, () => timer.refresh());
     } catch (error) {
       if (error instanceof Refused || error instanceof Unreachable) throw error;
       throw Unreachable.at(url, error);
@@ -149,6 +166,9 @@ export class Client {
     return result as T;
   }
 }
+
+const lastEvent = (last: string | null): Record<string, string> =>
+  last === null ? {} : { 'last-event-id': last };
 
 function queryText(query: Query): string {
   const set = Object.entries(query).filter(([, value]) => value !== undefined);

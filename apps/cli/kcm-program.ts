@@ -2,6 +2,7 @@ import { printableText } from '@kcm/kernel';
 import { Command } from 'commander';
 import { accessCommands } from './commands/access.js';
 import { auditCommands } from './commands/audit.js';
+import { backupCommands } from './commands/backup.js';
 import { completionCommand } from './commands/completion.js';
 import { dataCommands } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -39,6 +40,7 @@ export function kcmProgram(): Command {
   accessCommands(program);
   edgeCommands(program);
   ledgerCommands(program);
+  backupCommands(program);
   projectionCommands(program);
   tenantCommands(program);
   serviceCommands(program);

@@ -18,6 +18,7 @@ import { processes } from '@kcm/processes';
 import type { Projection } from '@kcm/read-models';
 import { composeCore, type CoreGround, type CoreParts } from './composition.js';
 import { CoreModule } from './core.module.js';
+import { eraseShredded } from './erasure/shredded.js';
 import { watchCore } from './health/index.js';
 import { watchCoreFigures } from './metrics/index.js';
 import { assertErasureStoreIsOurs, assertLedgerIsTheirs, findLosses } from './stores.js';
@@ -98,9 +99,22 @@ export class CorePart implements ProgramPart {
   async begin(): Promise<void> {
     const { core, log, erasureKeeper } = this.parts;
     await this.#assertWhole();
+    await this.#eraseAgain();
     await erasureKeeper.start();
     log.start();
     await core.begin();
+  }
+
+  /** A copy that is away does not keep the others from being served: it has to come back for this. */
+  async #eraseAgain(): Promise<void> {
+    const { logger, engines } = this.ground;
+    try {
+      const count = await eraseShredded(this.parts.states, engines.erasure);
+      if (count > 0)
+        logger.warn({ count }, 'erasure keys of shredded tenants were back: erased again');
+    } catch (error) {
+      logger.error({ err: error }, 'erasure keys of shredded tenants are back, and not erased');
+    }
   }
 
   async #assertWhole(): Promise<void> {

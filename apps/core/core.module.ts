@@ -3,11 +3,13 @@ import { Commands } from '@kcm/application';
 import { type Resealing, SealService } from '@kcm/custody';
 import type { Recording } from '@kcm/kernel';
 import { LogController } from './log.controller.js';
+import { BackupController } from './sys/backup.controller.js';
 import { CredentialsController } from './sys/credentials.controller.js';
 import { EdgesController } from './sys/edges.controller.js';
 import { type RegionHooks, RegionService, type RegionView } from './sys/region-service.js';
 import { RekeyController } from './sys/rekey.controller.js';
 import { SealController } from './sys/seal.controller.js';
+import { CORE_VIEW } from './sys/tokens.js';
 
 export interface CoreModuleDeps {
   readonly region: string;
@@ -30,12 +32,14 @@ export class CoreModule {
       controllers: [
         SealController,
         RekeyController,
+        BackupController,
         CredentialsController,
         EdgesController,
         LogController,
       ],
       providers: [
         { provide: SealService, useValue: seals },
+        { provide: CORE_VIEW, useValue: view },
         {
           provide: RegionService,
           inject: [Commands],

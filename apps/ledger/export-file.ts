@@ -1,63 +1,16 @@
 import { createReadStream } from 'node:fs';
 import { eventCatalog } from '@kcm/domain';
 import {
-  canonicalJson,
-  type Json,
-  parseStream,
-  type Position,
-  type RecordedEvent,
-  Sha256,
-} from '@kcm/kernel';
+  EXPORT_FORMAT as FORMAT,
+  type Exported,
+  type ExportEnd as End,
+  type ExportHeader as Header,
+} from '@kcm/application';
+import { parseStream, type Position, Sha256 } from '@kcm/kernel';
 import { MoveRefused } from './refusal.js';
 
-/**
- * A ledger as text, UTF-8, each line ended by a line feed: what it is and whose; each event as JCS
- * in the order of the ledger, without its position, which means nothing in another ledger; how many
- * they are, with SHA-256 over all the lines before.
- */
-export type Exported = Omit<RecordedEvent, 'position'>;
-interface Header {
-  readonly format: typeof FORMAT;
-  readonly ledger: string;
-}
-interface End {
-  readonly events: number;
-  readonly sha256: string;
-}
-const FORMAT = 'kcm-ledger/1';
 /** No line of an export is longer: an event has a limit. */
 const LINE_CHARS_MAX = 4 * 1024 * 1024;
-
-const line = (value: unknown): string => `${canonicalJson(value as Json)}\n`;
-export const eventLine = (event: Exported): string => {
-  const { id, type, schemaVersion, stream, revision, data, meta } = event;
-  return line({ id, type, schemaVersion, stream, revision, data, meta } satisfies Exported);
-};
-
-/** Makes the lines of an export, and keeps what its last one says of the others. */
-export class ExportLines {
-  readonly #digest = new Sha256();
-  #events = 0;
-
-  get events(): number {
-    return this.#events;
-  }
-  header(ledger: string): string {
-    return this.#told(line({ format: FORMAT, ledger } satisfies Header));
-  }
-  event(event: RecordedEvent): string {
-    this.#events += 1;
-    return this.#told(eventLine(event));
-  }
-  end(): string {
-    return line({ events: this.#events, sha256: this.#digest.hex() } satisfies End);
-  }
-
-  #told(text: string): string {
-    this.#digest.update(text);
-    return text;
-  }
-}
 
 /** What a whole export holds. */
 export interface ExportFacts {
@@ -140,24 +93,28 @@ class StreamOrder {
   }
 }
 
-interface Line {
+export interface Line {
   readonly text: string;
   /** Ended by its line feed. */
   readonly whole: boolean;
 }
 
-async function* linesOf(file: string): AsyncGenerator<Line, void, undefined> {
+/** @throws MoveRefused for a line that is too long */
+export async function* linesOf(
+  file: string,
+  tooLong: (file: string) => MoveRefused = notAnExport,
+): AsyncGenerator<Line, void, undefined> {
   let rest = '';
   for await (const chunk of createReadStream(file, { encoding: 'utf8' })) {
     const texts = (rest + String(chunk)).split('\n');
     rest = texts.pop()!;
     for (const text of texts) yield { text, whole: true };
-    if (rest.length > LINE_CHARS_MAX) throw notAnExport(file);
+    if (rest.length > LINE_CHARS_MAX) throw tooLong(file);
   }
   if (rest !== '') yield { text: rest, whole: false };
 }
 
-function parsed(text: string): unknown {
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
@@ -175,7 +132,7 @@ const isEnd = (said: unknown): said is End => {
   return typeof events === 'number' && typeof sha256 === 'string';
 };
 
-function isEvent(said: unknown): said is Exported {
+export function isEvent(said: unknown): said is Exported {
   const { stream, revision, id, type, schemaVersion, data, meta } = (said ??
     {}) as Partial<Exported>;
   return (

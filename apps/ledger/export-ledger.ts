@@ -1,8 +1,8 @@
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { ExportLines } from '@kcm/application';
 import { KcmError } from '@kcm/kernel';
 import type { Ledger } from '@kcm/ledger';
-import { ExportLines } from './export-file.js';
 import { MoveRefused } from './refusal.js';
 
 /** Told now and then how many events are done. */
@@ -65,7 +65,7 @@ export function syncFolder(path: string): void {
 }
 
 /** A write may take a part only. */
-function writeWhole(out: number, text: string): void {
+export function writeWhole(out: number, text: string): void {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length;) {
     const written = writeSync(out, bytes, at);

@@ -1,4 +1,10 @@
-import { type CommandContext, runDecider, stateOf } from '@kcm/application';
+import {
+  type CommandContext,
+  eventLine,
+  type Exported,
+  runDecider,
+  stateOf,
+} from '@kcm/application';
 import { accessDecider, eventCatalog } from '@kcm/domain';
 import {
   type Clock,
@@ -10,7 +16,7 @@ import {
   streamOf,
 } from '@kcm/kernel';
 import { type Ledger, LedgerConflict, LedgerOutcomeUnknown } from '@kcm/ledger';
-import { checkExport, eventLine, eventsIn, type Exported } from './export-file.js';
+import { checkExport, eventsIn } from './export-file.js';
 import type { Told } from './export-ledger.js';
 import { MoveRefused } from './refusal.js';
 
@@ -32,16 +38,27 @@ export async function importLedger(
   file: string,
   clock: Clock,
   told: Told = () => {},
+  /** Appends that are under way together; more than one only where their order is kept. */
+  atOnce = 1,
 ): Promise<Imported> {
   const { ledger: from, events, tenants } = await checkExport(file);
   if (from === ledger.id) throw notEmpty(`${file} was exported from it`);
   const there = await copiedAlready(ledger, file);
   let copied = 0;
+  const waiting: Promise<void>[] = [];
   for await (const group of appendsOf(file)) {
     copied += group.length;
-    if (copied > there) await append(ledger, group);
+    if (copied > there) {
+      const appending = append(ledger, group);
+      // Told where all of them are waited for.
+      appending.catch(() => undefined);
+      waiting.push(appending);
+    }
+    if (waiting.length < atOnce) continue;
+    await Promise.all(waiting.splice(0));
     told(copied);
   }
+  await Promise.all(waiting);
   for (const [tenant, region] of tenants) await raiseTerm(ledger, clock, tenant, region);
   return { from, ledger: ledger.id, events, tenants: tenants.size };
 }

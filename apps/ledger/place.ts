@@ -6,7 +6,7 @@ import { type Config, openEngines, readConfig } from '@kcm/platform';
 import { syncFolder } from './export-ledger.js';
 import { MoveRefused } from './refusal.js';
 
-const SETTINGS = ['KCM_DATA_DIR', 'KCM_LEDGER'];
+const SETTINGS = ['KCM_DATA_DIR', 'KCM_LEDGER', 'KCM_VAULT', 'KCM_DIRECTORY'];
 
 /** Where the ledger is, from the environment of any of the programs. @throws KcmError */
 export function placeOf(env: NodeJS.ProcessEnv): Config {

@@ -5,7 +5,15 @@ export type RefusalName =
   | 'export_damaged'
   | 'file_exists'
   | 'no_ledger'
-  | 'ledger_not_empty';
+  | 'ledger_not_empty'
+  | 'not_a_backup'
+  | 'not_a_checkpoint'
+  | 'backup_cut'
+  | 'backup_damaged'
+  | 'backup_older'
+  | 'backup_of_another'
+  | 'folder_not_empty'
+  | 'not_supported';
 
 /** Why a ledger is not moved, by name, with what to do about it. */
 export class MoveRefused extends Error {

@@ -114,6 +114,10 @@ export class Standalone {
   get edgeSockets(): Readonly<Record<string, string>> {
     return this.program.part.edge.sockets;
   }
+  /** What is trial-grade about where the stores are. */
+  get stores(): readonly string[] {
+    return this.program.part.core.parts.erasureKeeper.trialGrade();
+  }
   stop(): Promise<void> {
     return this.program.stop();
   }

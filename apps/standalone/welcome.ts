@@ -1,14 +1,16 @@
 import type { Standalone } from './standalone.js';
 
-type About = Pick<Standalone, 'http' | 'dataDir' | 'seal' | 'oidc' | 'initialized' | 'edgeSockets'>;
+type About = Pick<
+  Standalone,
+  'http' | 'dataDir' | 'seal' | 'oidc' | 'initialized' | 'edgeSockets' | 'stores'
+>;
 
 /** What a person reads after `npm start`: what is trial-grade, and what to type next. */
 export function welcome(about: About): string {
-  const { http, dataDir, seal, oidc, initialized, edgeSockets } = about;
+  const { http, dataDir, seal, oidc, initialized, edgeSockets, stores } = about;
   const trial = [
     'Trial-grade about this set-up:',
-    '  - one machine: ledger, vault and erasure store share a disk, so a shred is',
-    '    "recoverable from a disk image"',
+    ...stores.map((text) => `  - ${text}`),
     oidc
       ? '  - certificates come from the local authority: one operator could issue any'
       : '  - tokens and certificates come from the local issuer: one operator could mint any',

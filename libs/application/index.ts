@@ -19,3 +19,5 @@ export * from './relay/relay.js';
 export * from './relay/topics.js';
 export { FoldFailed } from './folds/fold-batch.js';
 export type { Cause, ExecuteStep, ItemRef, StandingItem } from './process/todo-runner.js';
+export * from './moving/ledger-lines.js';
+export * from './moving/backup-lines.js';

@@ -12,9 +12,17 @@ export interface Checkpoint {
 /** The log of one region in one generation of its ledger. */
 export const originOf = (region: string, ledger: string): string => `openkcm/${region}/${ledger}`;
 
-/** The text to sign. */
-export const checkpointText = ({ origin, size, root }: Checkpoint): string =>
-  `${origin}\n${size}\n${Buffer.from(root).toString('base64')}\n`;
+/** The text to sign. `extensions`: lines that say more, none of them empty. */
+export const checkpointText = (
+  { origin, size, root }: Checkpoint,
+  extensions: readonly string[] = [],
+): string =>
+  [origin, String(size), Buffer.from(root).toString('base64'), ...extensions]
+    .map((line) => `${line}\n`)
+    .join('');
+
+/** What else a checkpoint's text says, line by line. */
+export const extensionsOf = (text: string): readonly string[] => text.split('\n').slice(3, -1);
 
 /** null unless the text is a checkpoint; extension lines are passed over, as the format asks. */
 export function parseCheckpoint(text: string): Checkpoint | null {

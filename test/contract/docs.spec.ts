@@ -82,7 +82,15 @@ describe('What a server says at its start', () => {
       [true, false],
       [false, false],
     ] as const) {
-      const said = welcome({ http: '', dataDir: '', edgeSockets: {}, seal, oidc, initialized });
+      const said = welcome({
+        http: '',
+        dataDir: '',
+        edgeSockets: {},
+        stores: [],
+        seal,
+        oidc,
+        initialized,
+      });
       expect(said).toContain('npx kcm');
       expect(wrongCommands(said)).toEqual([]);
     }

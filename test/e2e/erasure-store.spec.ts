@@ -1,4 +1,14 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -113,7 +123,7 @@ describe('The erasure store of a running region', () => {
     expect(workload.ciphertext.length).toBeGreaterThan(0);
   });
 
-  it('lost in both places costs every tenant its keys: said by readyz and in red by the doctor', async () => {
+  it('lost in both places costs every tenant its keys: said in red; a backup that is put back undoes no shred', async () => {
     const initech = await onboard(region, keystore, 'initech');
     const sample = await region.edge('billing').sample('initech', 'a record');
     await region.stop();
@@ -135,7 +145,23 @@ describe('The erasure store of a running region', () => {
     const refused = await region.edge('billing').decrypt('initech', sample.ciphertext);
     expect(refused).toMatchObject({ status: 503, code: 'integrity' });
     await region.stop();
-    // One of its backups does: it is an erasure store.
+    // A backup is an erasure store. This one is of before globex was shredded.
+    const [backup] = readdirSync(join(disk, 'backups')).filter((name) => name.endsWith('.db'));
+    const holds = (file: string) => {
+      const db = new DatabaseSync(file, { readOnly: true });
+      const rows = db.prepare("SELECT key FROM blobs WHERE key LIKE 'tek/%'").all();
+      db.close();
+      return rows.map(({ key }) => key);
+    };
+    for (const folder of lost) {
+      rmSync(join(folder, 'erasure.db'));
+      copyFileSync(join(disk, 'backups', backup!), join(folder, 'erasure.db'));
+      expect(holds(join(folder, 'erasure.db'))).toEqual(['tek/globex']);
+    }
+    await region.start();
+    // What was destroyed after it was taken is destroyed again before anybody is served.
+    for (const folder of lost) expect(holds(join(folder, 'erasure.db'))).toEqual([]);
+    await region.stop();
     for (const folder of lost) rmSync(folder, { recursive: true });
     for (const folder of lost) renameSync(`${folder}.kept`, folder);
     await region.start();

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
+import { checkBackup } from '../../apps/ledger/index.js';
 import { Apart, APPS } from '../support/apart.js';
 import { EventStoreDouble } from '../support/eventstoredb-double.js';
 import {
@@ -87,6 +88,17 @@ describe('The applications as processes apart, over a double of EventStoreDB and
     expect([beyond.status, beyond.code]).toEqual([404, 'not_found']);
     const nobody = await apart.as(null).get('/v1/sys/projections');
     expect([nobody.status, nobody.code]).toEqual([401, 'unauthenticated']);
+  });
+
+  it('a backup is taken over servers too, through the one address, and is whole', async () => {
+    const { body } = await apart.operator.get<string>('/v1/sys/backup');
+    const file = stage.path('apart.kcm');
+    writeFileSync(file, body);
+    const { manifest } = JSON.parse(body.trimEnd().split('\n').at(-1)!) as { manifest: string };
+    const facts = await checkBackup(file, manifest);
+    expect(facts.vault).toBeGreaterThan(8);
+    expect(facts.directory).toBeGreaterThan(0);
+    expect(body).not.toContain('"key":"tek/');
   });
 
   it.each(APPS)('%s killed: what was acknowledged is there, and all goes on', async (app) => {

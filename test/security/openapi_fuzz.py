@@ -27,8 +27,8 @@ ASKERS = 2
 WRONG_MAX = 20
 SLOW_SECONDS = 0.05
 SLOW_AGAIN = 20
-# Go over all that is stored: a rebuild, and the digests of every read model.
-SLOW_BY_NATURE = ("/rebuild", "/v1/sys/projections")
+# Go over all that is stored: a rebuild, the digests of every read model, a backup.
+SLOW_BY_NATURE = ("/rebuild", "/v1/sys/projections", "/v1/sys/backup")
 
 OWN_HEADERS = {"Authorization", "User-Agent", "Accept", "Accept-Encoding", "Connection", "Prefer"}
 

@@ -44,6 +44,7 @@ export const ROWS: readonly Row[] = [
   row('POST /v1/sys/seal', OPERATOR),
   row('POST /v1/sys/rekey', OPERATOR),
   row('POST /v1/sys/rotate', OPERATOR),
+  row('GET /v1/sys/backup', OPERATOR),
   row('POST /v1/sys/tokens', OPERATOR),
   row('POST /v1/sys/certificates', OPERATOR),
   row('GET /v1/sys/projections', OPERATOR_READS),

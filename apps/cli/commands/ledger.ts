@@ -1,23 +1,14 @@
 import type { Command } from 'commander';
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { runMover } from '../mover.js';
 import { declare, type Run } from '../program.js';
-
-const MAIN = fileURLToPath(new URL('../../ledger/main.js', import.meta.url));
 
 /** The ledger is moved by a program of its own: it opens the ledger itself, and asks no server. */
 const moved =
   (verb: 'export' | 'import') =>
-  (_run: Run, { quiet }: { readonly quiet?: boolean }, file: string): Promise<undefined> =>
-    new Promise((resolve, reject) => {
-      const args = [MAIN, verb, file, ...(quiet === true ? ['--quiet'] : [])];
-      const child = spawn(process.execPath, args, { stdio: 'inherit' });
-      child.on('error', reject);
-      child.on('exit', (code) => {
-        process.exitCode = code ?? 1;
-        resolve(undefined);
-      });
-    });
+  async (_run: Run, { quiet }: { readonly quiet?: boolean }, file: string): Promise<undefined> => {
+    const args = [verb, file, ...(quiet === true ? ['--quiet'] : [])];
+    process.exitCode = await runMover(args, 'inherit');
+  };
 
 export function ledgerCommands(program: Command): void {
   const ledger = program

@@ -50,13 +50,17 @@ export class OpenCustody implements Disposable {
   /**
    * A signed checkpoint of this region's log (C2SP), by the region's signing key under the log's
    * name. A note has line feeds and a JWS has none, so that neither can be taken for the other.
+   * `extensions`: lines that say more (C2SP), as those of a backup's manifest.
    */
-  signCheckpoint(of: Omit<Checkpoint, 'origin'> & { readonly ledger: string }): string {
+  signCheckpoint(
+    of: Omit<Checkpoint, 'origin'> & { readonly ledger: string },
+    extensions: readonly string[] = [],
+  ): string {
     this.#assertOpen();
     const origin = originOf(this.region, of.ledger);
     const publicKey = Buffer.from(this.keys.signing, 'base64url');
     const key = ed25519PrivateFromSeed(this.secrets.signing);
-    const text = checkpointText({ origin, size: of.size, root: of.root });
+    const text = checkpointText({ origin, size: of.size, root: of.root }, extensions);
     return signNote(text, { name: origin, publicKey }, (message) => sign(null, message, key));
   }
 
