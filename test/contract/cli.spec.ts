@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -105,6 +106,32 @@ describe('kcm', () => {
     },
     20_000,
   );
+
+  it('sends of a policy what its words say and no more: a number, or never', async () => {
+    const asked: unknown[] = [];
+    const server = createHttpServer((request, response) => {
+      let body = '';
+      request.on('data', (chunk) => (body += String(chunk)));
+      request.on('end', () => {
+        asked.push([request.method, request.url, JSON.parse(body)]);
+        response.setHeader('content-type', 'application/json').end('{"id":"acme"}');
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const env = { KCM_URL: `http://127.0.0.1:${port}` };
+    const policy = ['tenant', 'policy', 'acme'];
+    const rotation = ['--l3-max-age-seconds', '2592000', '--l2-max-uses', 'never'];
+    expect((await kcmFed([...policy, ...rotation], '', 0, env)).code).toBe(0);
+    expect((await kcmFed([...policy, '--lease-seconds', '30'], '', 0, env)).code).toBe(0);
+    expect((await kcmFed([...policy, '--l3-max-uses', 'ever'], '', 0, env)).code).toBe(2);
+    server.close();
+    const path = '/v1/tenants/acme/policy';
+    expect(asked).toEqual([
+      ['PUT', path, { rotation: { L2: { maxUses: null }, L3: { maxAgeSeconds: 2_592_000 } } }],
+      ['PUT', path, { leaseSeconds: 30 }],
+    ]);
+  }, 20_000);
 
   it('says that the file of KCM_TOKEN_FILE is not there, and calls it nobody’s token', async () => {
     const env = { KCM_URL: 'http://127.0.0.1:1', KCM_TOKEN: '', KCM_TOKEN_FILE: '/nowhere/token' };

@@ -25,6 +25,8 @@ const byAge = (maxAgeSeconds: number): TenantPolicy => ({
 const wrapped = { wrappedBy: { id: 'l2-1', version: '1' }, digest: 'd', commitment: 'c' } as const;
 const keyOf = (tenant: string): StreamId => streamOf('key', tenant, `l3-${tenant}`);
 
+type Ending = 'done' | 'refused' | 'never';
+
 /** A ledger, the process over it, and a clock that goes on by whole minutes. */
 class Region {
   now = START;
@@ -77,8 +79,8 @@ class Region {
       this.#calendar.set(minute, (this.#calendar.get(minute) ?? new Set()).add(tenant));
     }
   }
-  /** `ends` false: what is asked for is not done, as if the process died between the two. */
-  run(until: number, ends = true): void {
+  /** `never`: what is asked for is not done, as if the process died between the two. */
+  run(until: number, ends: Ending = 'done'): void {
     while (this.now < until) {
       this.now += MINUTE_MS;
       const minute = this.#minute();
@@ -91,13 +93,18 @@ class Region {
     this.open.clear();
   }
 
-  #turn(tenant: string, ends: boolean): void {
+  version(tenant: string): number {
+    const key = this.#keys.get(tenant);
+    return key === undefined || key.status === 'absent' ? 0 : key.current;
+  }
+
+  #turn(tenant: string, ends: Ending): void {
     for (const { dueAt, step } of this.#fold.todo(tenant)) {
       if (Date.parse(dueAt!) > this.now || step.kind !== 'key') continue;
-      const { current: from = 0 } = this.#keys.get(tenant) as { readonly current?: number };
-      this.asked.push({ tenant, from, at: this.now });
+      this.asked.push({ tenant, from: this.version(tenant), at: this.now });
       this.#decide(tenant, step.command);
-      if (ends) this.#complete(tenant);
+      if (ends === 'done') this.#complete(tenant);
+      else if (ends === 'refused') this.#refuse(tenant);
       else this.open.add(tenant);
     }
     this.plan(tenant);
@@ -108,6 +115,11 @@ class Region {
     const { operation, current: from } = key;
     this.#decide(tenant, { kind: 'CompleteRotation', from, operation, ...wrapped });
     this.plan(tenant);
+  }
+  #refuse(tenant: string): void {
+    const key = this.#keys.get(tenant);
+    const operation = key?.status === 'rotating' ? key.operation : '';
+    this.#decide(tenant, { kind: 'RefuseRotation', operation, code: 'root_key_unreachable' });
   }
   #decide(tenant: string, command: KeyCommand): void {
     const before = this.#keys.get(tenant) ?? keyDecider.initial;
@@ -124,7 +136,7 @@ class Region {
   }
 }
 
-const worstMinute = ({ asked }: Region): number => {
+const worstMinute = ({ asked }: Pick<Region, 'asked'>): number => {
   const counts = new Map<number, number>();
   for (const { at } of asked) counts.set(at, (counts.get(at) ?? 0) + 1);
   return Math.max(...counts.values());
@@ -150,7 +162,7 @@ describe('The spread of rotations, on a simulated clock', () => {
     const region = new Region();
     region.register(byAge(30 * 86_400), FEWER);
     region.run(START + 28 * DAY_MS);
-    region.run(START + 28.5 * DAY_MS, false);
+    region.run(START + 28.5 * DAY_MS, 'never');
     const begun = region.open.size;
     expect(begun).toBeGreaterThan(100);
     region.restart();
@@ -162,6 +174,23 @@ describe('The spread of rotations, on a simulated clock', () => {
     const all = [...rounds(region).values()];
     expect(all).toHaveLength(FEWER);
     expect(all.filter((from) => from.join() !== '1,2')).toEqual([]);
+  });
+
+  it('1,000 tenants of a keystore that is down for a day, all due at once: 16 tries each at most, 100 a minute after an hour', () => {
+    const region = new Region();
+    const tenants = region.register(byAge(90 * 86_400), FEWER);
+    region.run(START + 10 * DAY_MS);
+    region.change(tenants, byAge(86_400));
+    region.run(region.now + DAY_MS, 'refused');
+    const [first] = region.asked;
+    for (const tries of rounds(region).values()) {
+      expect(tries.length).toBeGreaterThan(8);
+      expect(tries.length).toBeLessThanOrEqual(16);
+    }
+    const later = region.asked.filter(({ at }) => at > first!.at + 60 * MINUTE_MS);
+    expect(worstMinute({ asked: later })).toBeLessThanOrEqual(100);
+    region.run(region.now + DAY_MS);
+    expect(tenants.filter((tenant) => region.version(tenant) < 2)).toEqual([]);
   });
 
   it('a shorter policy plans every key anew, within the shorter age', () => {

@@ -117,8 +117,14 @@ export async function onboard({ ask }, keystore, id, service, policy) {
   await ask('POST', `${path}/root-keys`, await keystore.key(id), token);
   await ask('POST', `${path}/services`, { id: service }, token);
   for (;;) {
-    const mapped = await ask('GET', `${path}/services/${service}`, undefined, token);
+    const mapped = await ask('GET', `${path}/services/${service}`, undefined, token).catch(notYet);
     if (mapped.key !== null) return mapped.key;
     await sleep(50);
   }
+}
+
+/** The read model may be a moment behind. */
+function notYet(error) {
+  if (!error.message.includes('not_found')) throw error;
+  return { key: null };
 }
