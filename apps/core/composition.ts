@@ -16,6 +16,7 @@ import { CoreRuntime } from './core-runtime.js';
 import { ErasureKeeper } from './erasure/erasure-keeper.js';
 import { coreMetrics } from './metrics/core.js';
 import { dispatching, executing } from './steps.js';
+import { sealKeystoreOf } from './sys/seal-keystore.js';
 
 /** Core alone has the erasure store and the region's log. */
 export const CORE_ENGINES = [
@@ -44,7 +45,8 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
   const dispatch = dispatching(late.commands);
   const { vault, erasure } = engines;
   const scheduler = systemScheduler;
-  const seals = new SealService({ region, vault, random, clock, scheduler });
+  const keystore = sealKeystoreOf(config);
+  const seals = new SealService({ region, vault, random, clock, scheduler, keystore });
   const drivers = driversOf(ground);
   const recording = new Recording({
     scheduler: systemScheduler,

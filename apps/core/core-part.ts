@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { DynamicModule } from '@nestjs/common';
 import { assertLedgerWhole, assertLogIsOf, processProjection } from '@kcm/application';
 import type { OpenCustody } from '@kcm/custody';
+import { systemScheduler } from '@kcm/kernel';
 import type { SealStatus } from '@kcm/platform';
 import {
   type Door,
@@ -22,7 +23,9 @@ import { eraseShredded } from './erasure/shredded.js';
 import { watchCore } from './health/index.js';
 import { watchCoreFigures } from './metrics/index.js';
 import { assertErasureStoreIsOurs, assertLedgerIsTheirs, findLosses } from './stores.js';
+import { AutoUnseal } from './sys/auto-unseal.js';
 import { RegionService } from './sys/region-service.js';
+import { assertSealKeystore } from './sys/seal-keystore.js';
 import { keepUnsealKey, readUnsealKey } from './unseal-key.js';
 
 /** For the last try to record what acts already. */
@@ -49,7 +52,9 @@ export class CorePart implements ProgramPart {
   readonly modules: readonly DynamicModule[];
   readonly sealStatus: SealStatus;
   readonly ending: ProgramPart['ending'];
+  readonly #autoUnseal: AutoUnseal;
   #http = '';
+  #unseals = 0;
 
   constructor(
     private readonly ground: CoreGround,
@@ -65,16 +70,20 @@ export class CorePart implements ProgramPart {
     });
     const { region, boot, seals, states, recording, core, host, log, erasureKeeper } = this.parts;
     const { resealing } = this.parts;
+    const autoUnseal = (this.#autoUnseal = this.#autoUnsealing());
     this.sealStatus = { sealed: () => seals.sealed };
     const hooks = {
       onUnsealed: (custody: OpenCustody) => this.#unsealed(custody),
       onSealed: () => this.#sealed(),
+      onSealAsked: () => autoUnseal.stop(),
+      onWaiting: () => autoUnseal.start(),
     };
     const sealed = { seals, resealing, view: states, hooks };
     this.modules = [CoreModule.register({ region, boot, ...sealed, recording })];
     this.ending = {
       doors: [],
       work: [
+        () => autoUnseal.stop(),
         () => core.sealed(),
         () => resealing.stop(),
         () => host.stop(),
@@ -97,6 +106,7 @@ export class CorePart implements ProgramPart {
   }
 
   async begin(): Promise<void> {
+    await assertSealKeystore(this.ground.config);
     const { core, log, erasureKeeper } = this.parts;
     await this.#assertWhole();
     await this.#eraseAgain();
@@ -129,7 +139,7 @@ export class CorePart implements ProgramPart {
   }
 
   async watch(health: Health, { clock }: WatchedDoor): Promise<void> {
-    watchCore(health, this.parts, clock);
+    watchCore(health, { ...this.parts, autoUnseal: this.#autoUnseal }, clock);
     watchCoreFigures(this.ground.metrics, this.parts, clock);
     const losses = await findLosses(this.ground.engines);
     health.add('stores', () => losses);
@@ -141,9 +151,36 @@ export class CorePart implements ProgramPart {
 
   async serve(http: string): Promise<Omit<Endpoints, 'http'> | null> {
     this.#http = http;
-    if (this.ground.config.KCM_SEAL !== 'auto') return {};
-    await this.#unsealItself();
-    return null;
+    const state = this.parts.states.region();
+    const byKey = state.status === 'uninitialized' || state.config.seal === 'auto';
+    if (this.ground.config.KCM_SEAL === 'auto' && byKey) {
+      await this.#unsealItself();
+      return null;
+    }
+    // endpoints.json says first that it is sealed.
+    systemScheduler.after(0, () => this.#autoUnseal.start());
+    return {};
+  }
+
+  #autoUnsealing(): AutoUnseal {
+    const { boot, own, seals, states } = this.parts;
+    return new AutoUnseal({
+      scheduler: systemScheduler,
+      random: this.ground.random,
+      waits: () => {
+        const state = states.region();
+        return seals.sealed && state.status !== 'uninitialized' && state.config.seal === 'keystore';
+      },
+      unseal: () => {
+        const context = own(`unseal ${boot} ${(this.#unseals += 1)}`);
+        return this.late.app().get(RegionService).unsealByKeystore(context);
+      },
+      report: ({ code, message: detail }) =>
+        this.ground.logger.warn(
+          { code, detail },
+          'the keystore of the seal does not open the region',
+        ),
+    });
   }
 
   async #unsealItself(): Promise<void> {

@@ -23,7 +23,7 @@ import type { DriverRegistry } from '@kcm/keystores';
 import type { KcmAccess } from '@kcm/kmip';
 import type { ServerCredentials } from '@kcm/kmip/server';
 import type { EventCatalog } from '@kcm/ledger';
-import { type Engines, VERSION } from '@kcm/platform';
+import { type Config, type Engines, VERSION } from '@kcm/platform';
 import type { Effect } from '@kcm/processes';
 import type { Logger } from 'pino';
 import { Acknowledgements } from './acknowledgements.js';
@@ -39,7 +39,7 @@ export interface CoreDeps {
   readonly host: string;
   /** 0 takes a free one at the first unseal and keeps it. */
   readonly kmipPort: number;
-  readonly seal: 'auto' | 'shamir';
+  readonly seal: Config['KCM_SEAL'];
   /** Who gives people their tokens. */
   readonly people: 'local' | 'oidc';
   readonly engines: Omit<Engines, 'outbox'>;

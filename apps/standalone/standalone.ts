@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Recorded } from '@kcm/domain';
 import {
+  type Config,
   type Door,
   type Ground,
   type Late,
@@ -102,7 +103,7 @@ export class Standalone {
   get http(): string {
     return this.program.http;
   }
-  get seal(): 'auto' | 'shamir' {
+  get seal(): Config['KCM_SEAL'] {
     return this.ground.config.KCM_SEAL;
   }
   get oidc(): boolean {

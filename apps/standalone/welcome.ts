@@ -20,8 +20,12 @@ export function welcome(about: About): string {
     oidc
       ? `    a token of your OIDC issuer for acme, with what it maps to ${roles} > ${subject}`
       : `    npx kcm token create --tenant acme --role ${roles} --subject ${subject} > ${subject}`;
+  const waiting =
+    seal === 'shamir'
+      ? 'The region is sealed. Type: npx kcm unseal --share -'
+      : 'The region is sealed until its keystore opens it. How it stands: npx kcm status';
   const sealed = initialized
-    ? ['The region is sealed. Type: npx kcm unseal --share -']
+    ? [waiting]
     : ['The region is not initialized. Type: npx kcm init --shares 3 --threshold 2'];
   const next = [
     'Type next, in another shell',
@@ -44,6 +48,6 @@ export function welcome(about: About): string {
     `Data in ${dataDir}; the operator's token is ${dataDir}/operator-token`,
     ...Object.entries(edgeSockets).map(([service, path]) => `Edge for ${service}: ${path}`),
   ];
-  const lines = [...where, '', ...trial, '', ...(seal === 'shamir' ? sealed : next)];
+  const lines = [...where, '', ...trial, '', ...(seal === 'auto' ? next : sealed)];
   return `${lines.join('\n')}\n`;
 }

@@ -176,6 +176,9 @@ export const LIMITS = {
   /** Of a partition in process: older ones go. */
   inProcessMessagesMax: 10_000,
   sharesMax: 255,
+  /** A keystore that does not open the region is asked again after so long, with jitter. */
+  sealRetryMsMin: 500,
+  sealRetryMsMax: 15_000,
   /** Processes of a region that may be open besides the last that was unsealed. */
   bootsOpenMax: 16,
   /** A public key of a share's holder, in ASCII armour. */

@@ -25,6 +25,9 @@ export class HostUnresolved extends Error {
 /** IPv4 and IPv6 loopback: what one machine needs to talk to a keystore on itself. */
 export const LOOPBACK_CIDRS: readonly string[] = ['127.0.0.0/8', '::1/128'];
 
+/** Every address: for a keystore that the operator names, wherever it is. */
+export const ANYWHERE_CIDRS: readonly string[] = ['0.0.0.0/0', '::/0'];
+
 /** Metadata services on addresses that look public: Azure's wire server. */
 const METADATA: ReadonlySet<string> = new Set(['168.63.129.16']);
 /** RFC 4291 §2.4: global unicast is assigned from here alone. */

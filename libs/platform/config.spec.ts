@@ -39,7 +39,7 @@ describe('The configuration', () => {
       KCM_TLS_KEY: 'key.pem',
       KCM_HTTP_PORT: '70000',
       KCM_EDGE_SERVICES: 'ok,Not Ok',
-      KCM_SEAL: 'keystore:aws',
+      KCM_SEAL: 'keystore:',
       KCM_LEDGER: 'mysql://localhost',
       KCM_OIDC_ISSUERS: '[{"issuer":"http://idp.example"}]',
       KCM_NO_SUCH: '1',

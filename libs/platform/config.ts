@@ -75,6 +75,9 @@ const json = z.string().transform((text, context): unknown => {
     return wrong('is no JSON');
   }
 });
+/** Who opens the region at start: a key beside the data, people, or a keystore by its driver. */
+type Seal = 'auto' | 'shamir' | `keystore:${string}`;
+const FIELDS = 'must be a JSON object of texts, or @ and the file that holds it';
 const issuers = z
   .array(issuerSettings, 'must be a JSON array of issuers')
   .min(1, 'names no issuer; remove it')
@@ -103,7 +106,18 @@ const schema = z.object({
     .transform((text) => text.split(',').map((part) => part.trim()))
     .pipe(z.array(z.string().regex(SERVICE_ID, 'is not a service id')).min(1)),
   KCM_EDGE_PORT: notBuilt,
-  KCM_SEAL: z.enum(['auto', 'shamir'], 'must be auto or shamir').default('auto'),
+  KCM_SEAL: z
+    .custom<Seal>(
+      (text) => typeof text === 'string' && /^(auto|shamir|keystore:[a-z0-9]+)$/.test(text),
+      'must be auto, shamir or keystore:<driver>',
+    )
+    .default('auto'),
+  KCM_SEAL_REFERENCE: json.pipe(z.record(z.string(), z.string(), FIELDS)).optional(),
+  // Read anew whenever it is used: whoever renews a token writes it to that file.
+  KCM_SEAL_CREDENTIALS: z
+    .string()
+    .refine((text) => json.pipe(z.record(z.string(), z.string())).safeParse(text).success, FIELDS)
+    .optional(),
   KCM_OIDC_ISSUERS: json
     .pipe(issuers)
     .optional()
@@ -180,6 +194,13 @@ function together(config: Partial<Config>, program: ProgramName): FieldError[] {
   for (const name of ['KCM_MESSAGING_CA', 'KCM_MESSAGING_CERT', 'KCM_MESSAGING_KEY'] as const)
     if (config.KCM_MESSAGING === 'memory:' && config[name] !== undefined)
       wrong(name, 'is for a broker: KCM_MESSAGING names none');
+  const byKeystore = config.KCM_SEAL?.startsWith('keystore:') === true;
+  for (const name of ['KCM_SEAL_REFERENCE', 'KCM_SEAL_CREDENTIALS'] as const) {
+    if (!byKeystore && config.KCM_SEAL !== undefined && config[name] !== undefined)
+      wrong(name, 'is for KCM_SEAL=keystore:<driver>; remove it');
+  }
+  if (byKeystore && config.KCM_SEAL_REFERENCE === undefined)
+    wrong('KCM_SEAL_REFERENCE', 'is needed: which key of that keystore opens the region');
   if ((config.KCM_TLS_CERT === undefined) !== (config.KCM_TLS_KEY === undefined)) {
     wrong('KCM_TLS_CERT', 'and KCM_TLS_KEY go together');
   }
@@ -226,6 +247,15 @@ function withFiles(env: NodeJS.ProcessEnv, errors: FieldError[]): Record<string,
   }
   return values;
 }
+
+/** What KCM_SEAL_CREDENTIALS says now. @throws KcmError invalid_request */
+export function readSealCredentials({ KCM_SEAL_CREDENTIALS: text }: Config): Texts | null {
+  if (text === undefined) return null;
+  const read = json.pipe(z.record(z.string(), z.string())).safeParse(text);
+  if (read.success) return read.data;
+  throw new KcmError('invalid_request', `KCM_SEAL_CREDENTIALS ${FIELDS}.`);
+}
+type Texts = Readonly<Record<string, string>>;
 
 /** @throws KcmError invalid_request naming every wrong variable at once */
 export function readConfig(env: NodeJS.ProcessEnv, program: ProgramName = 'standalone'): Config {

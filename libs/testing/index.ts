@@ -8,6 +8,7 @@ export * from './memory-blobs.js';
 export * from './ledger-contract.js';
 export * from './faulty-server.js';
 export * from './keystore-conformance.js';
+export * from './seal-conformance.js';
 export * from './blob-store-contract.js';
 export * from './read-model-contract.js';
 export * from './custody/custody-world.js';

@@ -76,25 +76,28 @@ describe('The pages', () => {
 });
 
 describe('What a server says at its start', () => {
-  it.each(['auto', 'shamir'] as const)('%s: types commands that kcm has', (seal) => {
-    for (const [initialized, oidc] of [
-      [true, true],
-      [true, false],
-      [false, false],
-    ] as const) {
-      const said = welcome({
-        http: '',
-        dataDir: '',
-        edgeSockets: {},
-        stores: [],
-        seal,
-        oidc,
-        initialized,
-      });
-      expect(said).toContain('npx kcm');
-      expect(wrongCommands(said)).toEqual([]);
-    }
-  });
+  it.each(['auto', 'shamir', 'keystore:vault'] as const)(
+    '%s: types commands that kcm has',
+    (seal) => {
+      for (const [initialized, oidc] of [
+        [true, true],
+        [true, false],
+        [false, false],
+      ] as const) {
+        const said = welcome({
+          http: '',
+          dataDir: '',
+          edgeSockets: {},
+          stores: [],
+          seal,
+          oidc,
+          initialized,
+        });
+        expect(said).toContain('npx kcm');
+        expect(wrongCommands(said)).toEqual([]);
+      }
+    },
+  );
 });
 
 describe('What a driver tells the customer to type', () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DriverRegistry, EgressGuard, type KeystoreDriver, LOOPBACK_CIDRS } from '@kcm/keystores';
-import { httpAnswer, type KeystoreBench, keystoreConformance } from '@kcm/testing';
+import { httpAnswer, type KeystoreBench, keystoreConformance, sealConformance } from '@kcm/testing';
 import { type RunningOpenBao, startOpenBao } from '../../scripts/services/openbao.mjs';
 
 /** A real server and what its owner does there, with the root token. */
@@ -113,6 +113,7 @@ async function startBench(config: object): Promise<KeystoreBench> {
 }
 
 keystoreConformance('vault, associated data', () => startBench({}));
+sealConformance('vault', () => startBench({}));
 keystoreConformance('vault, derived key', () => startBench({ derived: true }));
 
 describe('keystore vault, over what only it has', () => {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DriverRegistry, EgressGuard, LOOPBACK_CIDRS } from '@kcm/keystores';
-import { httpAnswer, type KeystoreBench, keystoreConformance } from '@kcm/testing';
+import { httpAnswer, type KeystoreBench, keystoreConformance, sealConformance } from '@kcm/testing';
 import { startKeystore } from '../../apps/keystore/index.js';
 
 async function startBench(): Promise<KeystoreBench> {
@@ -57,3 +57,4 @@ async function startBench(): Promise<KeystoreBench> {
 }
 
 keystoreConformance('software', startBench);
+sealConformance('software', startBench);

@@ -40,17 +40,22 @@ export function sysCommands(program: Command): void {
       ),
     ({ client }, options) => client.post('/v1/sys/init', newShares(options)),
   );
-  declare<{ share?: string; reset?: boolean }>(
+  declare<{ share?: string; reset?: boolean; keystore?: boolean }>(
     program,
     'unseal',
     {
       summary: 'Provide one share ("-" reads it from standard input)',
       example: 'unseal --share -',
     },
-    (c) => c.option('--share <share>', 'kcms1-…').option('--reset', 'let go of those provided'),
-    async ({ client, progress }, { share, reset }) => {
+    (c) =>
+      c
+        .option('--share <share>', 'kcms1-…')
+        .option('--reset', 'let go of those provided')
+        .option('--keystore', 'ask the keystore that keeps the region, at once'),
+    async ({ client, progress }, { share, reset, keystore }) => {
       if (reset) return client.post('/v1/sys/unseal', { reset: true });
-      if (share === undefined) throw new UsageError('Give --share or --reset.');
+      if (keystore) return client.post('/v1/sys/unseal', { keystore: true });
+      if (share === undefined) throw new UsageError('Give --share, --reset or --keystore.');
       const status = await client.post<Seal>('/v1/sys/unseal', { share: await shareOf(share) });
       progress.note(sealIn(status));
       return status;

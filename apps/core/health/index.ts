@@ -1,12 +1,18 @@
 import { type Clock, LIMITS, type Reason } from '@kcm/kernel';
 import type { Health } from '@kcm/platform';
 import type { CoreParts } from '../composition.js';
+import type { AutoUnseal } from '../sys/auto-unseal.js';
 import { keystoreReasons } from './keystores.js';
 
 /** A step that is done this often, and stands, does not bring about what takes it off. */
 const RUNS_MAX = 2;
 
-type Parts = Pick<CoreParts, 'seals' | 'states' | 'host' | 'core' | 'recording' | 'erasureKeeper'>;
+type Parts = Pick<
+  CoreParts,
+  'seals' | 'states' | 'host' | 'core' | 'recording' | 'erasureKeeper'
+> & {
+  readonly autoUnseal: Pick<AutoUnseal, 'refusal'>;
+};
 const degraded = (dependency: string, code: string, detail: string, next: string): Reason => ({
   dependency,
   level: 'degraded',
@@ -41,10 +47,11 @@ function unrecordedReasons({ recording: { pending } }: Parts): Reason[] {
   ];
 }
 
-function sealReasons({ seals, states }: Parts): Reason[] {
+function sealReasons({ seals, states, autoUnseal }: Parts): Reason[] {
   if (!seals.sealed) return [];
   const of = { dependency: 'seal', level: 'unavailable' } as const;
-  if (states.region().status === 'uninitialized')
+  const state = states.region();
+  if (state.status === 'uninitialized')
     return [
       {
         ...of,
@@ -53,7 +60,17 @@ function sealReasons({ seals, states }: Parts): Reason[] {
         next: 'kcm init --shares 5 --threshold 3',
       },
     ];
-  return [{ ...of, code: 'sealed', detail: 'the region is sealed', next: 'kcm unseal --share -' }];
+  if (state.config.seal !== 'keystore')
+    return [
+      { ...of, code: 'sealed', detail: 'the region is sealed', next: 'kcm unseal --share -' },
+    ];
+  if (autoUnseal.refusal === null)
+    return [
+      { ...of, code: 'sealed', detail: 'the region is sealed', next: 'kcm unseal --keystore' },
+    ];
+  const { code, message: detail } = autoUnseal.refusal;
+  const next = 'it is asked again by itself; look at that keystore and at KCM_SEAL_REFERENCE';
+  return [{ ...of, code, detail, next }];
 }
 
 /** Items that were begun and stand all the same. Those that wait for their time are none. */

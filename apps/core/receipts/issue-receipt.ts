@@ -5,6 +5,7 @@ import { buildReceipt, restsOn } from '@kcm/evidence';
 import { type Json, type RecordedEvent, rfc3339, streamOf, uuidv5 } from '@kcm/kernel';
 import type { KeystoreDriver } from '@kcm/keystores';
 import type { LogStore } from '@kcm/origin-log';
+import type { Config } from '@kcm/platform';
 import type { Effect } from '@kcm/processes';
 import type { BlobStore } from '@kcm/vault';
 import type { EffectDeps, EffectTrace } from '../effects/context.js';
@@ -19,7 +20,7 @@ export interface ReceiptDeps {
   readonly driver: (name: string) => Promise<KeystoreDriver>;
   readonly directory: BlobStore;
   readonly log: LogStore;
-  readonly seal: 'auto' | 'shamir';
+  readonly seal: Config['KCM_SEAL'];
   readonly people: 'local' | 'oidc';
   /** What is true of where the stores are. */
   readonly stores: () => readonly string[];

@@ -17,6 +17,10 @@ export interface RegionHooks {
   onUnsealed(custody: OpenCustody): Promise<void>;
   /** At once: what holds keys lets go of them. */
   onSealed(): void;
+  /** Somebody wants it sealed: nothing opens it by itself. */
+  onSealAsked(): void;
+  /** Nobody sealed it, and it is to be opened: a keystore that keeps it is asked. */
+  onWaiting(): void;
 }
 /** What the ledger says of the region, as it is told. */
 export type RegionView = CoreView & {
@@ -80,6 +84,7 @@ export class RegionService {
       throw new KcmError('wrong_state', 'This region was initialized; its shares are shown once.');
     }
     await this.view.reached(handled.position!);
+    this.hooks.onWaiting();
     return { shares, handled };
   }
 
@@ -128,7 +133,10 @@ export class RegionService {
     const state = this.view.region();
     if (this.seals.sealed || state.status === 'uninitialized') return;
     const behind = (state.entry ?? FIRST_ENTRY) > this.seals.custody().entry;
-    if (state.status === 'sealed' || behind) this.#close();
+    if (state.status === 'sealed') this.hooks.onSealAsked();
+    else if (!behind) return;
+    this.#close();
+    if (state.status !== 'sealed') this.hooks.onWaiting();
   }
 
   /** @throws sealed · wrong_state · invalid_request */
@@ -161,6 +169,7 @@ export class RegionService {
 
   /** Sealed when it is called; recorded when it resolves, or later when the ledger can. */
   async seal(context: CommandContext): Promise<void> {
+    this.hooks.onSealAsked();
     this.#close();
     const { actor, commandId } = context;
     const act = { act: 'seal', tenant: null, actor, commandId };

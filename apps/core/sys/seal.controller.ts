@@ -11,6 +11,8 @@ const initialization = threshold(z.strictObject(newShares));
 const unsealing = z.union([
   z.strictObject({ share: z.string().min(1).max(1_024) }),
   z.strictObject({ reset: z.literal(true) }),
+  /** Asks the keystore that keeps the region, at once. */
+  z.strictObject({ keystore: z.literal(true) }),
 ]);
 /** Seal of the region: the only routes that work while it is sealed. */
 @Controller()
@@ -32,7 +34,12 @@ export class SealController {
   })
   status() {
     const status = this.region.status();
-    const trialGrade = status.seal === 'auto' ? ['seal: the unseal key lies beside the data'] : [];
+    const trialGrade = [
+      ...(status.seal === 'auto' ? ['seal: the unseal key lies beside the data'] : []),
+      ...(status.seal === 'keystore' && this.config.KCM_SEAL === 'keystore:software'
+        ? ['seal: the software keystore keeps its keys unencrypted']
+        : []),
+    ];
     return { region: this.region.region, version: VERSION, ...status, trialGrade };
   }
 
@@ -54,10 +61,11 @@ export class SealController {
     @Context() context: CommandContext,
     @Reply() reply: FastifyReply,
   ) {
-    if (this.config.KCM_SEAL !== 'shamir') {
+    if (this.config.KCM_SEAL === 'auto') {
       throw new KcmError('wrong_state', 'This region seals itself (KCM_SEAL=auto).');
     }
-    const { shares, handled } = await this.region.init({ seal: 'shamir', ...body }, context);
+    const seal = this.config.KCM_SEAL === 'shamir' ? 'shamir' : 'keystore';
+    const { shares, handled } = await this.region.init({ seal, ...body }, context);
     this.answers.accepted(reply, handled);
     return { shares, threshold: body.threshold };
   }
@@ -65,7 +73,7 @@ export class SealController {
   @Endpoint({
     method: 'POST',
     path: 'v1/sys/unseal',
-    summary: 'Provide one share, or let go of those provided',
+    summary: 'Provide one share, let go of those provided, or ask the keystore of the seal',
     roles: OPERATOR,
     whileSealed: true,
     body: unsealing,
@@ -77,6 +85,7 @@ export class SealController {
   })
   async unseal(@Body() body: z.infer<typeof unsealing>, @Context() context: CommandContext) {
     if ('share' in body) await this.region.unseal(body.share, context);
+    else if ('keystore' in body) await this.region.unsealByKeystore(context);
     else await this.region.reset();
     return this.status();
   }

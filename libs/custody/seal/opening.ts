@@ -75,7 +75,9 @@ export async function masterBy(
 export async function masterByKeystore(parts: SealParts, config: SealConfig): Promise<Secret> {
   const keystore = keystoreOf(parts);
   const { region, vault, random } = parts;
-  const { driver, resolved } = config.keystore!;
+  if (config.keystore === undefined)
+    throw new KcmError('wrong_state', 'This region is opened by its shares, and by no keystore.');
+  const { driver, resolved } = config.keystore;
   if (driver !== keystore.driver) {
     const detail = `The seal is kept by a keystore ${driver}, and KCM_SEAL names ${keystore.driver}.`;
     throw new KcmError('wrong_state', detail);
