@@ -7,63 +7,17 @@
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Hierarchy } from '../../dist/libs/custody/keys/hierarchy.js';
 import { Barrier } from '../../dist/libs/custody/seal/barrier.js';
-import { BarrieredStore } from '../../dist/libs/custody/seal/barriered-store.js';
 import { Keyring } from '../../dist/libs/custody/seal/keyring.js';
 import { systemRandom } from '../../dist/libs/kernel/index.js';
 import { openSqliteBlobStore } from '../../dist/libs/vault/sqlite/index.js';
+import { Memory, opening, WRAPPED } from './lib/hierarchy-parts.mjs';
 import { interleaved, measured, medians, ratioOf } from './lib/measure.mjs';
 import { base, micros, told } from './lib/report.mjs';
 
 const ROUNDS = 15;
 const OPERATIONS = { bare: 40_000, barrier: 20_000, memory: 5_000, stored: 2_000, l3: 5_000 };
-/** As long as the text that OpenBao's transit engine makes of 32 bytes. */
-const WRAPPED = randomBytes(89);
 const SEED = randomBytes(32);
-const L2 = { tenant: 'acme', key: 'l2-0123456789ab', version: 1 };
-const L3 = { tenant: 'acme', key: 'l3-0123456789ab', version: 1 };
-
-class Memory {
-  blobs = new Map();
-  async put(key, bytes) {
-    this.blobs.set(key, Buffer.from(bytes));
-  }
-  async putIfAbsent(key, bytes) {
-    if (!this.blobs.has(key)) this.blobs.set(key, Buffer.from(bytes));
-    return true;
-  }
-  async get(key) {
-    return this.blobs.get(key) ?? null;
-  }
-}
-
-const answered = async (value) => ({ ok: true, value, callId: 'c', providerRequestId: null });
-
-/** A tenant's L2 and one L3 in two stores, and how each is opened. */
-async function opening(vault, erasure, barrier) {
-  const behind = (store) => new BarrieredStore(store, () => barrier);
-  const hierarchy = new Hierarchy(behind(vault), behind(erasure), systemRandom);
-  // The keystore gives the seed back that was drawn, which this bench has to know.
-  let seed;
-  const made = await hierarchy.createL2(L2, 'rk-1', (drawn) => {
-    seed = Buffer.from(drawn);
-    return answered({ bytes: WRAPPED, keyVersion: '1' });
-  });
-  const { l2, version } = made.value;
-  const parent = { id: L2.key, version: '1' };
-  const service = await hierarchy.createL3(L3, 'billing', parent, l2);
-  return {
-    async l2() {
-      const opened = await hierarchy.openL2(L2, version, () => answered(Buffer.from(seed)));
-      if (!opened.ok) throw new Error(opened.code);
-      opened.value.dispose();
-    },
-    async l3() {
-      (await hierarchy.openL3(L3, 'billing', service.version, l2)).dispose();
-    },
-  };
-}
 
 function bareOpening() {
   const key = createSecretKey(randomBytes(32));
