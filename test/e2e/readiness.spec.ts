@@ -11,6 +11,8 @@ import {
   systemRandom,
 } from '@kcm/kernel';
 import { openSqliteLedger } from '@kcm/ledger/sqlite';
+import { processes } from '@kcm/processes';
+import { projections } from '@projections/all';
 import {
   Api,
   EdgeProcess,
@@ -302,7 +304,7 @@ describe('A ledger with an event of a later release', () => {
       });
       expect(body.status).toBe('degraded');
       const stopped = body.reasons.filter(({ code }) => code === 'stopped');
-      expect(stopped.length).toBe(15);
+      expect(stopped.length).toBe(projections.length + processes.length);
       for (const { level, next } of stopped)
         expect([level, next]).toEqual(['degraded', expect.stringContaining('projection rebuild')]);
       const text = await region.as(null).read<string>('/metrics');

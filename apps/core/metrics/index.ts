@@ -1,7 +1,7 @@
 import { protectingClosedBy, tenantClosedBy } from '@kcm/custody';
 import type { Clock } from '@kcm/kernel';
 import type { Metrics } from '@kcm/platform';
-import { isLateRotation } from '@kcm/processes';
+import { isOverdueRotation } from '@kcm/processes';
 import type { CoreParts } from '../composition.js';
 import { enrolledEdges } from '../health/index.js';
 
@@ -36,9 +36,9 @@ function watchProcesses(metrics: Metrics, { host }: CoreParts): void {
     return [...counts].map(([process, count]) => [count, { process }] as const);
   };
   metrics.gauge(
-    'kcm_rotations_late',
-    'Rotations by policy that are late, or were refused and are asked for again.',
-    () => host.standing().filter(isLateRotation).length,
+    'kcm_rotations_overdue',
+    'Rotations by policy whose time has passed, or that were refused and are asked for again.',
+    () => host.standing().filter(isOverdueRotation).length,
   );
   metrics.gauge('kcm_process_items', 'Steps on the list of each process.', standing);
   metrics.gauge('kcm_process_item_age_seconds', 'How long the oldest step has been due.', oldest);

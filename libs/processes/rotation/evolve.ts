@@ -3,6 +3,7 @@ import {
   type Recorded,
   rotationAgainAt,
   rotationByUsesAt,
+  type UsageEntry,
   type UsageOperation,
 } from '@kcm/domain';
 import { parseStream } from '@kcm/kernel';
@@ -21,6 +22,9 @@ const PROTECTS: { readonly [O in UsageOperation]: boolean } = {
   rewrapFrom: false,
   rewrapTo: true,
 };
+
+/** Whether what was reported counts: it was done, and protects. */
+export const isUse = ({ operation, ok }: UsageEntry): boolean => PROTECTS[operation] && ok > 0;
 
 /** What is known of a version that has just taken over. */
 const fresh = (version: number, since: string) => ({
@@ -51,7 +55,7 @@ function usedUp(state: RotationState, key: TurningKey, at: string): Partial<Turn
 
 function used(state: RotationState, id: string, version: number, count: number, at: string) {
   return changed(state, id, (key) => {
-    if (key.version !== version || count === 0) return {};
+    if (key.version !== version) return {};
     const uses = key.uses + count;
     return { uses, ...usedUp(state, { ...key, uses }, at) };
   });
@@ -59,7 +63,7 @@ function used(state: RotationState, id: string, version: number, count: number, 
 
 function reported(state: RotationState, { data, meta }: Of<'UsageReported'>): RotationState {
   return data.entries
-    .filter(({ tenant, operation }) => tenant === state.tenant && PROTECTS[operation])
+    .filter((entry) => entry.tenant === state.tenant && isUse(entry))
     .reduce((at, { key, version, ok }) => used(at, key, version, ok, meta.occurredAt), state);
 }
 

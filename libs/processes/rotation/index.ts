@@ -2,7 +2,7 @@ import { defaultPolicy, type Recorded, type RotationCause, rotationByAgeAt } fro
 import { commandIdOf, LIMITS, streamOf } from '@kcm/kernel';
 import { isOpen } from '../locks.js';
 import { ownerOf, type Process, type Todo } from '../process.js';
-import { evolveRotation } from './evolve.js';
+import { evolveRotation, isUse } from './evolve.js';
 import type { RotationState, TurningKey } from './state.js';
 
 export type { RotationState, TurningKey } from './state.js';
@@ -46,18 +46,20 @@ function todo(state: RotationState): readonly Todo[] {
 }
 
 /** Of what stands on the lists: a rotation whose time has passed, or that was refused before. */
-export const isLateRotation = (standing: {
+export const isOverdueRotation = (standing: {
   readonly process: string;
   readonly item: string;
   readonly dueMs: number;
 }): boolean =>
   standing.process === rotation.name && (standing.dueMs > 0 || !standing.item.endsWith(':0'));
 
-/** Whom an event concerns: a report of an Edge, everybody whose keys were used. */
+/**
+ * Whom an event concerns: a report of an Edge, everybody whose keys protected something. Of what was
+ * refused it names tenants that a caller may have made up.
+ */
 function tenantsOf(event: Recorded): readonly string[] {
-  return event.type === 'UsageReported'
-    ? [...new Set(event.data.entries.map(({ tenant }) => tenant))]
-    : ownerOf(event);
+  if (event.type !== 'UsageReported') return ownerOf(event);
+  return [...new Set(event.data.entries.filter(isUse).map(({ tenant }) => tenant))];
 }
 
 /**

@@ -178,6 +178,9 @@ describe('process rotation', () => {
       data: { ...shared.data, entries: [other!, { ...other!, ...entry, tenant: 'acme' }] },
     };
     expect(rotation.subjects(both)).toEqual(['bank', 'acme']);
+    const made = { ...other!, tenant: 'made-up', ok: 0, refused: { not_found: 9 } };
+    const refused = { ...shared, data: { ...shared.data, entries: [made] } };
+    expect(rotation.subjects(refused)).toEqual([]);
     const fold = new ProcessFold(rotation).add([...story.events, both]);
     expect(fold.todo('acme').map(({ id }) => id)).toEqual(['uses:l3-1/1:0']);
   });
