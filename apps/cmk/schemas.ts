@@ -21,7 +21,7 @@ export const policy = z.strictObject({
     maxAgeSeconds: seconds(1, LIMITS.leaseSecondsMax),
     off: z.boolean(),
   }),
-  allowExport: z.literal(false, 'true is not available yet'),
+  allowExport: z.boolean(),
   rotation: z.strictObject({ L2: levelRotation, L3: levelRotation }),
 });
 /** What may be left out keeps its default (register) or its value (change). */

@@ -23,6 +23,7 @@ import type { RecordAct } from './record-act.js';
 import { RootKeyChecks } from './leases/root-key-checks.js';
 import { RootKeyPool, type RootKeyPoolDeps } from './keys/root-key-pool.js';
 import { UsageBook } from './usage/usage-book.js';
+import { Exports } from './usage/exports.js';
 import { VersionUse } from './usage/version-use.js';
 
 export interface KeyServiceDeps extends Pick<RootKeyPoolDeps, 'driver' | 'openCredentials'> {
@@ -61,6 +62,7 @@ export class KeyService {
   readonly grants: GrantBook;
   readonly usage: UsageBook;
   readonly versionUse = new VersionUse();
+  readonly exports = new Exports();
   readonly desk: CoreLeaseDesk;
   readonly #recorder: AccessRecorder;
   readonly #checks: RootKeyChecks;
@@ -117,6 +119,7 @@ export class KeyService {
     this.grants.apply(event);
     this.usage.apply(event);
     this.versionUse.apply(event);
+    this.exports.apply(event);
   }
 
   /** Once a process, sealed or not: the first entry of this boot. @throws LedgerUnavailable */

@@ -107,7 +107,7 @@ class Edge implements RunningEdge {
     const limits = { ...SERVER_LIMITS, ...options.serverLimits };
     const held = new HeldBytes();
     this.#servers = Object.entries(this.sockets).map(([service, path]) => {
-      const plane = new DataPlane(service, this.#keeper, this.#usage);
+      const plane = new DataPlane(service, this.#keeper, this.#usage, { random, wallMs });
       const status = () => this.status(service);
       const { tracer = noTracer } = options;
       const api = new EdgeApi({

@@ -10,7 +10,8 @@ export type {
   Proof,
   Refusal,
 } from './core/core-port.js';
-export { DataPlane, type Done, type Outcome, type Work } from './data-plane.js';
+export { DataPlane, type DataPlaneParts } from './data-plane.js';
+export type { DataKey, Done, Outcome, Work } from './work.js';
 export { startEdge } from './edge.js';
 export { edgeSockets } from './sockets.js';
 export type {

@@ -28,6 +28,7 @@ export interface ReceiptSurroundings {
   readonly certificates: ReadonlyMap<string, string>;
   /** The keystore of the probed root key. */
   readonly keystore: { readonly name: string; readonly logField: string } | null;
+  /** How often data keys were given out in the clear, as reported. */
   readonly exportedKeys: number;
   readonly fourEyes: string | null;
   readonly trialGrade: readonly string[];
@@ -40,6 +41,7 @@ export interface ReceiptSurroundings {
 const DOES_NOT_CLAIM = [
   'that plaintext which callers had already received is gone',
   'that keys exported in plaintext are gone',
+  'that no more keys were exported than Edges had reported when it was issued',
   'anything about memory images, core dumps or swap of machines outside our processes',
   'anything about software that was modified',
   'that everyone is shown the same transparency log: no witness signs its checkpoints',

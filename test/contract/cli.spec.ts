@@ -40,6 +40,8 @@ describe('kcm', () => {
     ['unseal', '--share', '-'],
     ['encrypt', '--tenant', 'acme'],
     ['decrypt', '--tenant', 'acme'],
+    ['rewrap', '--tenant', 'acme'],
+    ['data-key', 'unwrap', '--tenant', 'acme'],
   ])(
     '%s waits for what is slow to come on standard input',
     async (...args) => {

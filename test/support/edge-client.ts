@@ -9,6 +9,12 @@ export interface EdgeAnswer {
   readonly plaintext?: string;
   readonly keyVersion?: number;
   readonly grantId?: string;
+  /** Of a data key. */
+  readonly id?: string;
+  readonly wrapped?: string;
+  readonly expiresAt?: string;
+  readonly stale?: true;
+  readonly rewrapped?: string;
   readonly core?: { readonly connected: boolean };
   readonly leases?: readonly {
     readonly tenant: string;
@@ -35,11 +41,11 @@ export class EdgeClient {
   }
 
   encrypt(tenant: string, plaintext: string): Promise<EdgeAnswer> {
-    return this.#post(tenant, 'encrypt', { plaintext: base64(plaintext) });
+    return this.ask(tenant, 'encrypt', { plaintext: base64(plaintext) });
   }
 
   decrypt(tenant: string, ciphertext: string): Promise<EdgeAnswer> {
-    return this.#post(tenant, 'decrypt', { ciphertext });
+    return this.ask(tenant, 'decrypt', { ciphertext });
   }
 
   /** A new record. @throws Error when it is refused for so long */
@@ -61,7 +67,8 @@ export class EdgeClient {
     return this.#send('GET', '/v1/status', '');
   }
 
-  #post(tenant: string, verb: string, body: object): Promise<EdgeAnswer> {
+  /** `POST /v1/tenants/{tenant}/{verb}`. */
+  ask(tenant: string, verb: string, body: object): Promise<EdgeAnswer> {
     return this.#send('POST', `/v1/tenants/${tenant}/${verb}`, JSON.stringify(body));
   }
 

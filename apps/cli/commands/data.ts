@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { objectOf, refusalOf, unexpected } from '../answer.js';
 import { askEdge } from '../edge-socket.js';
-import { declare } from '../program.js';
+import { declare, type Run } from '../program.js';
 import { readStdin } from '../stdin.js';
 import { pairs } from '../pairs.js';
 
@@ -11,19 +11,30 @@ interface Options {
   readonly context?: string[];
 }
 
-/** @returns what it answers under that name. @throws Refused · Unreachable */
-async function callEdge(
-  socketPath: string,
-  path: string,
+type Said = Readonly<Record<string, unknown>>;
+
+/** What the local Edge answers. @throws Refused · Unreachable */
+async function askTenant(
+  { settings }: Run,
+  options: Options,
+  verb: string,
   body: object,
-  name: 'ciphertext' | 'plaintext',
-): Promise<string> {
-  const { status, text } = await askEdge(socketPath, 'POST', path, body);
+): Promise<Said> {
+  const path = `/v1/tenants/${encodeURIComponent(options.tenant)}/${verb}`;
+  const asked = { ...body, ...contextOf(options) };
+  const { status, text } = await askEdge(settings.edgeSocket(options.service), 'POST', path, asked);
   if (status !== 200) throw refusalOf(status, text);
-  const { [name]: given } = objectOf(text) as { readonly [name: string]: unknown };
+  return objectOf(text) as Said;
+}
+
+/** @throws Refused */
+function textIn(said: Said, name: string): string {
+  const given = said[name];
   if (typeof given !== 'string') throw unexpected(`its answer holds no ${name}`);
   return given;
 }
+
+const fromStdin = async (): Promise<string> => (await readStdin()).toString('utf8').trim();
 
 const withTarget = (c: Command): Command =>
   c
@@ -43,11 +54,9 @@ export function dataCommands(program: Command): void {
       example: 'encrypt --tenant acme --service billing < invoice.pdf',
     },
     withTarget,
-    async ({ settings }, options) => {
+    async (run, options) => {
       const plaintext = (await readStdin()).toString('base64');
-      const path = `/v1/tenants/${encodeURIComponent(options.tenant)}/encrypt`;
-      const body = { plaintext, ...contextOf(options) };
-      return callEdge(settings.edgeSocket(options.service), path, body, 'ciphertext');
+      return textIn(await askTenant(run, options, 'encrypt', { plaintext }), 'ciphertext');
     },
   );
   declare<Options>(
@@ -58,14 +67,63 @@ export function dataCommands(program: Command): void {
       example: 'decrypt --tenant acme --service billing < invoice.enc > invoice.pdf',
     },
     withTarget,
-    async ({ settings }, options) => {
-      const ciphertext = (await readStdin()).toString('utf8').trim();
-      const path = `/v1/tenants/${encodeURIComponent(options.tenant)}/decrypt`;
-      const body = { ciphertext, ...contextOf(options) };
-      const socket = settings.edgeSocket(options.service);
-      const plaintext = await callEdge(socket, path, body, 'plaintext');
-      process.stdout.write(Buffer.from(plaintext, 'base64'));
+    async (run, options) => {
+      const said = await askTenant(run, options, 'decrypt', { ciphertext: await fromStdin() });
+      process.stdout.write(Buffer.from(textIn(said, 'plaintext'), 'base64'));
       return undefined;
     },
+  );
+  declare<Options>(
+    program,
+    'rewrap',
+    {
+      summary: 'What encrypt printed, under the newest version of its key; shows no plaintext',
+      example: 'rewrap --tenant acme --service billing < invoice.enc',
+    },
+    withTarget,
+    async (run, options) =>
+      textIn(
+        await askTenant(run, options, 'rewrap', { ciphertext: await fromStdin() }),
+        'ciphertext',
+      ),
+  );
+  dataKeyCommands(program.command('data-key').description('Data keys for callers (allowExport)'));
+}
+
+function dataKeyCommands(dataKey: Command): void {
+  declare<Options>(
+    dataKey,
+    'create',
+    {
+      summary: 'A new data key, in the clear and wrapped',
+      example: 'data-key create --tenant acme --service billing --json',
+    },
+    withTarget,
+    (run, options) => askTenant(run, options, 'data-keys', {}),
+  );
+  declare<Options>(
+    dataKey,
+    'unwrap',
+    {
+      summary: 'The data key that standard input wraps, in the clear',
+      example: 'data-key unwrap --tenant acme --service billing < wrapped.txt',
+    },
+    withTarget,
+    async (run, options) =>
+      askTenant(run, options, 'data-keys/unwrap', { wrapped: await fromStdin() }),
+  );
+  declare<Options>(
+    dataKey,
+    'rewrap',
+    {
+      summary: 'The wrapped data key under the newest version; does not show it',
+      example: 'data-key rewrap --tenant acme --service billing < wrapped.txt',
+    },
+    withTarget,
+    async (run, options) =>
+      textIn(
+        await askTenant(run, options, 'data-keys/rewrap', { wrapped: await fromStdin() }),
+        'wrapped',
+      ),
   );
 }

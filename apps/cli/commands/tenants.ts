@@ -15,6 +15,7 @@ interface PolicyOptions {
   readonly l3MaxAgeSeconds?: string;
   readonly l3MaxUses?: string;
   readonly l3RetireAfterSeconds?: string;
+  readonly allowExport?: boolean;
 }
 const withPolicy = (c: Command): Command =>
   c
@@ -23,6 +24,8 @@ const withPolicy = (c: Command): Command =>
     .option('--cache-max-uses <n>', 'how often it uses one')
     .option('--cache-max-age-seconds <n>', 'how old one may get')
     .option('--cache-off', 'a fresh data key for every operation')
+    .option('--allow-export', 'callers may be given data keys, which nothing can take back')
+    .option('--no-allow-export', 'no data key leaves an Edge')
     .option('--l2-max-age-seconds <n>', 'the tenant key rotates by this age, or never')
     .option('--l2-max-uses <n>', 'or when so many versions were made under it, or never')
     .option('--l2-retire-after-seconds <n>', 'an old version goes so long after, or never')
@@ -53,8 +56,9 @@ function policyOf(options: PolicyOptions): object {
     maxUses: orNever(options.l3MaxUses),
     retireAfterSeconds: orNever(options.l3RetireAfterSeconds),
   });
+  const { allowExport } = options;
   const leaseSeconds = number(options.leaseSeconds);
-  return { leaseSeconds, cache: inPart(cache), rotation: inPart({ L2, L3 }) };
+  return { leaseSeconds, cache: inPart(cache), allowExport, rotation: inPart({ L2, L3 }) };
 }
 
 export function tenantCommands(program: Command): void {

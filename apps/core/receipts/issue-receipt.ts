@@ -65,7 +65,7 @@ export async function issueReceipt(
     issuedAt: rfc3339(effects.clock.wallMs()),
     certificates: await certificatesOf(deps, events),
     keystore: await keystoreOf(deps, tenant, events),
-    exportedKeys: 0,
+    exportedKeys: effects.keys.exports.of(tenant),
     fourEyes: FOUR_EYES[deps.people],
     trialGrade: [
       ...(deps.seal === 'auto' ? [AUTO_SEAL] : []),

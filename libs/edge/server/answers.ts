@@ -1,5 +1,5 @@
 import type { KcmError } from '@kcm/kernel';
-import type { Done } from '../data-plane.js';
+import type { DataKey, Done } from '../work.js';
 import type { Answer } from './problem.js';
 
 /** The grant that an answer rests on goes out as `Kcm-Grant`. */
@@ -12,11 +12,35 @@ export const encrypted = ({ bytes, keyVersion, grantId }: Done): object => ({
   grantId,
 });
 
-export function decrypted({ bytes }: Done): object {
-  const plaintext = bytes.toString('base64');
-  bytes.fill(0);
-  return { plaintext };
+export function decrypted(done: Done): object {
+  const plaintext = done.bytes.toString('base64');
+  done.bytes.fill(0);
+  return { plaintext, ...standing(done) };
 }
+
+export const dataKeyMade = (made: DataKey): object => {
+  const { id, expiresAt, keyVersion, grantId, wrapped } = made;
+  const { plaintext } = decrypted(made) as { plaintext: string };
+  return { id, plaintext, wrapped: wrapped.toString('base64'), keyVersion, grantId, expiresAt };
+};
+
+export const dataKeyUnwrapped = (read: DataKey): object => ({
+  id: read.id,
+  expiresAt: read.expiresAt,
+  ...decrypted(read),
+});
+
+export const dataKeyRewrapped = ({ bytes, keyVersion, grantId }: Done): object => ({
+  wrapped: bytes.toString('base64'),
+  keyVersion,
+  grantId,
+});
+
+/** Nothing of what the newest version protects. */
+const standing = ({ keyVersion, stale, rewrapped }: Done): object => ({
+  ...(stale ? { keyVersion, stale } : {}),
+  ...(rewrapped === null ? {} : { rewrapped: rewrapped.toString('base64') }),
+});
 
 export const itemError = ({ code, message, errors }: KcmError): object => ({
   code,

@@ -47,7 +47,10 @@ describe('The span of a request', () => {
     const refusals = new RefusalCounts();
     const usage = new UsageLedger('boot', () => clock.wallMs(), refusals);
     api = new EdgeApi({
-      plane: new DataPlane('billing', keeper, usage),
+      plane: new DataPlane('billing', keeper, usage, {
+        random: systemRandom,
+        wallMs: () => clock.wallMs(),
+      }),
       random: systemRandom,
       tracer,
       status: () => ({}),

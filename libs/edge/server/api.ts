@@ -11,13 +11,25 @@ import {
   type Span,
   type Tracer,
 } from '@kcm/kernel';
-import type { DataPlane, Outcome } from '../data-plane.js';
-import { correlated, decrypted, encrypted, granted, itemError, ok, text } from './answers.js';
+import type { DataPlane } from '../data-plane.js';
+import type { Done, Work } from '../work.js';
+import {
+  correlated,
+  dataKeyMade,
+  dataKeyRewrapped,
+  dataKeyUnwrapped,
+  decrypted,
+  encrypted,
+  granted,
+  itemError,
+  ok,
+  text,
+} from './answers.js';
 import type { HttpRequest, Malformed } from './http-reader.js';
 import { OPENAPI_TEXT } from './openapi.js';
 import { codeOf, malformed, problem, type Answer } from './problem.js';
 import type { RefusalCounts } from '../refusal-counts.js';
-import { batchOfBody, workOfBody } from './request-body.js';
+import { batchOfBody, contextOfBody, workOfBody, type BodyForm } from './request-body.js';
 
 export interface ApiParts {
   readonly plane: DataPlane;
@@ -30,7 +42,9 @@ export interface ApiParts {
   readonly refusals: RefusalCounts;
 }
 const TENANT_PATH = /^\/v1\/tenants\/([^/]+)\/(.+)$/;
-const EXPORTS = ['data-keys', 'data-keys/unwrap', 'data-keys/rewrap'];
+const PLAIN: BodyForm = { field: 'plaintext' };
+const SEALED: BodyForm = { field: 'ciphertext' };
+const OPENED: BodyForm = { field: 'ciphertext', rewraps: true };
 
 type Eventually<T> = T | Promise<T>;
 type Act = (
@@ -39,6 +53,8 @@ type Act = (
   id: string,
   traceparent: string | undefined,
 ) => Eventually<Answer>;
+type Run<D> = (tenant: string, work: Work, trace?: string) => Eventually<D | KcmError>;
+type Shown<D> = (done: D) => object;
 
 /** The routes of one service's socket: from a request to an answer. Never throws. */
 export class EdgeApi {
@@ -46,12 +62,30 @@ export class EdgeApi {
   readonly #reads: ReadonlyMap<string, () => Answer>;
 
   constructor(private readonly parts: ApiParts) {
+    const { plane } = parts;
+    const encrypt: Run<Done> = (...asked) => plane.encrypt(...asked);
+    const decrypt: Run<Done> = (...asked) => plane.decrypt(...asked);
+    const rewrap: Run<Done> = (...asked) => plane.rewrap(...asked);
     this.#acts = new Map<string, Act>([
-      ['encrypt', (tenant, request, id, trace) => this.#encrypt(tenant, request, id, trace)],
-      ['decrypt', (tenant, request, id, trace) => this.#decrypt(tenant, request, id, trace)],
-      ['encrypt-batch', (...asked) => this.#batch('plaintext', ...asked)],
-      ['decrypt-batch', (...asked) => this.#batch('ciphertext', ...asked)],
-      ...EXPORTS.map((name): [string, Act] => [name, refuseExport]),
+      ['encrypt', (...asked) => this.#encrypt(...asked)],
+      ['decrypt', (...asked) => this.#decrypt(...asked)],
+      ['rewrap', one(SEALED, rewrap, encrypted)],
+      ['encrypt-batch', batch(PLAIN, encrypt, encrypted)],
+      ['decrypt-batch', batch(OPENED, decrypt, decrypted)],
+      ['rewrap-batch', batch(SEALED, rewrap, encrypted)],
+      ['data-keys', (...asked) => this.#dataKey(...asked)],
+      [
+        'data-keys/unwrap',
+        one(
+          { field: 'wrapped', rewraps: true },
+          (...asked) => plane.unwrap(...asked),
+          dataKeyUnwrapped,
+        ),
+      ],
+      [
+        'data-keys/rewrap',
+        one({ field: 'wrapped' }, (...asked) => plane.rewrapDataKey(...asked), dataKeyRewrapped),
+      ],
     ]);
     this.#reads = new Map([
       ['/v1/status', () => ok(this.parts.status())],
@@ -135,13 +169,8 @@ export class EdgeApi {
     return act(tenant, request, id, traceparent);
   }
 
-  #encrypt(
-    tenant: string,
-    request: HttpRequest,
-    id: string,
-    traceparent: string | undefined,
-  ): Eventually<Answer> {
-    const work = workOfBody(request, 'plaintext');
+  #encrypt(...[tenant, request, id, traceparent]: Parameters<Act>): Eventually<Answer> {
+    const work = workOfBody(request, PLAIN);
     return later(this.parts.plane.encrypt(tenant, work, traceparent), (outcome) => {
       work.bytes.fill(0);
       if (outcome instanceof KcmError) return problem(outcome, id);
@@ -151,48 +180,22 @@ export class EdgeApi {
     });
   }
 
-  #decrypt(
-    tenant: string,
-    request: HttpRequest,
-    id: string,
-    traceparent: string | undefined,
-  ): Eventually<Answer> {
-    const work = workOfBody(request, 'ciphertext');
+  #decrypt(...[tenant, request, id, traceparent]: Parameters<Act>): Eventually<Answer> {
+    const work = workOfBody(request, OPENED);
     return later(this.parts.plane.decrypt(tenant, work, traceparent), (outcome) => {
       if (outcome instanceof KcmError) return problem(outcome, id);
+      if (outcome.stale) return shownOf(outcome, decrypted);
       const body = `{"plaintext":"${outcome.bytes.toString('base64')}"}`;
       outcome.bytes.fill(0);
       return granted(body, outcome.grantId);
     });
   }
 
-  async #batch(
-    field: 'plaintext' | 'ciphertext',
-    ...[tenant, request, id, traceparent]: Parameters<Act>
-  ): Promise<Answer> {
-    const encrypting = field === 'plaintext';
-    const { plane } = this.parts;
-    const items: unknown[] = [];
-    let grantId: string | null = null;
-    for (const work of batchOfBody(request, field)) {
-      let outcome: Outcome | KcmError = work instanceof KcmError ? work : NOT_RUN;
-      if (!(work instanceof KcmError)) {
-        const running = encrypting
-          ? plane.encrypt(tenant, work, traceparent)
-          : plane.decrypt(tenant, work, traceparent);
-        outcome = running instanceof Promise ? await running : running;
-        if (encrypting) work.bytes.fill(0);
-      }
-      if (outcome instanceof KcmError) {
-        // A tenant that is not served here is the answer to the whole request.
-        if (outcome.code === 'not_found') return problem(outcome, id);
-        items.push({ error: itemError(outcome) });
-        continue;
-      }
-      grantId = outcome.grantId;
-      items.push(encrypting ? encrypted(outcome) : decrypted(outcome));
-    }
-    return granted(JSON.stringify({ items }), grantId);
+  #dataKey(...[tenant, request, id, traceparent]: Parameters<Act>): Eventually<Answer> {
+    const context = contextOfBody(request);
+    return later(this.parts.plane.dataKey(tenant, context, traceparent), (outcome) =>
+      outcome instanceof KcmError ? problem(outcome, id) : shownOf(outcome, dataKeyMade),
+    );
   }
 
   #readyz(): Answer {
@@ -213,17 +216,39 @@ export class EdgeApi {
   }
 }
 
-const NOT_RUN = new KcmError('internal', 'The item was not run.');
-
 const later = <A>(value: Eventually<A>, then: (value: A) => Answer): Eventually<Answer> =>
   value instanceof Promise ? value.then(then) : then(value);
 
-const refuseExport: Act = () => {
-  throw new KcmError(
-    'export_not_allowed',
-    'The tenant does not allow data keys to leave the Edge.',
-  );
-};
+const shownOf = <D extends Done>(done: D, shown: Shown<D>): Answer =>
+  granted(JSON.stringify(shown(done)), done.grantId);
+
+const one =
+  <D extends Done>(form: BodyForm, run: Run<D>, shown: Shown<D>): Act =>
+  (tenant, request, id, traceparent) =>
+    later(run(tenant, workOfBody(request, form), traceparent), (outcome) =>
+      outcome instanceof KcmError ? problem(outcome, id) : shownOf(outcome, shown),
+    );
+
+const batch =
+  (form: BodyForm, run: Run<Done>, shown: Shown<Done>): Act =>
+  async (tenant, request, id, traceparent) => {
+    const items: unknown[] = [];
+    let grantId: string | null = null;
+    for (const work of batchOfBody(request, form)) {
+      const running = work instanceof KcmError ? work : run(tenant, work, traceparent);
+      const outcome = running instanceof Promise ? await running : running;
+      if (form === PLAIN && !(work instanceof KcmError)) work.bytes.fill(0);
+      if (outcome instanceof KcmError) {
+        // A tenant that is not served here is the answer to the whole request.
+        if (outcome.code === 'not_found') return problem(outcome, id);
+        items.push({ error: itemError(outcome) });
+        continue;
+      }
+      grantId = outcome.grantId;
+      items.push(shown(outcome));
+    }
+    return granted(JSON.stringify({ items }), grantId);
+  };
 
 const invalidQuery = (): KcmError =>
   new KcmError('invalid_request', 'There are no query parameters here.');

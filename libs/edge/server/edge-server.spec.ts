@@ -38,7 +38,10 @@ async function serve(limits: Partial<ServerLimits> = {}, held = new HeldBytes())
   });
   const refusals = new RefusalCounts();
   const usage = new UsageLedger('boot', () => systemClock.wallMs(), refusals);
-  const plane = new DataPlane('billing', keeper, usage);
+  const plane = new DataPlane('billing', keeper, usage, {
+    random: systemRandom,
+    wallMs: () => systemClock.wallMs(),
+  });
   const api = new EdgeApi({
     plane,
     random: systemRandom,
@@ -204,16 +207,17 @@ describe('The Edge server', () => {
     },
   );
 
-  it('takes the largest body there may be, and opens what came of it', async () => {
+  it('takes the largest body there may be, and opens and rewraps what came of it', async () => {
     const room = LIMITS.edgeBodyBytesMax - '{"plaintext":""}'.length;
     const plaintext = 'A'.repeat(room - (room % 4));
     const answer = await raw(post('encrypt', { plaintext }));
     expect(statuses(answer)).toEqual([200]);
     const [, ciphertext] = /"ciphertext":"([^"]+)"/.exec(answer)!;
     expect(await raw(post('decrypt', { ciphertext }))).toContain(`{"plaintext":"${plaintext}"}`);
+    expect(await raw(post('rewrap', { ciphertext }))).toContain(`{"ciphertext":"${ciphertext}"`);
   });
 
-  it('opens in one batch what one batch of the largest size encrypted', async () => {
+  it('opens and rewraps in one batch what one batch of the largest size encrypted', async () => {
     const count = LIMITS.edgeBatchItemsMax;
     const each = Math.floor(LIMITS.edgeBodyBytesMax / count) - '{"plaintext":""},'.length - 4;
     const items = Array.from({ length: count }, () => ({
@@ -221,10 +225,14 @@ describe('The Edge server', () => {
     }));
     const answer = await raw(post('encrypt-batch', { items }));
     const sealed = [...answer.matchAll(/"ciphertext":"([^"]+)"/g)];
-    const opened = await raw(
-      post('decrypt-batch', { items: sealed.map(([, ciphertext]) => ({ ciphertext })) }),
-    );
+    const asked = { items: sealed.map(([, ciphertext]) => ({ ciphertext })) };
+    const opened = await raw(post('decrypt-batch', asked));
     expect(opened.endsWith(JSON.stringify({ items }))).toBe(true);
+    const moved = await raw(post('rewrap-batch', asked));
+    const current = [...moved.matchAll(/"ciphertext":"([^"]+)"/g)].map(
+      ([, ciphertext]) => ciphertext,
+    );
+    expect(current).toEqual(asked.items.map(({ ciphertext }) => ciphertext));
   });
 
   it('never crashes, hangs or answers 5xx, whatever arrives', async () => {
@@ -241,6 +249,9 @@ describe('The Edge server', () => {
           'POST ',
           'GET ',
           '/v1/tenants/acme/encrypt',
+          '/v1/tenants/acme/rewrap',
+          '/v1/tenants/acme/data-keys',
+          '/v1/tenants/acme/data-keys/unwrap',
           '/livez',
           ' HTTP/1.1',
           '\r\n',
@@ -252,6 +263,7 @@ describe('The Edge server', () => {
           'Content-Type: application/json',
           '{}',
           '{"plaintext":"eA=="}',
+          '{"wrapped":"eA==","rewrap":true}',
           '\u0000',
           ':',
         ),

@@ -145,7 +145,7 @@ export class HttpReader {
   }
 }
 
-const CIPHERTEXT_TARGET = /\/decrypt(-batch)?$/;
+const CIPHERTEXT_TARGET = /\/(decrypt|rewrap)(-batch)?$/;
 const EMPTY = Buffer.alloc(0);
 const bad = (detail: string): Malformed => ({ status: 400, detail });
 

@@ -20,7 +20,46 @@ const encrypted = object(
   { ciphertext: base64, keyVersion: { type: 'integer' }, grantId: { type: 'string' } },
   ['ciphertext', 'keyVersion', 'grantId'],
 );
-const decrypted = object({ plaintext: base64 }, ['plaintext']);
+/** Of what a version protects that is not the newest. */
+const stale = {
+  keyVersion: { type: 'integer' },
+  stale: { const: true, description: 'A newer version has taken over: store it anew.' },
+  rewrapped: { ...base64, description: 'Sealed by the newest version: store it in its place.' },
+};
+const rewrap = {
+  type: 'boolean',
+  description: 'Answer `rewrapped` too if it is stale, which may be in vain. Ask if you store it.',
+};
+const opening = object({ ciphertext: base64, context, rewrap }, ['ciphertext']);
+const decrypted = object({ plaintext: base64, ...stale }, ['plaintext']);
+const wrapped = object({ wrapped: base64, context }, ['wrapped']);
+const unwrapping = object({ wrapped: base64, context, rewrap }, ['wrapped']);
+const dataKeyId = { type: 'string', format: 'uuid' };
+const expiresAt = {
+  type: 'string',
+  format: 'date-time',
+  description: 'Drop the key by then and unwrap it again: nothing here can take it back.',
+};
+const made = object(
+  {
+    id: dataKeyId,
+    plaintext: base64,
+    wrapped: base64,
+    keyVersion: { type: 'integer' },
+    grantId: { type: 'string' },
+    expiresAt,
+  },
+  ['id', 'plaintext', 'wrapped', 'keyVersion', 'grantId', 'expiresAt'],
+);
+const unwrapped = object({ id: dataKeyId, plaintext: base64, expiresAt, ...stale }, [
+  'id',
+  'plaintext',
+  'expiresAt',
+]);
+const rewrapped = object(
+  { wrapped: base64, keyVersion: { type: 'integer' }, grantId: { type: 'string' } },
+  ['wrapped', 'keyVersion', 'grantId'],
+);
 const code = { type: 'string', enum: CODES };
 const failed = object(
   { error: object({ code, detail: { type: 'string' }, errors: {} }, ['code', 'detail']) },
@@ -87,11 +126,6 @@ const post = (summary: string, takes: Json, answers: Json): Json => ({
     responses: { 200: json(answers), default: refused },
   },
 });
-const refusedAlways = (summary: string): Json => ({
-  parameters: [tenant],
-  post: { summary, responses: { default: refused } },
-});
-
 const T = '/v1/tenants/{tenant}';
 const DESCRIPTION: Json = {
   openapi: '3.1.0',
@@ -103,7 +137,8 @@ const DESCRIPTION: Json = {
   servers: [{ url: 'http://edge', description: 'the Unix socket of the service; any host name' }],
   paths: {
     [`${T}/encrypt`]: post('Encrypt', plain, encrypted),
-    [`${T}/decrypt`]: post('Decrypt', cipher, decrypted),
+    [`${T}/decrypt`]: post('Decrypt', opening, decrypted),
+    [`${T}/rewrap`]: post('A record under the newest version, shown to nobody', cipher, encrypted),
     [`${T}/encrypt-batch`]: post(
       'Encrypt in order',
       items(plain),
@@ -111,12 +146,29 @@ const DESCRIPTION: Json = {
     ),
     [`${T}/decrypt-batch`]: post(
       'Decrypt in order',
-      items(cipher),
+      items(opening),
       items({ anyOf: [decrypted, failed] }),
     ),
-    [`${T}/data-keys`]: refusedAlways('A data key for the caller: not allowed in this version'),
-    [`${T}/data-keys/unwrap`]: refusedAlways('Not allowed in this version'),
-    [`${T}/data-keys/rewrap`]: refusedAlways('Not allowed in this version'),
+    [`${T}/rewrap-batch`]: post(
+      'Rewrap in order',
+      items(cipher),
+      items({ anyOf: [encrypted, failed] }),
+    ),
+    [`${T}/data-keys`]: post(
+      'A new data key for the caller; the tenant’s policy must allow it',
+      object({ context }, []),
+      made,
+    ),
+    [`${T}/data-keys/unwrap`]: post(
+      'A wrapped data key in the clear; the tenant’s policy must allow it',
+      unwrapping,
+      unwrapped,
+    ),
+    [`${T}/data-keys/rewrap`]: post(
+      'A wrapped data key under the newest version, shown to nobody',
+      wrapped,
+      rewrapped,
+    ),
     '/v1/status': read('Leases of this service, counters', { 200: json({ type: 'object' }) }),
     '/livez': read('The process answers', { 200: json({ type: 'object' }) }),
     '/readyz': read('Whether it serves, with reasons', {

@@ -12,7 +12,7 @@ const request = (body: string | Buffer): HttpRequest => ({
 });
 function outcome(body: string | Buffer): unknown {
   try {
-    return workOfBody(request(body), 'plaintext');
+    return workOfBody(request(body), { field: 'plaintext' });
   } catch (error) {
     return (error as KcmError).errors;
   }
@@ -51,6 +51,6 @@ describe('A body', () => {
   it('that is not UTF-8 is refused', () => {
     const body = Buffer.from('{"plaintext":"AAA\xff"}', 'latin1');
     expect(outcome(body)).toEqual(outcome(Buffer.concat([Buffer.from(' '), body])));
-    expect(() => workOfBody(request(body), 'plaintext')).toThrow('UTF-8');
+    expect(() => workOfBody(request(body), { field: 'plaintext' })).toThrow('UTF-8');
   });
 });

@@ -1,10 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import { canonicalJson, KcmError, LIMITS, type FieldError } from '@kcm/kernel';
-import type { Work } from '../data-plane.js';
+import type { Work } from '../work.js';
 import type { HttpRequest } from './http-reader.js';
 
 type Fields = Readonly<Record<string, unknown>>;
-type ByteField = 'plaintext' | 'ciphertext';
+/** What a body holds besides `context`; `rewraps`: it may ask for `rewrap` too. */
+export interface BodyForm {
+  readonly field: 'plaintext' | 'ciphertext' | 'wrapped';
+  readonly rewraps?: true;
+}
 
 const JSON_TYPE = /^application\/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -12,24 +16,35 @@ const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * `{plaintext|ciphertext, context?}`.
+ * `{plaintext|ciphertext|wrapped, context?, rewrap?}`.
  * @throws KcmError unsupported_media_type · invalid_request naming every wrong field
  */
-export function workOfBody(request: HttpRequest, name: ByteField): Work {
+export function workOfBody(request: HttpRequest, form: BodyForm): Work {
   assertJson(request);
-  const bytes = onlyField(request.body, name);
-  return bytes === null ? readWork(parsed(request), name) : { bytes, context: null };
+  const bytes = onlyField(request.body, form.field);
+  return bytes === null ? readWork(parsed(request), form) : { bytes, context: null };
+}
+
+/** `{context?}`; as `workOfBody`. */
+export function contextOfBody(request: HttpRequest): string | null {
+  assertJson(request);
+  const fields = parsed(request);
+  const errors = unknownIn(fields, ['context'], '');
+  const context = contextOf(fields['context'], 'context', errors);
+  if (errors.length > 0) throw wrong(errors);
+  return context;
 }
 
 /** `{items: [{…}]}`; as `readBatch`. @throws KcmError unsupported_media_type · invalid_request */
-export function batchOfBody(request: HttpRequest, name: ByteField): readonly (Work | KcmError)[] {
+export function batchOfBody(request: HttpRequest, form: BodyForm): readonly (Work | KcmError)[] {
   assertJson(request);
-  return readBatch(parsed(request), name);
+  return readBatch(parsed(request), form);
 }
 
 const OPENING = {
   plaintext: Buffer.from('{"plaintext":"'),
   ciphertext: Buffer.from('{"ciphertext":"'),
+  wrapped: Buffer.from('{"wrapped":"'),
 };
 const CLOSING = Buffer.from('"}');
 
@@ -37,7 +52,7 @@ const CLOSING = Buffer.from('"}');
  * The bytes of a body that is this one field, letter for letter, and nothing else; null: parse it.
  * Base64 has neither quote nor backslash, so what decodes strictly is the whole JSON string.
  */
-function onlyField(body: Buffer, name: ByteField): Buffer | null {
+function onlyField(body: Buffer, name: BodyForm['field']): Buffer | null {
   const opening = OPENING[name];
   const end = body.length - CLOSING.length;
   if (end < opening.length) return null;
@@ -63,9 +78,9 @@ function parsed(request: HttpRequest): Fields {
   return value;
 }
 
-function readWork(fields: Fields, name: ByteField): Work {
+function readWork(fields: Fields, form: BodyForm): Work {
   const errors: FieldError[] = [];
-  const work = workOf(fields, name, '', errors);
+  const work = workOf(fields, form, '', errors);
   if (work === null) throw wrong(errors);
   return work;
 }
@@ -73,9 +88,8 @@ function readWork(fields: Fields, name: ByteField): Work {
 /**
  * `{items: [{…}]}`; an item that is wrong becomes its own refusal. @throws KcmError invalid_request
  */
-function readBatch(fields: Fields, name: ByteField): readonly (Work | KcmError)[] {
-  const errors: FieldError[] = [];
-  for (const key of Object.keys(fields)) if (key !== 'items') errors.push(unknown(key));
+function readBatch(fields: Fields, form: BodyForm): readonly (Work | KcmError)[] {
+  const errors = unknownIn(fields, ['items'], '');
   const { items } = fields;
   if (!Array.isArray(items) || items.length === 0 || items.length > LIMITS.edgeBatchItemsMax)
     errors.push({
@@ -88,14 +102,14 @@ function readBatch(fields: Fields, name: ByteField): readonly (Work | KcmError)[
     const itemErrors: FieldError[] = [];
     if (!isObject(item))
       itemErrors.push({ path: `items.${at}`, code: 'invalid', detail: 'an object' });
-    const work = isObject(item) ? workOf(item, name, `items.${at}.`, itemErrors) : null;
+    const work = isObject(item) ? workOf(item, form, `items.${at}.`, itemErrors) : null;
     return work ?? wrong(itemErrors);
   });
 }
 
-function workOf(fields: Fields, name: ByteField, at: string, errors: FieldError[]): Work | null {
-  for (const key of Object.keys(fields))
-    if (key !== name && key !== 'context') errors.push(unknown(`${at}${key}`));
+function workOf(fields: Fields, form: BodyForm, at: string, errors: FieldError[]): Work | null {
+  const { field: name, rewraps = false } = form;
+  errors.push(...unknownIn(fields, [name, 'context', ...(rewraps ? ['rewrap'] : [])], at));
   const bytes = base64(fields[name]);
   if (bytes === null)
     errors.push({
@@ -104,7 +118,11 @@ function workOf(fields: Fields, name: ByteField, at: string, errors: FieldError[
       detail: 'base64 (RFC 4648 §4, padded)',
     });
   const context = contextOf(fields['context'], `${at}context`, errors);
-  return errors.length > 0 || bytes === null ? null : { bytes, context };
+  const { rewrap = false } = rewraps ? fields : {};
+  if (typeof rewrap !== 'boolean')
+    errors.push({ path: `${at}rewrap`, code: 'invalid', detail: 'true or false' });
+  if (errors.length > 0 || bytes === null) return null;
+  return rewrap === true ? { bytes, context, rewrap } : { bytes, context };
 }
 
 /** Null: absent, or refused and named in `errors`. */
@@ -134,11 +152,10 @@ function base64(value: unknown): Buffer | null {
   return value.includes('-') || value.includes('_') ? null : bytes;
 }
 
-const unknown = (path: string): FieldError => ({
-  path,
-  code: 'unknown',
-  detail: 'there is no such field',
-});
+const unknownIn = (fields: Fields, known: readonly string[], at: string): FieldError[] =>
+  Object.keys(fields)
+    .filter((key) => !known.includes(key))
+    .map((key) => ({ path: `${at}${key}`, code: 'unknown', detail: 'there is no such field' }));
 
 const wrong = (errors: readonly FieldError[]): KcmError =>
   new KcmError('invalid_request', 'The request has wrong fields.', { errors });

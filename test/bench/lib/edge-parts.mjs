@@ -59,7 +59,12 @@ export function edgePlane({ off = false, l3 = randomBytes(32), subkeyInvocations
   setInterval(() => clock.tick(), 100).unref();
   const usage = new UsageLedger('bench', () => systemClock.wallMs());
   const { refusals } = usage;
-  return { plane: new DataPlane('bench', keeper, usage), clock, random, refusals };
+  return {
+    plane: new DataPlane('bench', keeper, usage, { random, wallMs: () => systemClock.wallMs() }),
+    clock,
+    random,
+    refusals,
+  };
 }
 
 export async function serveEdge(path) {
