@@ -224,6 +224,10 @@ describe('A backup of a running region', () => {
 
     it('is a ledger of its own, in which every tenant has a new term before anybody is served', async () => {
       old = new Region(stage, { folder: 'old', services: 'billing' });
+      // A restore that was killed left its draft.
+      for (const each of [old.data, join(old.data, 'restore.part')])
+        mkdirSync(each, { mode: 0o700 });
+      writeFileSync(join(old.data, 'restore.part/ledger.db'), 'half of one');
       const done = await restore('old/data');
       expect([done.code, done.stderr]).toEqual([0, expect.any(String)]);
       expect(readdirSync(old.data).sort()).toEqual(['directory.db', 'ledger.db', 'vault.db']);

@@ -1,7 +1,13 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemRandom } from '@kcm/kernel';
 import { blobStoreContract } from '@kcm/testing';
 import { openMongoBlobStore } from '@kcm/vault/mongodb';
+import { openReplicated } from '@kcm/vault/replicated';
+import { openSqliteBlobStore } from '@kcm/vault/sqlite';
 import { hostOf, MongoDatabase, mongoServers } from '../support/mongo.js';
 import { MongoLine } from '../support/mongo-line.js';
+import { removeFolder, scratchFolder } from '../support/server.js';
 
 const servers = mongoServers();
 afterAll(async () => {
@@ -16,6 +22,34 @@ for (const server of servers) {
       open: () => openMongoBlobStore({ url: database.url, role: 'vault' }),
       dispose: () => database.drop(),
       files: () => [database.dump()],
+    };
+  });
+
+  // An erasure store may have one of its copies in a file, and one at a server.
+  blobStoreContract(`a copy in a file and one at ${server.name}`, async () => {
+    const database = await MongoDatabase.at(server);
+    const folder = scratchFolder('copies');
+    const file = join(folder, 'erasure.db');
+    const role = 'erasure' as const;
+    return {
+      open: () =>
+        openReplicated(
+          [
+            { name: file, open: () => openSqliteBlobStore({ file, role }) },
+            { name: server.name, open: () => openMongoBlobStore({ url: database.url, role }) },
+          ],
+          systemRandom,
+        ),
+      dispose: async () => {
+        await database.drop();
+        removeFolder(folder);
+      },
+      files: () => [
+        database.dump(),
+        ...['', '-wal']
+          .map((end) => file + end)
+          .flatMap((each) => (existsSync(each) ? [readFileSync(each)] : [])),
+      ],
     };
   });
 
