@@ -13,7 +13,7 @@ export type RefusalName =
   | 'backup_older'
   | 'backup_of_another'
   | 'folder_not_empty'
-  | 'not_supported';
+  | 'store_not_empty';
 
 /** Why a ledger is not moved, by name, with what to do about it. */
 export class MoveRefused extends Error {

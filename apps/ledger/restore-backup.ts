@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Clock, systemRandom } from '@kcm/kernel';
-import { assertPrivateFolder, type Config, openEngines } from '@kcm/platform';
+import { assertPrivateFolder, type Config, type Engines, openEngines } from '@kcm/platform';
 import type { BlobStore } from '@kcm/vault';
 import { type BackupFacts, checkBackup, exportIn, valuesIn } from './backup-file.js';
 import { syncFolder, type Told, writeWhole } from './export-ledger.js';
@@ -33,9 +33,10 @@ const FILES = ['vault.db', 'directory.db', 'ledger.db'];
 const AT_ONCE = 256;
 
 /**
- * Makes a new data folder from a backup that was checked against a checkpoint. The ledger has a new
- * id, and the term of each tenant is raised in it: no holder takes an answer of before. Nothing has
- * its name before all of it is there.
+ * Makes new stores from a backup that was checked against a checkpoint: files of a data folder, or
+ * what is empty at the servers that the settings name. The ledger has a new id, and the term of each
+ * tenant is raised in it: no holder takes an answer of before. No file has its name before all of
+ * them are there.
  * @throws MoveRefused · FolderLocked · what the stores throw
  */
 export async function restoreBackup(
@@ -45,7 +46,6 @@ export async function restoreBackup(
   clock: Clock,
   told: Told = () => {},
 ): Promise<Restored> {
-  assertFiles(place);
   const folder = resolve(place.KCM_DATA_DIR);
   assertEmpty(folder);
   const facts = await checkBackup(file, note);
@@ -54,7 +54,8 @@ export async function restoreBackup(
   const draft = join(folder, DRAFT);
   rmSync(draft, { recursive: true, force: true });
   const imported = await fill({ ...place, KCM_DATA_DIR: draft }, draft, file, clock, told);
-  for (const name of FILES) renameSync(join(draft, name), join(folder, name));
+  for (const name of FILES)
+    if (existsSync(join(draft, name))) renameSync(join(draft, name), join(folder, name));
   syncFolder(folder);
   rmSync(draft, { recursive: true });
   const missing = ['erasure.db', 'unseal-key'].filter((name) => !existsSync(join(folder, name)));
@@ -64,15 +65,36 @@ export async function restoreBackup(
 async function fill(place: Config, draft: string, file: string, clock: Clock, told: Told) {
   const engines = await openEngines(place, systemRandom, ['ledger', 'vault', 'directory']);
   try {
+    await assertNothingThere(engines);
     await putAll(engines, file);
     const exported = join(draft, 'ledger.export');
     await writeExport(exported, file);
-    const imported = await importLedger(engines.ledger, exported, clock, told, AT_ONCE);
+    // A server keeps the order of what is sent together in no promise.
+    const atOnce = place.KCM_LEDGER === 'sqlite:' ? AT_ONCE : 1;
+    const imported = await importLedger(engines.ledger, exported, clock, told, atOnce);
     rmSync(exported);
     return imported;
   } finally {
     await engines.close();
   }
+}
+
+/** Of files it is so; what is at a server may be another region's. */
+async function assertNothingThere(
+  engines: Pick<Engines, 'ledger' | 'vault' | 'directory'>,
+): Promise<void> {
+  const { ledger, vault, directory } = engines;
+  const taken = [
+    ...((await ledger.head()) === null ? [] : ['the ledger']),
+    ...((await vault.list('')).length === 0 ? [] : ['the vault']),
+    ...((await directory.list('')).length === 0 ? [] : ['the directory']),
+  ];
+  if (taken.length === 0) return;
+  throw new MoveRefused(
+    'store_not_empty',
+    `${taken.join(' and ')} at the server that the settings name has something: restore into an ` +
+      'empty database. What a restore that was cut left there has to be dropped first.',
+  );
 }
 
 async function putAll(
@@ -97,19 +119,6 @@ async function writeExport(path: string, file: string): Promise<void> {
   } finally {
     closeSync(out);
   }
-}
-
-function assertFiles({ KCM_LEDGER, KCM_VAULT, KCM_DIRECTORY }: Config): void {
-  const servers = Object.entries({ KCM_LEDGER, KCM_VAULT, KCM_DIRECTORY }).filter(
-    ([, url]) => url !== 'sqlite:',
-  );
-  if (servers.length === 0) return;
-  const names = servers.map(([name]) => name).join(', ');
-  throw new MoveRefused(
-    'not_supported',
-    `A backup is restored into files alone, and ${names} names a server. Restore it without these ` +
-      'settings into a folder; the ledger goes on to a server by kcm ledger export and import.',
-  );
 }
 
 function assertEmpty(folder: string): void {

@@ -1,7 +1,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { checkBackup } from '../../apps/ledger/index.js';
+import { systemClock } from '@kcm/kernel';
+import { openMongoBlobStore } from '@kcm/vault/mongodb';
+import { checkBackup, placeOf, restoreBackup, withLedger } from '../../apps/ledger/index.js';
+import { readAll } from '../crash/ledger-audit.js';
 import { Apart, APPS } from '../support/apart.js';
 import { EventStoreDouble } from '../support/eventstoredb-double.js';
 import {
@@ -99,6 +102,35 @@ describe('The applications as processes apart, over a double of EventStoreDB and
     expect(facts.vault).toBeGreaterThan(8);
     expect(facts.directory).toBeGreaterThan(0);
     expect(body).not.toContain('"key":"tek/');
+  });
+
+  it('a backup is restored into empty databases, and into no others', async () => {
+    const file = stage.path('apart.kcm');
+    const end = readFileSync(file, 'utf8').trimEnd().split('\n').at(-1)!;
+    const { manifest } = JSON.parse(end) as { manifest: string };
+    const [store, blobs] = await Promise.all([double.store(), MongoDatabase.at(mongo!)]);
+    const place = placeOf({
+      KCM_DATA_DIR: stage.path('restored'),
+      KCM_LEDGER: store.url,
+      KCM_VAULT: blobs.url,
+      KCM_DIRECTORY: blobs.url,
+    });
+    const facts = await restoreBackup(place, file, manifest, systemClock);
+    const vault = await openMongoBlobStore({ url: blobs.url, role: 'vault' });
+    expect(await vault.list('')).toHaveLength(facts.vault);
+    await vault.close();
+    const raised = await withLedger(place, async (ledger) => {
+      expect(ledger.id).toBe(facts.to);
+      const events = await readAll(ledger);
+      expect(events).toHaveLength(facts.events + facts.tenants);
+      return events.slice(facts.events).map(({ type }) => type);
+    });
+    expect(new Set(raised)).toEqual(new Set(['TermRaised']));
+    await expect(restoreBackup(place, file, manifest, systemClock)).rejects.toMatchObject({
+      code: 'store_not_empty',
+      message: expect.stringContaining('the ledger and the vault and the directory') as string,
+    });
+    await blobs.drop();
   });
 
   it.each(APPS)('%s killed: what was acknowledged is there, and all goes on', async (app) => {
