@@ -160,6 +160,9 @@ function wrongIn(line: string): string | null {
   if (command.commands.length > 0) return `kcm ${line}: no such command`;
   // An example may leave the rest to the reader.
   if (line.includes('…')) return null;
-  const wanted = command.registeredArguments.length;
-  return positional.length === wanted ? null : `kcm ${line}: wants ${wanted} arguments`;
+  const wanted = command.registeredArguments;
+  const least = wanted.filter(({ required }) => required).length;
+  const most = wanted.some(({ variadic }) => variadic) ? Infinity : wanted.length;
+  const fits = positional.length >= least && positional.length <= most;
+  return fits ? null : `kcm ${line}: wants ${least} to ${most} arguments`;
 }

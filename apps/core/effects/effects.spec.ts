@@ -404,6 +404,47 @@ describe('rotateL2 and rewrapL3', () => {
     expect(world.recorded('LeaseRefused')).toEqual([]);
   });
 
+  it('an L2 that is out of use wraps no L3, new or anew, and does when it is rotated', async () => {
+    const world = await rotated();
+    const L3 = { kind: 'rotateL3', tenant: 'acme', key: L3_KEY } as const;
+    await world.run('key', STREAMS.l2, { kind: 'DeactivateVersion', version: null });
+    await expect(world.effect(REWRAP)).rejects.toMatchObject({ code: 'key_not_active' });
+    await world.run('key', STREAMS.l3, { kind: 'RequestRotation', operation: 'op-1' });
+    await world.effect({ ...L3, operation: 'op-1' });
+    expect(world.recorded('KeyRotationRefused').at(-1)!.data).toEqual({
+      operation: 'op-1',
+      code: 'key_not_active',
+    });
+    expect(parents(world)).toEqual(['1']);
+    expect(await world.lease(1)).toMatchObject({ ok: true });
+
+    await request(world, 'op-l2-b');
+    await world.effect({ ...ROTATE, operation: 'op-l2-b' });
+    await world.run('key', STREAMS.l3, { kind: 'RequestRotation', operation: 'op-2' });
+    await world.effect({ ...L3, operation: 'op-2' });
+    await world.effect(REWRAP);
+    expect(parents(world)).toEqual(['3', '3']);
+  });
+
+  it('an archived L2 is rotated all the same; what hangs from it opens when it is recovered', async () => {
+    const world = await core();
+    await world.onboard();
+    await world.run('key', STREAMS.l2, { kind: 'DeactivateVersion', version: null });
+    await world.run('key', STREAMS.l2, { kind: 'ArchiveVersion', version: 1 });
+    await cold(world);
+    await request(world);
+    await world.effect(ROTATE);
+    expect(await world.lease(1)).toMatchObject({ ok: false, code: 'key_archived' });
+    await expect(world.effect(REWRAP)).rejects.toMatchObject({ code: 'key_archived' });
+    await world.run('key', STREAMS.l3, { kind: 'RequestRotation', operation: 'op-1' });
+    await world.effect({ kind: 'rotateL3', tenant: 'acme', key: L3_KEY, operation: 'op-1' });
+    expect(await world.lease(2)).toMatchObject({ ok: true, state: 'active' });
+    await world.run('key', STREAMS.l2, { kind: 'RecoverVersion', version: 1 });
+    await world.effect(REWRAP);
+    expect(parents(world)).toEqual(['2', '2']);
+    expect(await world.lease(1)).toMatchObject({ ok: true, state: 'deactivated' });
+  });
+
   it('each L3 version is wrapped anew under the new one: the same key, another digest', async () => {
     const world = await rotated();
     const [before] = stateOf(world, L3_KEY).versions;

@@ -1,9 +1,16 @@
 import { nextVersion } from '@kcm/domain';
-import { KcmError } from '@kcm/kernel';
+import { type Code, KcmError } from '@kcm/kernel';
 import type { RunEffect } from './context.js';
 import { completeRotation, refuseRotation, rotationEnds } from './end-rotation.js';
 import { makingClosedNow, connectedRootKey, keyStateOf } from './states.js';
 import { wrapL2 } from './wrap-l2.js';
+
+/** The current version is not to be opened: the next one is put in its place by its own unwrap. */
+const NOTHING_TO_PROVE_BY: ReadonlySet<Code> = new Set<Code>([
+  'not_found',
+  'key_archived',
+  'key_destroyed',
+]);
 
 /**
  * The next version of the L2, from a fresh seed under the root key of the version before: in the
@@ -21,7 +28,7 @@ export const rotateL2: RunEffect<'rotateL2'> = (deps, effect, trace) =>
     if (closed !== null) return refuseRotation(deps, rotation, trace, closed);
     // A keystore that does not answer is asked by the authority alone, and ever less often.
     const held = await deps.keys.authority.hold(tenant);
-    if (!held.ok && held.code !== 'not_found') {
+    if (!held.ok && !NOTHING_TO_PROVE_BY.has(held.code)) {
       if (rotationEnds(rotation, held.code, held.effect === 'denied'))
         return refuseRotation(deps, rotation, trace, held.code);
       throw new KcmError(held.code, 'The root key cannot be asked at present.');

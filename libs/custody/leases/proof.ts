@@ -62,7 +62,7 @@ export function proofOf(
 /** Why this version of the tenant's L2 is not to be opened, whatever the keystore says. */
 export function l2Refusal(view: CoreView, tenant: string, version: number | null): Code | null {
   for (const state of view.keys(tenant).values()) {
-    if (state.status === 'absent' || state.level !== 'L2') continue;
+    if (state.status === 'absent' || state.status === 'revoked' || state.level !== 'L2') continue;
     const known = versionOf(state, version ?? state.current);
     return known === null ? null : keyRefusal(known, 'process');
   }
