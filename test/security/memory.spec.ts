@@ -10,11 +10,12 @@ import type { Secret } from './needles.js';
 import { memorySearch, rawForms, textForms } from './process-memory.js';
 import { runProgram } from '../support/server.js';
 
-jest.setTimeout(90_000);
+jest.setTimeout(120_000);
 
 const SERVICE = 'billing';
-/** What was let go of is collected within a few seconds of it. */
-const COLLECTED_MS_MAX = 20_000;
+/** What was let go of is collected within seconds; an Edge on a busy machine takes its time. */
+const COLLECTED_MS_MAX = 40_000;
+const LOOK_EVERY_MS = 500;
 /** After the seal Core collects at once, and when no call to a keystore could still last. */
 const SWEPT_MS = LIMITS.keystoreCallMsMax + 2_000;
 /** A Core, and a customer's Edge apart from it. The Edge inside Core's process serves nobody. */
@@ -93,11 +94,14 @@ async function rawIn(pid: number): Promise<readonly string[]> {
   return [...found.keys()].map((name) => name.replace(/ \(raw\)$/, '')).sort();
 }
 
-/** Nothing raw but what is named. The last look is told when it takes too long. */
+/** Nothing raw but what is named, in time. */
 async function leftWith(pid: number, names: readonly string[]): Promise<void> {
-  let found: readonly string[] = [];
-  const gone = async () => (found = await rawIn(pid)).every((name) => names.includes(name)) || null;
-  await until('the end of every key', COLLECTED_MS_MAX, gone).catch(() => undefined);
+  const end = performance.now() + COLLECTED_MS_MAX;
+  let found = await rawIn(pid);
+  while (found.some((name) => !names.includes(name)) && performance.now() < end) {
+    await sleep(LOOK_EVERY_MS);
+    found = await rawIn(pid);
+  }
   expect(found).toEqual([...names].sort());
 }
 
@@ -146,6 +150,8 @@ describe('The memory of a process that has had keys', () => {
     expect(await rawIn(pid)).toEqual(
       expect.arrayContaining(['CA key', 'L2', 'L3', 'keyring', 'planted', 'signing key']),
     );
+    // A signature leaves a handle of its key behind, and nothing that collects it by itself so soon.
+    await region.person('acme', 'carla', 'auditor');
     await region.operator.command('/v1/sys/seal');
     await leftWith(pid, STAY);
     await sleep(SWEPT_MS);

@@ -7,9 +7,11 @@ export interface Witnessed {
 }
 const ROUNDS_MAX = 20;
 const ROUND_MS = 10;
-/** From what was dropped to the collection for it, and between two of them. */
+/** From what was dropped to the collection for it. */
 const SOON_MS = 1_000;
-const COLLECTIONS_MS_MIN = 5_000;
+/** Between two of those, which stop the Edge: at least, and so many times what the last one took. */
+const REST_MS_MIN = 5_000;
+const REST_SHARE = 200;
 
 /**
  * The bytes of a KeyObject stay in memory until it is garbage-collected, so "erased" may only be
@@ -23,7 +25,7 @@ export class GcWitness {
   /** Dropped without anybody who waits for a word. */
   readonly #dropped = new Set<Witnessed>();
   #timer: NodeJS.Timeout | null = null;
-  #collectedAt = Number.NEGATIVE_INFINITY;
+  #restUntil = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly collect: (() => void) | null = exposedGc()) {}
 
@@ -38,23 +40,29 @@ export class GcWitness {
 
   /**
    * Its handles have been let go of, and nobody waits for a word on them. Those that the collector
-   * has not taken by itself by then are collected with all others of the same seconds.
+   * has not taken by itself by then are collected, with all others that were dropped meanwhile.
    */
   dropped(group: Witnessed): void {
     if (this.collect === null || group.alive === 0) return;
     this.#dropped.add(group);
-    if (this.#timer !== null) return;
-    const earliest = this.#collectedAt + COLLECTIONS_MS_MIN - performance.now();
-    this.#timer = setTimeout(() => this.#collectDropped(), Math.max(SOON_MS, earliest)).unref();
+    this.#timer ??= this.#soon();
+  }
+
+  #soon(): NodeJS.Timeout {
+    const ms = Math.max(SOON_MS, this.#restUntil - performance.now());
+    return setTimeout(() => this.#collectDropped(), ms).unref();
   }
 
   #collectDropped(): void {
-    const left = [...this.#dropped].filter(({ alive }) => alive > 0);
-    this.#dropped.clear();
+    for (const group of this.#dropped) if (group.alive === 0) this.#dropped.delete(group);
     this.#timer = null;
-    if (left.length === 0) return;
-    this.#collectedAt = performance.now();
-    void this.confirm(left);
+    if (this.#dropped.size === 0) return;
+    const from = performance.now();
+    this.collect?.();
+    const now = performance.now();
+    this.#restUntil = now + Math.max(REST_MS_MIN, REST_SHARE * (now - from));
+    // Until it was seen to have taken them all.
+    this.#timer = this.#soon();
   }
 
   /** Collects until every handle of the groups is gone. False: it cannot be claimed. */

@@ -2,7 +2,7 @@ import { LeaseClock, systemRandom, type KcmError, type Random } from '@kcm/kerne
 import { FakeCore, SimClock } from '@kcm/testing/edge';
 import { parseBlob } from '../records/blob.js';
 import type { Notice } from '../core/core-port.js';
-import { GcWitness } from './gc-witness.js';
+import { GcWitness, type Witnessed } from './gc-witness.js';
 import { LeaseKeeper } from './lease-keeper.js';
 
 const SERVICE = 'billing';
@@ -10,7 +10,20 @@ const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 };
 
+/** Counts what it was told of, and collects nothing. */
+class CountingWitness extends GcWitness {
+  handles = 0;
+
+  constructor() {
+    super(null);
+  }
+  override dropped({ alive }: Witnessed): void {
+    this.handles += alive;
+  }
+}
+
 class World {
+  readonly witness = new CountingWitness();
   readonly clock = new SimClock();
   readonly core = new FakeCore(() => this.clock.trueMs);
   readonly alarms: string[] = [];
@@ -25,7 +38,7 @@ class World {
       core: this.core,
       clock: new LeaseClock(this.clock),
       random,
-      witness: new GcWitness(null),
+      witness: this.witness,
       now: this.clock.monotonicMs,
       allocation,
       onAlarm: (alarm, tenant) => this.alarms.push(`${alarm} ${tenant}`),
@@ -137,6 +150,17 @@ describe('Leases', () => {
     world.core.tenants.get('acme')!.denied = null;
     await world.pass(300);
     expect(await world.outcome(() => world.seal())).toBe('ok');
+  });
+
+  it('leave their data keys to be collected when they end', async () => {
+    const world = new World();
+    await world.seal();
+    await world.seal('globex');
+    await world.pass(9_000);
+    expect(world.witness.handles).toBe(0);
+    await world.pass(180_000);
+    expect(world.keeper.handles()).toEqual([]);
+    expect(world.witness.handles).toBe(2);
   });
 
   it('serve to their end when Core cannot be reached', async () => {

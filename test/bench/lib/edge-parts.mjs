@@ -12,6 +12,7 @@ import {
   SERVER_LIMITS,
   UsageLedger,
 } from '../../../dist/libs/edge/index.js';
+import { RefusalCounts } from '../../../dist/libs/edge/refusal-counts.js';
 import { LeaseClock, systemClock, systemRandom } from '../../../dist/libs/kernel/index.js';
 
 const now = () => systemClock.monotonicMs();
@@ -57,8 +58,8 @@ export function edgePlane({ off = false, l3 = randomBytes(32), subkeyInvocations
     onHearsay: () => undefined,
   });
   setInterval(() => clock.tick(), 100).unref();
-  const usage = new UsageLedger('bench', () => systemClock.wallMs());
-  const { refusals } = usage;
+  const refusals = new RefusalCounts();
+  const usage = new UsageLedger('bench', () => systemClock.wallMs(), refusals);
   return {
     plane: new DataPlane('bench', keeper, usage, { random, wallMs: () => systemClock.wallMs() }),
     clock,
