@@ -40,9 +40,10 @@ export async function drawMaster(
   try {
     const { resolved } = valueOf(await root.resolve(callOf(random)));
     using seed = Secret.own(random.bytes(SEED_BYTES));
-    const copy = seed.use((bytes) => Buffer.from(bytes));
-    const wrapping = root.wrap(copy, bindingOf(identity), callOf(random));
-    const wrapped = valueOf(await wrapping.finally(() => copy.fill(0)));
+    // Lent across the call: the driver needs the bytes until the keystore has answered.
+    const wrapped = valueOf(
+      await seed.use((bytes) => root.wrap(bytes, bindingOf(identity), callOf(random))),
+    );
     const blob = Buffer.concat([MAGIC, lp(headOf(identity)), wrapped.bytes]);
     const recorded = { driver, resolved, generation: identity.generation };
     return { master: masterOf(seed, identity), blob, recorded };

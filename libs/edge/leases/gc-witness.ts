@@ -45,7 +45,7 @@ export class GcWitness {
   dropped(group: Witnessed): void {
     if (this.collect === null || group.alive === 0) return;
     this.#dropped.add(group);
-    this.#timer ??= this.#soon();
+    if (this.#timer === null) this.#timer = this.#soon();
   }
 
   #soon(): NodeJS.Timeout {
