@@ -18,6 +18,6 @@ export * from './relay/cloud-event.js';
 export * from './relay/relay.js';
 export * from './relay/topics.js';
 export { FoldFailed } from './folds/fold-batch.js';
-export type { Cause, ExecuteStep, ItemRef, StandingItem } from './process/todo-runner.js';
+export type { Cause, ExecuteStep, ItemRef, StandingItem } from './process/standing.js';
 export * from './moving/ledger-lines.js';
 export * from './moving/backup-lines.js';

@@ -15,7 +15,7 @@ import { openSqliteReadModels, type SqliteReadModels } from '@kcm/read-models/sq
 import { InMemoryLedger } from '@kcm/testing';
 import { ProcessHost } from './process-host.js';
 import { runDecider } from '../commands/run-decider.js';
-import type { ExecuteStep, ItemRef } from './todo-runner.js';
+import type { ExecuteStep, ItemRef } from './standing.js';
 
 /** What a tenant still needs, step by step: each ends with the event that takes it off. */
 const settling: Process<{ readonly tenant: string; readonly next: TenantCommand | null }> = {

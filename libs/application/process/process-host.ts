@@ -7,12 +7,8 @@ import {
   type ProjectionHealth,
   RunningProjection,
 } from '../folds/running-projection.js';
-import {
-  type StandingItem,
-  type StandingTodo,
-  TodoRunner,
-  type TodoRunnerDeps,
-} from './todo-runner.js';
+import type { StandingItem, StandingTodo, TodoRunnerDeps } from './standing.js';
+import { TodoRunner } from './todo-runner.js';
 
 export interface ProcessHostDeps extends ProjectionDeps, TodoRunnerDeps {}
 

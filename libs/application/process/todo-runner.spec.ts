@@ -1,6 +1,7 @@
 import { type EventId, KcmError, rfc3339, streamOf, systemRandom } from '@kcm/kernel';
 import { settled, SimulatedTime } from '@kcm/testing';
-import { type ItemRef, type StandingTodo, TodoRunner } from './todo-runner.js';
+import type { ItemRef, StandingTodo } from './standing.js';
+import { TodoRunner } from './todo-runner.js';
 
 const todo = (id: string, more: Partial<StandingTodo> = {}): StandingTodo => ({
   id,
