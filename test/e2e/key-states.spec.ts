@@ -465,26 +465,34 @@ describe('Keys in each state', () => {
       },
     );
 
-    it.each([
-      ['deactivated', ['rotate']],
-      ['compromised', ['rotate']],
-      ['archived', ['rotate']],
-      ['destroyed', ['rotate']],
-      ['pre-active', ['activate', { version: 2 }]],
-    ] as const)('%s: %j puts the key back into use, without a restart', async (as, what) => {
-      await act(acme.l3[as]!, what);
-      const client = edge.client(as);
-      const newest = as === 'pre-active' ? 2 : 3;
-      await until(`version ${newest} in use`, 3_000, async () => {
-        const { keyVersion } = await client.encrypt('acme', 'new');
-        return keyVersion === newest || null;
-      });
-      const { older, opened } = await outcomes(client, as);
-      expect(older).toBe(true);
-      // A record that only claims to be of a version opens nothing when that is in use.
-      const { process } = KEY_MATRIX[as];
-      expect(opened.code).toBe(as === 'pre-active' ? 'decryption_failed' : toldCode(process));
-    });
+    const rewrapped = (client: EdgeClient, { tenant, ciphertext }: Sample) =>
+      client.ask(tenant, 'rewrap', { ciphertext });
+
+    it.each(STANDINGS)(
+      '%s: rewrap; the next version puts the key back into use, without a restart',
+      async (as) => {
+        const { process, rewrap } = KEY_MATRIX[as];
+        const client = edge.client(as);
+        const record = records.get(as)!;
+        const unused = as === 'pre-active' ? await rewrapped(client, record) : null;
+        const newest = unused === null ? 3 : 2;
+        await act(acme.l3[as]!, unused === null ? ['rotate'] : ['activate', { version: 2 }]);
+        await until(`version ${newest} in use`, 3_000, async () => {
+          const { keyVersion } = await client.encrypt('acme', 'new');
+          return keyVersion === newest || null;
+        });
+        const moved = unused ?? (await rewrapped(client, record));
+        expect(moved).toMatchObject(told(rewrap));
+        if (moved.ciphertext !== undefined) {
+          expect(moved.keyVersion).toBe(newest);
+          expect(await client.opens({ ...record, ciphertext: moved.ciphertext })).toBe(true);
+        }
+        const { older, opened } = await outcomes(client, as);
+        expect(older).toBe(true);
+        // A record that only claims to be of a version opens nothing when that is in use.
+        expect(opened.code).toBe(unused === null ? toldCode(process) : 'decryption_failed');
+      },
+    );
 
     it.each([
       ['archived', ['recover', { version: 2 }], true],
