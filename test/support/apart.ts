@@ -12,7 +12,7 @@ export type App = (typeof APPS)[number];
 export class Apart {
   readonly processes: Readonly<Record<App, Server>>;
   readonly #env: Readonly<Record<App, Env>>;
-  readonly #token = 'the-operator-of-processes-that-run-apart';
+  readonly operatorToken = 'the-operator-of-processes-that-run-apart';
 
   private constructor(
     private readonly stage: Stage,
@@ -21,7 +21,7 @@ export class Apart {
   ) {
     const shared = {
       ...env,
-      KCM_OPERATOR_TOKEN: this.#token,
+      KCM_OPERATOR_TOKEN: this.operatorToken,
       KCM_KMIP_PORT: String(ports.kmip),
       KCM_EGRESS_ALLOW: '127.0.0.0/8',
     };
@@ -83,7 +83,7 @@ export class Apart {
     return new Api(() => this.processes.cmk.url, token);
   }
   get operator(): Api {
-    return this.as(this.#token);
+    return this.as(this.operatorToken);
   }
   /** Somebody of a tenant, or (null) of the platform. */
   async person(tenant: string | null, subject: string, ...roles: string[]): Promise<Api> {
@@ -95,7 +95,7 @@ export class Apart {
   /** `kcm …` as the operator types it on a machine of its own. */
   kcm(...args: string[]): Promise<Ended> {
     const { url } = this.processes.cmk;
-    return runToEnd('cli', args, { KCM_URL: url, KCM_TOKEN: this.#token });
+    return runToEnd('cli', args, { KCM_URL: url, KCM_TOKEN: this.operatorToken });
   }
 
   log(app: App): string {
