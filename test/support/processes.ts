@@ -98,16 +98,21 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. `before`: the words of a program that starts it. */
+/**
+ * Runs a program to its end. `before`: the words of a program that starts it; `input`: what comes on
+ * its standard input, if anything.
+ */
 export function runToEnd(
   app: string,
   args: readonly string[],
   env: Env,
   before: readonly string[] = [],
+  input?: string,
 ): Promise<Ended> {
   const [command = '', ...words] = [...before, process.execPath, ...FLAGS, main(app), ...args];
   return new Promise((resolve, reject) => {
-    const child = spawn(command, words, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, words, { cwd: ROOT, env, stdio: 'pipe' });
+    child.stdin.on('error', () => undefined).end(input ?? '');
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString('utf8')));

@@ -76,6 +76,11 @@ describe('StreamStates', () => {
       homeRegion: 'local',
       policy: defaultPolicy,
     });
+  const changePolicy = (tenant: string, leaseSeconds: number) =>
+    run(tenantDecider, streamOf('tenant', tenant), {
+      kind: 'ChangePolicy',
+      policy: { ...defaultPolicy, leaseSeconds },
+    });
   const suspend = (tenant: string, lock = 'r1') =>
     run(accessDecider, streamOf('access', tenant), {
       kind: 'TakeLock',
@@ -164,6 +169,22 @@ describe('StreamStates', () => {
     expect(heard).toHaveLength(2);
     expect(reports.length).toBe(3);
     expect(view.access('third').status).toBe('locked');
+  });
+
+  it('tells of each change of a policy, and of nothing else that a tenant does', async () => {
+    await register('acme');
+    await changePolicy('acme', 20);
+    const view = states();
+    const heard: string[] = [];
+    const stop = view.onPolicy((tenant) => heard.push(tenant));
+    await view.ready();
+    await view.reached(await register('other'));
+    expect(heard).toEqual([]);
+    await view.reached(await changePolicy('acme', 30));
+    expect(heard).toEqual(['acme']);
+    stop();
+    await view.reached(await changePolicy('acme', 40));
+    expect(heard).toEqual(['acme']);
   });
 
   it('lets a lock act before its record, once, under the recorded epoch', async () => {
