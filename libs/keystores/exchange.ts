@@ -104,6 +104,7 @@ export class Exchange {
             : { 'content-type': 'application/json', 'content-length': payload.length }),
         },
       });
+      overwriteWhatIsRead(outgoing);
       const fail = (error: Error): void => {
         payload?.fill(0);
         reject(error);
@@ -133,6 +134,18 @@ export class Exchange {
 }
 
 class StaleConnection extends Error {}
+
+/**
+ * What the socket has read is filled with zeros as soon as Node's parser has been through it: the
+ * body that it hands on is a copy. A socket goes to the next request after this one's `close`.
+ */
+function overwriteWhatIsRead(outgoing: http.ClientRequest): void {
+  const overwrite = (read: Buffer): void => void read.fill(0);
+  outgoing.once('socket', (socket) => {
+    socket.on('data', overwrite);
+    outgoing.once('close', () => socket.off('data', overwrite));
+  });
+}
 
 /** In memory of its own: it may hold a seed. */
 function payloadOf(json: unknown): Buffer {
