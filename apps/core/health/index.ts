@@ -9,7 +9,7 @@ const RUNS_MAX = 2;
 
 type Parts = Pick<
   CoreParts,
-  'seals' | 'states' | 'host' | 'core' | 'recording' | 'erasureKeeper'
+  'seals' | 'states' | 'host' | 'core' | 'recording' | 'erasureKeeper' | 'resealing'
 > & {
   readonly autoUnseal: Pick<AutoUnseal, 'refusal'>;
 };
@@ -28,6 +28,7 @@ export function watchCore(health: Health, parts: Parts, clock: Clock): void {
   health.add('seal', () => sealReasons(parts));
   health.add('acts', () => unrecordedReasons(parts));
   unsealed('processes', () => stuckReasons(parts));
+  unsealed('vault', () => damagedReasons(parts));
   unsealed('keystores', () => keystoreReasons(parts.core.keys.authority.standing()));
   unsealed('clock', () => clockReasons(parts));
   unsealed('edges', () => edgeReasons(parts, clock));
@@ -43,6 +44,20 @@ function unrecordedReasons({ recording: { pending } }: Parts): Reason[] {
       'acts_unrecorded',
       `${pending} locks, seals or words of keystores act and are not recorded`,
       'do not restart before they are: they end with this process; the log names who took each',
+    ),
+  ];
+}
+
+/** Found when all was sealed anew; what nobody sealed anew is found at its use. */
+function damagedReasons({ resealing }: Parts): Reason[] {
+  const damaged = resealing.view?.damaged ?? 0;
+  if (damaged === 0) return [];
+  return [
+    degraded(
+      'vault',
+      'blobs_damaged',
+      `${damaged} blobs behind the barrier do not open: whose they are does not either`,
+      'the log names each path, at level error: put vault.db or erasure.db back from a backup',
     ),
   ];
 }

@@ -29,6 +29,10 @@ describe('What is told of readiness', () => {
   let trouble: AppendTrouble | null;
   let unreadable: Error | null;
   let pending: number;
+  let sealed: boolean;
+  let region: object;
+  let refusal: object | null;
+  let damaged: number;
   let failures: [string, unknown][];
   beforeEach(() => {
     fold = { name: 'audit', position: at(9), state: 'live' };
@@ -36,6 +40,7 @@ describe('What is told of readiness', () => {
     log = { name: 'transparency-log', position: at(9), state: 'live' };
     [standing, occurredMsAgo, disturbed, enrolled] = [[], 0, null, []];
     [trouble, unreadable, failures, pending] = [null, null, [], 0];
+    [sealed, region, refusal, damaged] = [false, {}, null, 0];
   });
 
   const reasons = async (): Promise<readonly Reason[]> => {
@@ -52,8 +57,10 @@ describe('What is told of readiness', () => {
       },
     } as unknown as Ledger;
     const parts = {
-      seals: { sealed: false },
-      states: { edges: () => new Map(Object.entries(enrolled)) },
+      seals: { sealed },
+      autoUnseal: { refusal },
+      resealing: { view: { damaged } },
+      states: { edges: () => new Map(Object.entries(enrolled)), region: () => region },
       host: { standing: () => standing },
       recording: { pending },
       erasureKeeper: { reasons: () => [] },
@@ -80,6 +87,23 @@ describe('What is told of readiness', () => {
         next: expect.stringContaining('do not restart') as string,
       },
     ]);
+  });
+
+  it.each([
+    ['shamir', null, 'sealed', /--share/],
+    ['keystore', null, 'sealed', /--keystore/],
+    ['keystore', { code: 'root_key_disabled', message: 'disabled' }, 'root_key_disabled', /again/],
+  ] as const)('of a region that is sealed (%s, %j): %s', async (seal, said, code, next) => {
+    [sealed, refusal] = [true, said];
+    region = { status: 'sealed', config: { seal } };
+    expect(await reasons()).toMatchObject([{ dependency: 'seal', level: 'unavailable', code }]);
+    expect((await reasons())[0]!.next).toMatch(next);
+  });
+
+  it('of blobs that did not open when all was sealed anew', async () => {
+    damaged = 3;
+    const [reason] = await reasons();
+    expect(reason).toMatchObject({ dependency: 'vault', code: 'blobs_damaged' });
   });
 
   it('is nothing when nothing is wrong', async () => {
