@@ -1,6 +1,6 @@
 import { type CommandContext, type Commands, LogBuilder, ProcessHost } from '@kcm/application';
 import { Resealing, SealService } from '@kcm/custody';
-import { eventCatalog } from '@kcm/domain';
+import { eventCatalog, type RegionState } from '@kcm/domain';
 import { commandIdOf, type Fate, Recording, systemScheduler } from '@kcm/kernel';
 import { driversWithin, LOOPBACK_CIDRS } from '@kcm/keystores';
 import {
@@ -59,7 +59,15 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
     random,
     report: (error, path) => logger.error({ err: error, path }, 'a blob was not sealed anew'),
   });
-  const erasureKeeper = new ErasureKeeper({ config, dataDir, erasure, clock, scheduler });
+  const erasureKeeper = new ErasureKeeper({
+    config,
+    dataDir,
+    erasure,
+    vault: engines.vault,
+    retired: () => retiredSets(states.region()),
+    clock,
+    scheduler,
+  });
   const core: CoreRuntime = new CoreRuntime({
     region,
     boot,
@@ -91,6 +99,9 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
   const parts = { region, boot, dataDir, states, seals, resealing, drivers, own, recording };
   return { ...parts, erasureKeeper, core, log, host };
 }
+
+const retiredSets = (state: RegionState): readonly string[] =>
+  state.status === 'uninitialized' ? [] : (state.retired ?? []);
 
 /** On one machine the customers of a trial have their keystores beside us. */
 const driversOf = ({ program, config }: Pick<Ground, 'program' | 'config'>) =>

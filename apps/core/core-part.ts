@@ -19,6 +19,7 @@ import { processes } from '@kcm/processes';
 import type { Projection } from '@kcm/read-models';
 import { composeCore, type CoreGround, type CoreParts } from './composition.js';
 import { CoreModule } from './core.module.js';
+import { adoptKeyrings } from './erasure/keyrings.js';
 import { eraseShredded } from './erasure/shredded.js';
 import { watchCore } from './health/index.js';
 import { watchCoreFigures } from './metrics/index.js';
@@ -109,21 +110,27 @@ export class CorePart implements ProgramPart {
     await assertSealKeystore(this.ground.config);
     const { core, log, erasureKeeper } = this.parts;
     await this.#assertWhole();
-    await this.#eraseAgain();
+    await this.#putRight();
     await erasureKeeper.start();
     log.start();
     await core.begin();
   }
 
   /** A copy that is away does not keep the others from being served: it has to come back for this. */
-  async #eraseAgain(): Promise<void> {
+  async #putRight(): Promise<void> {
     const { logger, engines } = this.ground;
     try {
+      const adopted = await adoptKeyrings(engines.vault, engines.erasure);
+      if (adopted > 0)
+        logger.warn(
+          { adopted },
+          'the vault is of before a rotation: its keyring is now that of the erasure store',
+        );
       const count = await eraseShredded(this.parts.states, engines.erasure);
       if (count > 0)
         logger.warn({ count }, 'erasure keys of shredded tenants were back: erased again');
     } catch (error) {
-      logger.error({ err: error }, 'erasure keys of shredded tenants are back, and not erased');
+      logger.error({ err: error }, 'what was put back was not put right');
     }
   }
 

@@ -1,15 +1,19 @@
 import type { ShredWord } from '@kcm/domain';
 import { type Clock, LIMITS, type Reason, rfc3339, type Scheduler } from '@kcm/kernel';
 import { type Config, erasureBackupsFolder } from '@kcm/platform';
-import type { Copies } from '@kcm/vault';
+import type { BlobStore, Copies } from '@kcm/vault';
 import { ErasureBackups } from './backups.js';
 import { disksOf } from './disks.js';
+import { keepKeyrings } from './keyrings.js';
 
 export interface ErasureKeeperDeps {
   readonly config: Config;
   /** Resolved. */
   readonly dataDir: string;
   readonly erasure: Copies;
+  readonly vault: BlobStore;
+  /** Sets of shares that count no more. */
+  readonly retired: () => readonly string[];
   readonly clock: Pick<Clock, 'wallMs'>;
   readonly scheduler: Scheduler;
 }
@@ -20,6 +24,8 @@ export class ErasureKeeper {
   #stop: (() => void) | null = null;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** Why the keyrings in the erasure store are not those of the vault; null: they are. */
+  #keyrings: string | null = null;
 
   constructor(private readonly deps: ErasureKeeperDeps) {
     const { config, dataDir, erasure, clock } = deps;
@@ -46,7 +52,14 @@ export class ErasureKeeper {
   }
 
   async look(): Promise<void> {
-    await this.deps.erasure.prove();
+    const { erasure, vault, retired } = this.deps;
+    await erasure.prove();
+    try {
+      await keepKeyrings(vault, erasure, retired());
+      this.#keyrings = null;
+    } catch (error) {
+      this.#keyrings = error instanceof Error ? error.message : String(error);
+    }
     await this.backups.keep();
   }
 
@@ -99,6 +112,10 @@ export class ErasureKeeper {
     );
     if (erasure.copies.length === 1) reasons.push(reason('one_copy', ONE_COPY, ONE_NEXT));
     const { trouble } = this.backups;
+    if (this.#keyrings !== null && this.copies === erasure.copies.length)
+      reasons.push(
+        reason('keyring_not_kept', `it lacks the keyring: ${this.#keyrings}`, RING_NEXT),
+      );
     if (trouble !== null)
       reasons.push(reason('backup_failed', `its own backups are not kept: ${trouble}`, KEPT_NEXT));
     return reasons;
@@ -122,5 +139,7 @@ const ONE_NEXT = 'name two stores in KCM_ERASURE, on two disks (docs/running.md,
 const AWAY_NEXT =
   'put its disk back. Until then no tenant is connected and no shred is confirmed. One that is lost ' +
   'for good: give its place an empty folder, and it is made again from the other';
+const RING_NEXT =
+  'look at its disks; until then a backup of before a rotation does not open with it';
 const KEPT_NEXT =
   'make room, or see to the folder of KCM_ERASURE_BACKUPS: what is over must go, too';
