@@ -109,7 +109,6 @@ describe('The erasure store of a running region', () => {
 
   it('says until when its backups can bring a key back', async () => {
     const globex = await onboard(region, keystore, 'globex');
-    const workload = await region.edge('billing').sample('globex', 'a record');
     await region.stop();
     rmSync(join(disk, 'backups'), { recursive: true });
     await region.start();
@@ -120,7 +119,6 @@ describe('The erasure store of a running region', () => {
     const [, until_] = /^irreversible after (.+)$/.exec(said.shred!.word) ?? [];
     const days = (Date.parse(until_!) - at) / (24 * 60 * 60_000);
     expect([days > 6.99, days < 7.01]).toEqual([true, true]);
-    expect(workload.ciphertext.length).toBeGreaterThan(0);
   });
 
   it('lost in both places costs every tenant its keys: said in red; a backup that is put back undoes no shred', async () => {
