@@ -384,6 +384,10 @@ describe('Keys in each state', () => {
           ? [process === 'yes' ? 'allowed' : 'refused', Date.parse(since) / 1_000]
           : [null, null];
         const occurred = attributes.number('Compromise Occurrence Date');
+        const dates = ['Activation Date', 'Deactivation Date', 'Compromise Date'];
+        const dated = dates.filter((name) => Date.now() / 1_000 - attributes.number(name)! < 600);
+        const ended = { deactivated: dates[1], compromised: dates[2] }[as.split('-')[0]!];
+        expect(dated).toEqual([dates[0], ...(ended === undefined ? [] : [ended])]);
         expect([attributes.text(KCM.processing), occurred]).toEqual(processing);
       }
       const { results: protecting } = await client.batch([

@@ -41,8 +41,9 @@ export function leasedAttributes(
     attribute.integer('Cryptographic Usage Mask', L3_MASK),
     attribute.interval('Lease Time', lease.seconds),
     attribute.enumeration('State', KMIP_STATES[lease.state]),
+    ...dates(lease),
     ...compromise(lease),
-    // Under a lock that leaves decrypting the object stays Active and may not protect (§3.29).
+    // Under a lock that leaves decrypting the object stays Active and may not protect (§3.26).
     ...(protects ? [] : [attribute.date('Protect Stop Date', Math.floor(nowMs / 1000))]),
     attribute.text('Object Group', lease.tenant),
     ...(lease.replacedBy === null
@@ -72,12 +73,23 @@ export function leasedAttributes(
   ];
 }
 
+const secondsOf = (time: string): number => Math.floor(Date.parse(time) / 1000);
+
+/** When it came into its states (KMIP 1.4 §3.24, §3.27, §3.30); no Edge compares them. */
+const dates = ({ at }: L3Lease): readonly Attribute[] =>
+  (
+    [
+      ['Activation Date', at.activated],
+      ['Deactivation Date', at.deactivated],
+      ['Compromise Date', at.compromised],
+    ] as const
+  ).flatMap(([name, time]) => (time === undefined ? [] : [attribute.date(name, secondsOf(time))]));
+
 /** KMIP leaves what a compromised key protects to “trusted” clients: ours are told. */
 function compromise({ compromisedSince, mayProcess }: L3Lease): readonly Attribute[] {
   if (compromisedSince === null) return [];
-  const since = Math.floor(Date.parse(compromisedSince) / 1000);
   return [
-    attribute.date('Compromise Occurrence Date', since),
+    attribute.date('Compromise Occurrence Date', secondsOf(compromisedSince)),
     attribute.text(KCM.processing, mayProcess ? 'allowed' : 'refused'),
   ];
 }

@@ -197,6 +197,7 @@ export class CoreLeaseDesk implements LeaseDesk {
       version,
       state: now.version.state,
       compromisedSince: now.version.compromisedSince ?? null,
+      at: now.version.at ?? {},
       access: readOnly ? 'readOnly' : 'open',
       mayProcess: keyRefusal(now.version, 'process') === null,
       mayExport: grant.class === 'exported' && this.#allowsExport(tenant),

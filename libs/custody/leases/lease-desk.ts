@@ -1,5 +1,5 @@
 import type { Secret } from '@kcm/crypto';
-import type { VersionState } from '@kcm/domain';
+import type { VersionDates, VersionState } from '@kcm/domain';
 import type { Code } from '@kcm/kernel';
 
 /** Who asks: an enrolled Edge, one boot of it. */
@@ -25,6 +25,8 @@ export interface L3Lease {
   readonly state: VersionState;
   /** Since when it is compromised, RFC 3339; null unless it is. */
   readonly compromisedSince: string | null;
+  /** When it came into its states. */
+  readonly at: VersionDates;
   /** readOnly: a lock leaves decrypting alone; there is no allocation. */
   readonly access: 'open' | 'readOnly';
   /** False for a compromised version: what it protects may only be moved off it. */

@@ -1,10 +1,12 @@
 import { never } from '@kcm/kernel';
-import type { KeyEvent, Processing } from './key.events.js';
-import type { ExistingKey, KeyState, KeyVersion } from './key.state.js';
+import type { KeyEvent } from './key.events.js';
+import type { ExistingKey, KeyState, KeyVersion, VersionDates } from './key.state.js';
 import { isDestroyed } from './key.states.js';
 
 type Existing = Exclude<KeyState, { status: 'absent' }>;
 type Changed = (version: KeyVersion) => KeyVersion;
+/** As the ledger has it; what has just been decided has no time yet. */
+type Told<E> = E & { readonly meta?: { readonly occurredAt: string } };
 
 const changed = <K extends ExistingKey>(
   key: K,
@@ -25,8 +27,20 @@ function plain(key: Existing): ExistingKey {
   return { level, service, parent, versions, current, ...(rewrapping && { rewrapping }) };
 }
 
-const deactivated: Changed = (version) =>
-  version.state === 'active' ? { ...version, state: 'deactivated' } : version;
+/** Notes when that was, where the event knows. */
+const dated = (
+  version: KeyVersion,
+  which: keyof VersionDates,
+  { meta }: Told<unknown>,
+): KeyVersion =>
+  meta === undefined ? version : { ...version, at: { ...version.at, [which]: meta.occurredAt } };
+
+const deactivated =
+  (event: Told<unknown>): Changed =>
+  (version) =>
+    version.state === 'active'
+      ? dated({ ...version, state: 'deactivated' }, 'deactivated', event)
+      : version;
 
 /** What is compromised stays so. */
 function destroyed(each: KeyVersion): KeyVersion {
@@ -47,14 +61,20 @@ function recovered(each: KeyVersion): KeyVersion {
   return archived === undefined ? each : version;
 }
 
-function compromised(compromisedSince: string, processing: Processing): Changed {
+function compromised({ data, meta }: Told<Compromised>): Changed {
+  const { since: compromisedSince, processing } = data;
   return (each) =>
-    isDestroyed(each)
-      ? { ...each, state: 'destroyed-compromised', compromisedSince }
-      : { ...each, state: 'compromised', compromisedSince, processing };
+    dated(
+      isDestroyed(each)
+        ? { ...each, state: 'destroyed-compromised', compromisedSince }
+        : { ...each, state: 'compromised', compromisedSince, processing },
+      'compromised',
+      { ...(meta && { meta }) },
+    );
 }
+type Compromised = Extract<KeyEvent, { type: 'KeyCompromised' }>;
 
-export function evolveKey(state: KeyState, event: KeyEvent): KeyState {
+export function evolveKey(state: KeyState, event: Told<KeyEvent>): KeyState {
   if (event.type === 'KeyCreated')
     return state.status === 'absent'
       ? { status: 'active', ...event.data, versions: [], current: 1 }
@@ -62,11 +82,16 @@ export function evolveKey(state: KeyState, event: KeyEvent): KeyState {
   return state.status === 'absent' ? state : evolved(state, event);
 }
 
-function evolved(state: Existing, event: Exclude<KeyEvent, { type: 'KeyCreated' }>): KeyState {
+function evolved(
+  state: Existing,
+  event: Told<Exclude<KeyEvent, { type: 'KeyCreated' }>>,
+): KeyState {
   switch (event.type) {
     case 'KeyVersionWrapped': {
       const { preActive, ...wrapped } = event.data;
-      const version: KeyVersion = { state: preActive ? 'pre-active' : 'active', ...wrapped };
+      const version: KeyVersion = preActive
+        ? { state: 'pre-active', ...wrapped }
+        : dated({ state: 'active', ...wrapped }, 'activated', event);
       return { ...state, versions: [...state.versions, version] };
     }
     case 'KeyVersionRewrapped': {
@@ -83,12 +108,13 @@ function evolved(state: Existing, event: Exclude<KeyEvent, { type: 'KeyCreated' 
     case 'KeyRotationRefused':
       return { ...plain(state), status: 'active' };
     case 'KeyVersionActivated':
-      return changed(state, event.data.version, (each) => ({ ...each, state: 'active' }));
+      return changed(state, event.data.version, (each) =>
+        dated({ ...each, state: 'active' }, 'activated', event),
+      );
     case 'KeyVersionDeactivated':
-      return changed(state, event.data.version, deactivated);
+      return changed(state, event.data.version, deactivated(event));
     case 'KeyCompromised': {
-      const { versions, since, processing } = event.data;
-      return changed(state, versions, compromised(since, processing));
+      return changed(state, event.data.versions, compromised(event));
     }
     case 'KeyVersionArchived':
       return changed(state, event.data.version, (each) => ({ ...each, archived: true }));

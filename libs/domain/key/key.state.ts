@@ -1,6 +1,11 @@
 import type { KeyLevel, Processing, Rewrapping, RotationCause } from './key.events.js';
 import type { VersionState } from './key.states.js';
 
+export interface VersionDates {
+  readonly activated?: string;
+  readonly deactivated?: string;
+  readonly compromised?: string;
+}
 export interface KeyVersion {
   readonly version: number;
   readonly state: VersionState;
@@ -12,6 +17,8 @@ export interface KeyVersion {
   readonly processing?: Processing;
   /** Since when it is compromised, RFC 3339. */
   readonly compromisedSince?: string;
+  /** When it came into its states, RFC 3339, as far as the events that say so have a time. */
+  readonly at?: VersionDates;
   /** The operation that asked for its destruction and is under way. */
   readonly destruction?: string;
   /** Destroyed, and its material is gone from the stores. */

@@ -43,6 +43,7 @@ export class TestDesk implements LeaseDesk {
       version: old ? 1 : 2,
       state: old ? 'deactivated' : 'active',
       compromisedSince: null,
+      at: {},
       access: 'open',
       mayProcess: true,
       mayExport: false,
