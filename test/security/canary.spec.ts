@@ -14,7 +14,7 @@ const SERVICE = 'billing';
 const CONTEXT = '{"customer":"c-1"}';
 const PLAINTEXT = 'a plaintext that only its owner may read';
 /** What must be told once, to whom it is told. */
-const TOLD = ['POST /v1/sys/init', 'POST /v1/sys/tokens'];
+const TOLD = ['POST /v1/sys/init', 'POST /v1/sys/rekey', 'POST /v1/sys/tokens'];
 
 /** Every HTTP answer; and the files as they lay when the server was killed. */
 const answers: Place[] = [];
@@ -45,6 +45,8 @@ const server = new ListeningServer(folder, {
 });
 let customer: Customer;
 let shares: readonly string[];
+/** Those that a rekey ended. */
+let ended: readonly string[];
 const records: EdgeRecord[] = [];
 let acme: Onboarded;
 
@@ -52,6 +54,31 @@ async function unseal(): Promise<void> {
   for (const share of shares.slice(0, 2))
     await server.must('POST', '/v1/sys/unseal', { body: { share } });
   await server.until('the Edge', () => server.endpoints.edgeSockets !== undefined);
+}
+
+interface Step {
+  readonly ceremony: { readonly id: string } | null;
+  readonly shares: readonly string[] | null;
+}
+
+/** Other shares, and another key of the barrier that everything is sealed with anew. */
+async function changeSeal(): Promise<void> {
+  const step = (path: string, body: object) =>
+    server.must<Step>('POST', `/v1/sys/${path}`, { body });
+  const give = async (path: string, ceremony: string, given: readonly string[]) => {
+    let last: Step | null = null;
+    for (const share of given.slice(0, 2)) last = await step(path, { ceremony, share });
+    return last!;
+  };
+  const rekey = (await step('rekey', { shares: 3, threshold: 2 })).ceremony!.id;
+  const fresh = (await give('rekey', rekey, shares)).shares!;
+  await give('rekey', rekey, fresh);
+  [ended, shares] = [shares, fresh];
+  await give('rotate', (await step('rotate', { begin: true })).ceremony!.id, shares);
+  await server.until('all sealed anew', async () => {
+    const { keyring } = await server.must('GET', '/v1/sys/status');
+    return (keyring as { resealing: { state: string } }).resealing.state === 'done';
+  });
 }
 
 async function edge(tenant: string, verb: string, body: object) {
@@ -128,6 +155,7 @@ beforeAll(async () => {
   await customer.disable('globex');
   await server.must('POST', '/v1/sys/seal', { body: {} });
   await unseal();
+  await changeSeal();
 }, 90_000);
 
 afterAll(async () => {
@@ -169,6 +197,7 @@ describe('no key byte is left anywhere', () => {
     const secrets = [
       ...keysIn(server.dataDir, draws, records),
       ...(await sharesOf(shares, draws)),
+      ...(await sharesOf(ended, draws)),
       ...draws.map(({ bytes, by }, at) => ({ name: `draw ${at} by ${by}`, bytes })),
     ];
     const vault = blobsOf(join(server.dataDir, 'vault.db'));
@@ -179,7 +208,7 @@ describe('no key byte is left anywhere', () => {
     expect({ l2: count('L2'), l3: count('L3'), master: count('MasterKey') }).toEqual({
       l2: 2,
       l3: 3,
-      master: 1,
+      master: 2,
     });
     expect(count('L4')).toBe(records.length);
     const tek = tekIn(server.dataDir, 'acme', draws);
