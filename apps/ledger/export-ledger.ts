@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { ExportLines } from '@kcm/application';
 import { KcmError } from '@kcm/kernel';
 import type { Ledger } from '@kcm/ledger';
+import { syncFolder } from '@kcm/platform';
 import { MoveRefused } from './refusal.js';
 
 /** Told now and then how many events are done. */
@@ -53,15 +54,6 @@ function named(draft: string, file: string): void {
     throw error;
   }
   syncFolder(dirname(file));
-}
-
-export function syncFolder(path: string): void {
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }
 
 /** A write may take a part only. */

@@ -2,8 +2,7 @@ import { existsSync, linkSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { systemRandom } from '@kcm/kernel';
 import type { Ledger } from '@kcm/ledger';
-import { type Config, openEngines, readConfig } from '@kcm/platform';
-import { syncFolder } from './export-ledger.js';
+import { type Config, openEngines, readConfig, syncFolder } from '@kcm/platform';
 import { MoveRefused } from './refusal.js';
 
 const SETTINGS = ['KCM_DATA_DIR', 'KCM_LEDGER', 'KCM_VAULT', 'KCM_DIRECTORY'];

@@ -10,10 +10,16 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Clock, systemRandom } from '@kcm/kernel';
-import { assertPrivateFolder, type Config, type Engines, openEngines } from '@kcm/platform';
+import {
+  assertPrivateFolder,
+  type Config,
+  type Engines,
+  openEngines,
+  syncFolder,
+} from '@kcm/platform';
 import type { BlobStore } from '@kcm/vault';
 import { type BackupFacts, checkBackup, exportIn, valuesIn } from './backup-file.js';
-import { syncFolder, type Told, writeWhole } from './export-ledger.js';
+import { type Told, writeWhole } from './export-ledger.js';
 import { importLedger } from './import-ledger.js';
 import { MoveRefused } from './refusal.js';
 

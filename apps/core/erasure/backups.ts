@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, LIMITS } from '@kcm/kernel';
-import { assertPrivateFolder, copyErasure, copyHolds } from '@kcm/platform';
+import { assertPrivateFolder, copyErasure, copyHolds, syncFolder } from '@kcm/platform';
 import type { Copies } from '@kcm/vault';
 
 export interface ErasureBackupsDeps {
@@ -118,13 +118,4 @@ function overwrite(path: string): void {
     closeSync(file);
   }
   rmSync(path);
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }
