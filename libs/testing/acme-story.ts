@@ -547,6 +547,7 @@ function changeSeal(story: Story): void {
       keystore: { driver: 'vault', resolved: 'cluster/transit/seal/1', generation: 2 },
       replaces: 'set-1',
     },
+    entry: 2,
   });
 }
 

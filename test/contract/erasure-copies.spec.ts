@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { oneOrMore, systemRandom } from '@kcm/kernel';
-import { blobStoreContract } from '@kcm/testing';
+import { blobStoreContract, MemoryBlobs } from '@kcm/testing';
 import type { Copies } from '@kcm/vault';
 import { openReplicated } from '@kcm/vault/replicated';
 import { openSqliteBlobStore } from '@kcm/vault/sqlite';
@@ -189,6 +189,23 @@ describe('an erasure store of two copies', () => {
     await closed();
     expect(await alone(one, 'tek/acme')).toEqual(value);
   });
+
+  it.each([0, 1])(
+    'a copy (%i) that lost a key while it was open costs nobody that key',
+    async (at) => {
+      const places = [new MemoryBlobs(), new MemoryBlobs()];
+      store = await openReplicated(
+        oneOrMore(places.map((place, n) => ({ name: `${n}`, open: async () => place })))!,
+        systemRandom,
+      );
+      await store.put('tek/acme', key);
+      await places[at]!.erase('tek/acme');
+      expect(await store.putIfAbsent('tek/acme', Buffer.alloc(32, 1))).toBe(false);
+      expect(await store.replace('tek/acme', Buffer.alloc(32, 1), Buffer.alloc(32, 2))).toBe(false);
+      await store.prove();
+      for (const place of places) expect(await place.get('tek/acme')).toEqual(key);
+    },
+  );
 
   it('is not mixed with a copy of another erasure store', async () => {
     await (await open()).put('tek/acme', key);

@@ -162,6 +162,37 @@ describe('A change of the seal', () => {
     expect(await opens(state, shares.slice(1), vault.left[1])).toBe('written anew');
   });
 
+  it.each(['rotate', 'rekey'] as const)(
+    '%s by a process that has not heard of another one’s rotation loses no key of it',
+    async (kind) => {
+      const first = seal;
+      const before = state;
+      seal = serviceOf(vault);
+      for (const share of shares.slice(0, 2)) await seal.unseal(before, share);
+      const behind = seal;
+      seal = first;
+      const rotation = await seal.beginCeremony(before, ROTATE);
+      record(await give(rotation.id, shares.slice(0, 2)));
+      await seal.barriered(vault).put(PATH, Buffer.from('written since'));
+
+      seal = behind;
+      const { id } = await seal.beginCeremony(before, kind === 'rotate' ? ROTATE : REKEY);
+      const step = await give(id, shares.slice(0, 2));
+      const fresh = step.shares?.slice(0, 3) ?? shares.slice(1);
+      record(kind === 'rotate' ? step : await give(id, fresh));
+      await seal.eraseRetired(state);
+      expect(await opens(state, fresh)).toBe('written since');
+    },
+  );
+
+  it('a rekey that was proved before another process rotated is refused', async () => {
+    const { id } = await seal.beginCeremony(state, REKEY);
+    const { shares: fresh } = await give(id, shares.slice(0, 2));
+    const { record: command } = await give(id, fresh!.slice(0, 3));
+    evolve({ type: 'RegionKeyringRotated', data: { entry: 2 } });
+    expect(regionDecider.decide(command!, state)).toMatchObject({ code: 'wrong_state' });
+  });
+
   it('one is held at a time, by its id, while unsealed', async () => {
     const { id } = await seal.beginCeremony(state, REKEY);
     expect(await codeOf(seal.beginCeremony(state, ROTATE))).toBe('wrong_state');

@@ -1,3 +1,4 @@
+import type { Secret } from '@kcm/crypto';
 import type { RegionCommand } from '@kcm/domain';
 import { KcmError } from '@kcm/kernel';
 import { keyringPath } from './keyring.js';
@@ -136,14 +137,23 @@ export class Ceremonies {
   async #assertQuorum({ region }: Ceremony, shares: ShareCollector): Promise<void> {
     if (region.config.seal === 'keystore') return;
     using master = await masterBy(this.parts, region.config, shares.values());
-    using _keyring = await openKeyring(this.parts, region.config, master);
+    await this.#adoptStored(region, master);
+  }
+
+  /**
+   * What is sealed next holds every key that the vault's keyring has: another process of the region
+   * may have rotated, and this one not have heard of it yet.
+   */
+  async #adoptStored({ config }: InitializedRegion, master: Secret): Promise<void> {
+    using stored = await openKeyring(this.parts, config, master);
+    this.custody().adopt(stored);
   }
 
   async #rotate({ region }: Ceremony, shares: ShareCollector): Promise<RegionCommand> {
     const { vault, random } = this.parts;
     const { setId } = region.config;
     using master = await masterBy(this.parts, region.config, shares.values());
-    using _proof = await openKeyring(this.parts, region.config, master);
+    await this.#adoptStored(region, master);
     const entry = await this.custody().rotate((ring) =>
       vault.put(
         keyringPath(setId),
@@ -162,10 +172,10 @@ export class Ceremonies {
     const config = { ...next, keys: region.config.keys };
     if (next.seal === 'keystore') keystoreOf(this.parts);
     using master = await masterBy(this.parts, config, shares.values());
-    using _keyring = await openKeyring(this.parts, config, master);
+    using keyring = await openKeyring(this.parts, config, master);
     const seal = next.seal === 'keystore' ? next.seal : 'shamir';
     const rekey = { ...next, seal, replaces: region.config.setId } as const;
-    return { kind: 'RecordRekeyed', rekey };
+    return { kind: 'RecordRekeyed', rekey, entry: keyring.newest };
   }
 
   #over(record: RegionCommand, held: Ceremony): CeremonyStep {

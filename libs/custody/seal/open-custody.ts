@@ -91,6 +91,11 @@ export class OpenCustody implements Disposable {
     return seal(this.keyring);
   }
 
+  /** Takes over what another keyring of this region has besides. @throws KcmError sealed */
+  adopt(keyring: Keyring): void {
+    this.keyring.adopt(keyring);
+  }
+
   /**
    * One more entry, with which the barrier writes once `store` has it on disk.
    * @returns its number · @throws KcmError sealed, also when the seal came after `store`

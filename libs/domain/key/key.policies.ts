@@ -111,6 +111,16 @@ const oneDestructionAtATime: KeyRule = {
   },
 };
 
+const nothingTakesOverThatIsToGo: KeyRule = {
+  name: 'a version whose destruction is under way takes over from none',
+  check(command, state) {
+    if (command.kind !== 'ActivateVersion' || state.status === 'absent') return allowed;
+    return versionOf(state, command.version)?.destruction === undefined
+      ? allowed
+      : refused('wrong_state', 'The destruction of this version is under way.');
+  },
+};
+
 const onlyAnL2IsRewrappedFrom: KeyRule = {
   name: 'only an L2 has keys under it to wrap anew',
   check(command, state) {
@@ -147,5 +157,6 @@ export const keyPolicies: readonly KeyRule[] = [
   revokedStaysRevoked,
   asTheMatrixSays,
   oneDestructionAtATime,
+  nothingTakesOverThatIsToGo,
   oneRotationAtATime,
 ];

@@ -267,6 +267,22 @@ describe('key', () => {
     expect(state.versions.every((version) => version.state === 'destroyed')).toBe(true);
   });
 
+  it('a version whose destruction is under way takes over from none', () => {
+    const prepared: readonly KeyEvent[] = [
+      ...born,
+      { type: 'KeyRotationRequested', data: { from: 1, operation: 'op1', prepare: true } },
+      { type: 'KeyVersionWrapped', data: { version: 2, ...wrapped(2), preActive: true } },
+      { type: 'KeyVersionPrepared', data: { version: 2, operation: 'op1' } },
+      { type: 'KeyDestructionRequested', data: { version: 2, operation: 'd1', cause } },
+    ];
+    const going = given(keyDecider, prepared);
+    going.when({ kind: 'ActivateVersion', version: 2, operation: 'op2' }).refused('wrong_state');
+    going.when({ kind: 'RequestRotation', operation: 'op2' }).then({
+      type: 'KeyRotationRequested',
+      data: { from: 1, operation: 'op2' },
+    });
+  });
+
   it('no sequence gives a key two active versions, a gap, a version after its end or an earlier parent', () => {
     const operation = fc.constantFrom('o1', 'o2', 'o3');
     const lifecycle = fc
@@ -339,6 +355,7 @@ describe('key', () => {
           parents = now;
           const active = state.versions.filter((version) => version.state === 'active');
           expect([[], [state.current]]).toContainEqual(active.map(({ version }) => version));
+          expect(active.filter(({ destruction }) => destruction !== undefined)).toEqual([]);
           if (state.status === 'revoked') expect(active).toEqual([]);
         }
       }),

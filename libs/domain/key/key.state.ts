@@ -58,4 +58,5 @@ export const nextVersion = ({ versions }: Pick<ExistingKey, 'versions'>): number
 
 /** The version that is ready for the next rotation. */
 export const preparedVersion = ({ versions }: Pick<ExistingKey, 'versions'>): KeyVersion | null =>
-  versions.find(({ state }) => state === 'pre-active') ?? null;
+  versions.find(({ state, destruction }) => state === 'pre-active' && destruction === undefined) ??
+  null;

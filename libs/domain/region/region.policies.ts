@@ -66,6 +66,16 @@ const oneSetAfterAnother: RegionRule = {
   },
 };
 
+const wholeKeyring: RegionRule = {
+  name: 'a rekey takes over the keyring with every key that the barrier writes with',
+  check(command, state) {
+    if (command.kind !== 'RecordRekeyed' || state.status === 'uninitialized') return allowed;
+    return command.entry >= (state.entry ?? 1)
+      ? allowed
+      : refused('wrong_state', 'The keyring was rotated meanwhile: begin the rekey again.');
+  },
+};
+
 const rotatesOnlyUnsealed: RegionRule = {
   name: 'the keyring grows while unsealed',
   check(command, state) {
@@ -80,5 +90,6 @@ export const regionPolicies: readonly RegionRule[] = [
   initializedOnce,
   issuesOnlyUnsealed,
   oneSetAfterAnother,
+  wholeKeyring,
   rotatesOnlyUnsealed,
 ];

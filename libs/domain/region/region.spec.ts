@@ -37,7 +37,7 @@ describe('region: every state × command', () => {
       InitializeRegion: { kind: 'InitializeRegion', region: config },
       RecordUnsealed: { kind: 'RecordUnsealed', boot: 'b1' },
       RecordSealed: { kind: 'RecordSealed', boot: 'b1' },
-      RecordRekeyed: { kind: 'RecordRekeyed', rekey },
+      RecordRekeyed: { kind: 'RecordRekeyed', rekey, entry: 1 },
       RecordKeyringRotated: { kind: 'RecordKeyringRotated', entry: 2 },
       RecordToken: { kind: 'RecordToken', token },
       RecordCertificate: { kind: 'RecordCertificate', certificate },
@@ -105,9 +105,9 @@ describe('region', () => {
   it('a rekey replaces the set that counts, and no other', () => {
     const rekeyed: RegionEvent = { type: 'RegionRekeyed', data: rekey };
     for (const wrong of [
-      { kind: 'RecordRekeyed', rekey },
-      { kind: 'RecordRekeyed', rekey: { ...rekey, setId: 's3', replaces: 's1' } },
-      { kind: 'RecordRekeyed', rekey: { ...rekey, replaces: 's2' } },
+      { kind: 'RecordRekeyed', rekey, entry: 1 },
+      { kind: 'RecordRekeyed', rekey: { ...rekey, setId: 's3', replaces: 's1' }, entry: 1 },
+      { kind: 'RecordRekeyed', rekey: { ...rekey, replaces: 's2' }, entry: 1 },
     ] as const)
       given(regionDecider, [initialized, unsealed, rekeyed]).when(wrong).refused('wrong_state');
     const state = fold([initialized, unsealed, rekeyed, sealed('b1'), opened('b2')]);

@@ -60,8 +60,7 @@ class ReplicatedBlobStore implements Copies {
   putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean> {
     return this.#turns.take(async () => {
       const path = outside(key);
-      const [first] = await this.#everyone();
-      if ((await first!.run((store) => store.get(path))) !== null) return false;
+      if ((await this.#held(path)) !== null) return false;
       await this.#put(path, bytes);
       return true;
     });
@@ -70,8 +69,7 @@ class ReplicatedBlobStore implements Copies {
   replace(key: string, expected: Uint8Array, bytes: Uint8Array): Promise<boolean> {
     return this.#turns.take(async () => {
       const path = outside(key);
-      const [first] = await this.#everyone();
-      const held = await first!.run((store) => store.get(path));
+      const held = await this.#held(path);
       if (this.#isErased(path) || held?.equals(expected) !== true) return false;
       await this.#put(path, bytes);
       return true;
@@ -164,6 +162,25 @@ class ReplicatedBlobStore implements Copies {
       this.#erased.delete(erased);
     }
     await Promise.all(everyone.map((copy) => copy.run((store) => store.put(path, bytes))));
+  }
+
+  /**
+   * Of the first that has something: one that lost a value while it was open is no reason to write
+   * over what another one still has. @throws KcmError: one is away, or has it damaged
+   */
+  async #held(path: string): Promise<Buffer | null> {
+    const everyone = await this.#everyone();
+    const values: (Buffer | null)[] = [];
+    for (const copy of everyone)
+      try {
+        values.push(await copy.run((store) => store.get(path)));
+      } catch (error) {
+        this.#uneven ||= isDamage(error);
+        throw error;
+      }
+    const held = values.find((value) => value !== null) ?? null;
+    if (held !== null) this.#uneven ||= values.some((value) => value?.equals(held) !== true);
+    return held;
   }
 
   /** All of them, in the same state. @throws KcmError: one is away */
