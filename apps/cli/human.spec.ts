@@ -31,6 +31,16 @@ describe('What a person reads', () => {
     expect(others.at(-1)).toBe('(no room for code: --json has them)');
   });
 
+  it('puts a block of a list at the margin, as it has to be copied', () => {
+    const block = '-----BEGIN PGP MESSAGE-----\n\nwV4D\n-----END PGP MESSAGE-----\n';
+    expect(lines({ shares: ['kcms1-a', block] }, NONE)).toEqual([
+      'shares',
+      '  - kcms1-a',
+      '  -',
+      ...block.trim().split('\n'),
+    ]);
+  });
+
   it('keeps the lines of a text of one thing', () => {
     expect(lines({ policy: '{\n  "key": "a\u0007"\n}' }, NONE)).toEqual([
       'policy',

@@ -10,7 +10,7 @@ export function lines(value: unknown, terminal: Terminal, indent = ''): string[]
     if (value.length === 0) return [`${indent}(none)`];
     if (value.every((item) => typeof item === 'object' && item !== null))
       return listed(value as Record<string, unknown>[], terminal, indent);
-    return value.map((item) => `${indent}- ${flat(item)}`);
+    return value.flatMap((item) => listItem(item, indent));
   }
   if (typeof value !== 'object' || value === null) return [indent + flat(value)];
   const width = Math.max(0, ...Object.keys(value).map((key) => printableLine(key).length));
@@ -23,6 +23,12 @@ export function lines(value: unknown, terminal: Terminal, indent = ''): string[]
       return [indent + name, ...member.split('\n').map((line) => below + printableLine(line))];
     return [`${indent}${name.padEnd(width)}  ${flat(member)}`];
   });
+}
+
+/** A block of lines (a share that is encrypted) stands at the margin, so that it can be copied. */
+function listItem(value: unknown, indent: string): string[] {
+  if (typeof value !== 'string' || !value.includes('\n')) return [`${indent}- ${flat(value)}`];
+  return [`${indent}-`, ...value.trim().split('\n').map(printableLine)];
 }
 
 /** One value on one line. */
