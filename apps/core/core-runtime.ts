@@ -249,9 +249,12 @@ export class CoreRuntime {
       random,
       tracer,
       onAcknowledgement: (word, trace) => this.#acknowledgements.record(word, trace),
-      onUsage: ({ edge, statement, jws }) => {
+      onUsage: async ({ edge, statement, jws }) => {
         const { previous: _, ...told } = statement;
-        return this.keys.usage.record({ holder: `edge:${edge}`, ...told, statement: jws });
+        const report = { holder: `edge:${edge}`, ...told, statement: jws };
+        const leftOut = await this.keys.usage.record(report);
+        if (leftOut > 0)
+          logger.warn({ edge, leftOut }, 'an Edge tells of keys it was never granted');
       },
       onCloned: (edge, boot) => logger.error({ edge, boot }, 'the same Edge boot lives twice'),
       onRefused: (why, detail) => {

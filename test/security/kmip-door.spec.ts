@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { generateCsr } from '@kcm/crypto';
+import { generateCsr, privateKeyFromPem, signJws } from '@kcm/crypto';
 import {
   attribute,
   Attributes,
@@ -102,11 +102,11 @@ async function workload(tenant: string, service: string): Promise<Identity> {
   return { certificate, privateKey: privateKey.use((pem) => pem.toString('utf8')) };
 }
 
-const registration = (): RequestOf<'Register'> => ({
+const registration = (boot: string = randomUUID()): RequestOf<'Register'> => ({
   attributes: [
     attribute.integer('Cryptographic Usage Mask', UsageMask.WrapKey),
     attribute.date('Activation Date', 0),
-    attribute.text(KCM.boot, randomUUID()),
+    attribute.text(KCM.boot, boot),
   ],
   object: plainAesKey(randomBytes(32)),
 });
@@ -301,6 +301,44 @@ describe('an Edge that hears of nothing', () => {
     await server.must('POST', `${path}/${id}/release`, { token: acme.boris });
     const again = await client.batch(lease(kwk));
     expect(again.results.map(({ ok }) => ok)).toEqual([true, true, true, true, true]);
+    await client.close();
+  });
+});
+
+describe('an Edge that reports what it did not do', () => {
+  /** What a report of its own makes of the counts of a key that it was never granted. */
+  it('changes no count of a key that it was never granted', async () => {
+    const identity = await enrolled('e-liar', ['mail']);
+    const client = await open(identity);
+    const boot = randomUUID();
+    const { uniqueIdentifier } = await client.call('Register', registration(boot));
+    const usage = () =>
+      server.must<object>('GET', `/v1/tenants/acme/keys/${acme.l3}/usage`, { token: acme.anna });
+    const before = await usage();
+    const entry = { tenant: 'acme', key: acme.l3, version: 1, refused: {}, bytes: 0 };
+    const moved = Array.from({ length: 3 }, () => randomBytes(8).toString('base64url'));
+    const at = new Date().toISOString();
+    const statement = {
+      boot,
+      seq: 1,
+      previous: null,
+      from: at,
+      to: at,
+      entries: [
+        { ...entry, operation: 'encrypt', ok: 1000 },
+        { ...entry, operation: 'dataKey', ok: 7 },
+        { ...entry, operation: 'rewrapFrom', ok: 3, moved },
+        { ...entry, key: '-', version: 0, operation: 'dataKey', ok: 9 },
+      ],
+    };
+    const jws = signJws(privateKeyFromPem(identity.privateKey), {}, statement);
+    await client.call('ModifyAttribute', {
+      uniqueIdentifier,
+      attribute: attribute.text(KCM.usage, jws),
+    });
+    // Nobody is told when the read model has got there: a count that changes does within a second.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await usage()).toEqual(before);
     await client.close();
   });
 });

@@ -17,6 +17,13 @@ describe('A usage report', () => {
   let recorded: UsageReport[];
   let refuse: KcmError | null;
   let book: UsageBook;
+  let uses: VersionUse;
+  const granted = (key: string) =>
+    uses.apply({
+      type: 'LeasesGranted',
+      data: { grants: [{ holder: 'edge:e1', boot: 'b', key, version: 1, grantId: 'g' }] },
+      meta: { tenant: 'acme' },
+    } as never);
   beforeEach(() => {
     recorded = [];
     refuse = null;
@@ -28,7 +35,8 @@ describe('A usage report', () => {
         return '1' as Position;
       },
     };
-    book = new UsageBook(journal, new VersionUse());
+    uses = new VersionUse();
+    book = new UsageBook(journal, uses);
   });
   const seqs = () => recorded.map(({ boot, seq }) => `${boot}/${seq}`);
 
@@ -61,6 +69,19 @@ describe('A usage report', () => {
     expect(seqs()).toEqual(['boot-1/4']);
   });
 
+  it('is left without what it says of a version that its holder was never granted', async () => {
+    const entry = { tenant: 'acme', version: 1, refused: {}, bytes: 0 } as const;
+    const mine = { ...entry, key: 'l3-1', operation: 'encrypt', ok: 2 } as const;
+    const another = { ...mine, key: 'l3-2' } as const;
+    const nowhere = { ...entry, key: '-', version: 0, operation: 'dataKey', ok: 7 } as const;
+    const refusals = { ...nowhere, ok: 0, refused: { not_found: 3 } } as const;
+    granted('l3-1');
+    const entries = [mine, another, nowhere, refusals];
+    expect(await book.record({ ...report(1), entries })).toBe(2);
+    expect(await book.record({ ...report(1, 'boot-2'), holder: 'edge:e2', entries })).toBe(3);
+    expect(recorded.map((said) => said.entries)).toEqual([[mine, refusals], [refusals]]);
+  });
+
   it('says of what was moved how much is new: a repeat, here or by another boot, is not', async () => {
     const moving = (seq: number, boot: string, moved: readonly string[]): UsageReport => ({
       ...report(seq, boot),
@@ -77,6 +98,7 @@ describe('A usage report', () => {
         },
       ],
     });
+    granted('l3-1');
     const fresh = () => recorded.map(({ entries }) => entries[0]?.fresh);
     await book.record(moving(1, 'boot-1', ['a', 'b', 'b']));
     await book.record(moving(1, 'boot-2', ['b', 'c']));

@@ -5,6 +5,8 @@ import type { VersionUse } from './version-use.js';
 
 /** So many boots of Edges are remembered: far more than can still repeat a report. */
 const BOOTS_KEPT = 10_000;
+/** The key of an entry about a service of which the Edge holds nothing. */
+const NO_KEY = '-';
 
 /**
  * Each usage report is recorded once, however often an Edge that did not hear of it sends it again,
@@ -17,14 +19,19 @@ export class UsageBook {
 
   constructor(
     private readonly journal: Pick<CallJournal, 'usage'>,
-    private readonly uses: Pick<VersionUse, 'claim' | 'unclaim'>,
+    private readonly uses: Pick<VersionUse, 'claim' | 'granted' | 'unclaim'>,
   ) {}
 
-  /** Durable when it resolves. @throws LedgerUnavailable · KcmError invalid_request */
-  record(report: UsageReport): Promise<void> {
+  /**
+   * Durable when it resolves, with how many entries were left out: what a holder says of a version
+   * that it was never granted counts for nothing, whatever it signed.
+   * @throws LedgerUnavailable · KcmError invalid_request
+   */
+  record(report: UsageReport): Promise<number> {
     return this.#turns.take(slotOf(report), async () => {
-      if (report.seq <= (this.#recorded.get(slotOf(report)) ?? 0)) return;
-      const claimed = report.entries.map((entry) => this.#claim(entry));
+      if (report.seq <= (this.#recorded.get(slotOf(report)) ?? 0)) return 0;
+      const own = report.entries.filter((entry) => this.#mayBe(report.holder, entry));
+      const claimed = own.map((entry) => this.#claim(entry));
       const entries = claimed.map(({ entry }) => entry);
       try {
         await this.journal.usage({ ...report, entries });
@@ -33,12 +40,18 @@ export class UsageBook {
         throw error;
       }
       this.#note(report);
+      return report.entries.length - own.length;
     });
   }
 
   /** Folds `UsageReported`; any other event changes nothing. */
   apply(event: Recorded): void {
     if (event.type === 'UsageReported') this.#note(event.data);
+  }
+
+  /** Without a key there was none: it can have been refused alone. */
+  #mayBe(holder: string, entry: UsageEntry): boolean {
+    return entry.key === NO_KEY ? entry.ok === 0 : this.uses.granted(holder, keyVersionUid(entry));
   }
 
   #claim(entry: UsageEntry) {

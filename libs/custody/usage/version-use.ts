@@ -28,6 +28,8 @@ interface Use {
  */
 export class VersionUse {
   readonly #uses = new Map<string, Use>();
+  /** Who was ever granted the version, to protect or not. */
+  readonly #holders = new Map<string, Set<string>>();
   /** Number of the last report, by holder and boot; null: one is missing, nothing more is believed. */
   readonly #reported = new Map<string, number | null>();
 
@@ -35,6 +37,11 @@ export class VersionUse {
     const use = this.#uses.get(keyVersionUid({ tenant, key, version }));
     if (use === undefined) return { inUse: 0, unreported: 0 };
     return { inUse: Math.max(0, use.protected - use.moved.size), unreported: use.open.size };
+  }
+
+  /** Whether this holder, in whichever boot, was ever granted the version. */
+  granted(holder: string, uid: string): boolean {
+    return this.#holders.get(uid)?.has(holder) ?? false;
   }
 
   /** Those of these that were not known to have been moved off the version; they are from now. */
@@ -71,8 +78,11 @@ export class VersionUse {
   }
 
   #granted(tenant: string, { holder, boot, key, version, grantId, protects }: Grant): void {
+    const uid = keyVersionUid({ tenant, key, version });
+    const holders = this.#holders.get(uid) ?? new Set();
+    this.#holders.set(uid, holders.add(holder));
     if (protects === false) return;
-    this.#of(keyVersionUid({ tenant, key, version })).open.set(slotOf(holder, boot), grantId);
+    this.#of(uid).open.set(slotOf(holder, boot), grantId);
   }
 
   #told({ holder, boot, seq, entries, closed = [], last }: Report): void {
