@@ -70,6 +70,9 @@ export const LIMITS = {
   /** A rotation by policy that was refused is asked for again so much later, doubling. */
   rotationRetrySecondsMin: 60,
   rotationRetrySecondsMax: 6 * 3_600,
+  /** A retirement that was refused is asked for again so much later, doubling. */
+  retirementRetrySecondsMin: 86_400,
+  retirementRetrySecondsMax: 32 * 86_400,
   /** Of those that are late all at once: after an upgrade, after a long silence. */
   lateRotationsPerSecondMax: 5,
   /** A root key is asked for its newest version so often, while it answers. */

@@ -1,8 +1,9 @@
 import type { InUse } from '@kcm/custody';
 import { type ExistingKey, isDestroyed, versionOf } from '@kcm/domain';
+import { streamOf } from '@kcm/kernel';
 import type { EffectDeps, RunEffect } from './context.js';
 import { recordKey } from './record-key.js';
-import { keyStateOf } from './states.js';
+import { eventsOf, keyStateOf } from './states.js';
 
 /**
  * Answers a requested destruction. A version from which anything still hangs is not destroyed, nor
@@ -19,7 +20,7 @@ export const destroyVersion: RunEffect<'destroyVersion'> = (deps, effect, trace)
     const head = await deps.ledger.head();
     if (head !== null) await deps.view.reached(head);
     const { inUse, unreported } =
-      known.state === 'pre-active' ? NOTHING : useOf(deps, tenant, key, version, state);
+      known.state === 'pre-active' ? NOTHING : await useOf(deps, tenant, key, version, state);
     const refused = inUse > 0 || (unreported > 0 && !acceptUnreported);
     const of = { version, operation };
     if (refused) {
@@ -39,14 +40,18 @@ export const destroyVersion: RunEffect<'destroyVersion'> = (deps, effect, trace)
 const NOTHING: InUse = { inUse: 0, unreported: 0 };
 
 /** What hangs from the version: L3 versions from an L2, what Edges protected from an L3. */
-function useOf(
-  deps: Pick<EffectDeps, 'keys' | 'view'>,
+async function useOf(
+  deps: Pick<EffectDeps, 'keys' | 'view' | 'ledger' | 'catalog'>,
   tenant: string,
   key: string,
   version: number,
   { level }: Pick<ExistingKey, 'level'>,
-): InUse {
-  if (level === 'L3') return deps.keys.versionUse.of(tenant, key, version);
+): Promise<InUse> {
+  if (level === 'L3') {
+    const { inUse, unreported } = deps.keys.versionUse.of(tenant, key, version);
+    const untold = (await isOfEarlierLedger(deps, tenant, key, version)) ? 1 : 0;
+    return { inUse, unreported: unreported + untold };
+  }
   let inUse = 0;
   for (const child of deps.view.keys(tenant).values()) {
     if (child.status === 'absent' || child.parent !== key) continue;
@@ -55,4 +60,20 @@ function useOf(
     ).length;
   }
   return { inUse, unreported: 0 };
+}
+
+/**
+ * Whether the version was made before the ledger was restored or moved: this one was not told what
+ * Edges told the one before it after it was copied.
+ */
+async function isOfEarlierLedger(
+  deps: Pick<EffectDeps, 'view' | 'ledger' | 'catalog'>,
+  tenant: string,
+  key: string,
+  version: number,
+): Promise<boolean> {
+  const { term } = deps.view.access(tenant);
+  for await (const { type, data, meta } of eventsOf(deps, streamOf('key', tenant, key)))
+    if (type === 'KeyVersionWrapped' && data['version'] === version) return meta.term < term;
+  return true;
 }

@@ -713,6 +713,30 @@ describe('destroyVersion and eraseVersion', () => {
     expect(world.types(STREAMS.l3).at(-1)).toBe('KeyVersionDestroyed');
   });
 
+  it('of a version of before the ledger was restored or moved not all is told: it goes by a word alone', async () => {
+    const { world, grant } = await used();
+    const closed = [{ uid: keyVersionUid(of), grantId: grant }];
+    await told(world, 2, { entries: [entry('rewrapFrom', 3, ['a', 'b', 'c'])], closed });
+    const access = streamOf('access', 'acme');
+    await world.run('access', access, { kind: 'RaiseTerm', ledger: 'restored' });
+    await ask(world, 'd1');
+    expect(refusals(world)).toMatchObject([{ code: 'key_in_use', inUse: 0, unreported: 1 }]);
+    await ask(world, 'd2', true);
+    expect(world.types(STREAMS.l3).at(-1)).toBe('KeyVersionDestroyed');
+  });
+
+  it('of a version of after that all is told', async () => {
+    const world = await core();
+    await world.tenant('acme');
+    const access = streamOf('access', 'acme');
+    await world.run('access', access, { kind: 'RaiseTerm', ledger: 'restored' });
+    for (const effect of [{ ...CONNECT }, { ...L2 }, { ...L3 }]) await world.effect(effect);
+    await world.run('key', STREAMS.l3, { kind: 'RequestRotation', operation: 'op' });
+    await world.effect({ kind: 'rotateL3', tenant: 'acme', key, operation: 'op' });
+    await ask(world, 'd1');
+    expect(world.types(STREAMS.l3).at(-1)).toBe('KeyVersionDestroyed');
+  });
+
   it('Order: the event, then memory and blobs, then the confirmation; a crash in between repeats', async () => {
     const { world } = await used();
     await told(world, 2, { entries: [entry('rewrapFrom', 3, ['a', 'b', 'c'])] });

@@ -1,12 +1,9 @@
 import { defaultPolicy, operationIdOf } from '@kcm/domain';
-import { parseStream, rfc3339, streamOf } from '@kcm/kernel';
+import { LIMITS, parseStream, rfc3339, streamOf } from '@kcm/kernel';
 import { isOpen } from '../locks.js';
 import type { Process, Todo } from '../process.js';
 import { evolve } from './evolve.js';
 import type { RetiringKey, RetiringState, RetiringVersion } from './state.js';
-
-/** What was refused is asked for again so much later: an Edge may have had more to tell. */
-const AGAIN_MS = 86_400_000;
 
 /**
  * Whether nothing hangs from a version as far as this process knows; Core asks again before it
@@ -27,7 +24,7 @@ function retirement(state: RetiringState, of: RetiringKey, version: RetiringVers
   if (deactivatedAt === null || after === null || !isOpen(locks)) return null;
   if (!isDrained(state, of, version)) return null;
   const age = Date.parse(deactivatedAt) + after * 1000;
-  const again = refusedAt === null ? age : Date.parse(refusedAt) + AGAIN_MS;
+  const again = refusedAt === null ? age : Date.parse(refusedAt) + againMs(refusals);
   return {
     id: `retire:${of.key}/${version.version}:${refusals}`,
     dueAt: rfc3339(Math.max(age, again)),
@@ -42,6 +39,12 @@ function retirement(state: RetiringState, of: RetiringKey, version: RetiringVers
       },
     },
   };
+}
+
+/** An Edge may have had more to tell; one that died never tells it, and nobody else does. */
+function againMs(refusals: number): number {
+  const { retirementRetrySecondsMin: min, retirementRetrySecondsMax: max } = LIMITS;
+  return 1000 * Math.min(max, min * 2 ** Math.min(refusals - 1, 30));
 }
 
 function todoOf(state: RetiringState, of: RetiringKey, each: RetiringVersion): Todo | null {

@@ -94,7 +94,7 @@ describe('process retiring', () => {
     expect(ids(drained().note(access, [lock]))).toEqual([]);
   });
 
-  it('what was refused is asked for again, a day later and as another operation', () => {
+  it('what was refused is asked for again, a day later and as another operation, then ever less often', () => {
     const ask = {
       type: 'KeyDestructionRequested',
       data: { version: 1, operation: 'r0', cause: 'retired' },
@@ -111,6 +111,12 @@ describe('process retiring', () => {
     expect(again!.step).not.toEqual(before!.step);
     const refusedAt = Date.parse(story.events.at(-1)!.meta.occurredAt);
     expect(Date.parse(again!.dueAt!)).toBe(refusedAt + DAY * 1000);
+    const waits = Array.from({ length: 8 }, () => {
+      const [next] = todo(story.note(l3, [ask, no]));
+      const last = Date.parse(story.events.at(-1)!.meta.occurredAt);
+      return (Date.parse(next!.dueAt!) - last) / (DAY * 1000);
+    });
+    expect(waits).toEqual([2, 4, 8, 16, 32, 32, 32, 32]);
   });
 
   it('an asked destruction is answered, then erased, then forgotten', () => {

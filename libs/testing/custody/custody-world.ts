@@ -104,7 +104,7 @@ export class CustodyWorld {
           ...context,
           fingerprint: '',
           origin: 'local',
-          term: 1,
+          term: context.tenant === null ? 0 : this.view.access(context.tenant).term,
           epoch: 0,
           occurredAt: rfc3339(this.time.wallMs()),
         },
