@@ -51,6 +51,8 @@ describe('A backup of a running region', () => {
   let keystore: Keystore;
   let acme: Tenant;
   let globex: Tenant;
+  /** Nobody used its keys before the backup. */
+  let unused: Tenant;
   const samples = new Map<string, Sample>();
   /** acme's erasure key as it lay in the store before the shred, under the barrier. */
   let erased: Buffer;
@@ -75,9 +77,10 @@ describe('A backup of a running region', () => {
     say(`seed ${seed}`);
     region = new Region(stage, { services: 'billing' });
     [keystore] = await Promise.all([Keystore.start(stage), region.start()]);
-    [acme, globex] = [
+    [acme, globex, unused] = [
       await onboard(region, keystore, 'acme'),
       await onboard(region, keystore, 'globex'),
+      await onboard(region, keystore, 'unused'),
     ];
     for (const { id } of [acme, globex])
       samples.set(id, await region.edge('billing').sample(id, `a record of ${id}`));
@@ -91,6 +94,7 @@ describe('A backup of a running region', () => {
     const done = await backUp('yesterday');
     expect([done.code, done.stderr]).toEqual([0, expect.any(String)]);
     await Promise.all(writing);
+    samples.set('unused', await region.edge('billing').sample('unused', 'of after the backup'));
     expect([file, checkpoint].map((path) => statSync(path).mode & 0o777)).toEqual([0o600, 0o600]);
     expect(readdirSync(stage.path('.')).filter((name) => name.endsWith('.part'))).toEqual([]);
     const facts = await checkBackup(file, readFileSync(checkpoint, 'utf8'));
@@ -283,6 +287,29 @@ describe('A backup of a running region', () => {
       const opened = await edge.decrypt('acme', samples.get('acme')!.ciphertext);
       expect(opened).toMatchObject({ status: 503, code: 'integrity' });
       expect(await edge.encrypt('acme', 'anew')).toMatchObject({ status: 503, code: 'integrity' });
+    });
+
+    it('destroys no version of which it cannot know what was protected after the backup', async () => {
+      const edge = old.edge('billing');
+      const opens = () => edge.opens(samples.get('unused')!);
+      await until(
+        'what came after the backup',
+        20_000,
+        async () => (await opens()) === true || null,
+      );
+      const anna = await old.person('unused', 'anna', 'tenant-admin', 'key-admin');
+      const { items } = await anna.read<{ items: { id: string; level: string }[] }>(
+        `${unused.path}/keys`,
+      );
+      const key = `${unused.path}/keys/${items.find(({ level }) => level === 'L3')!.id}`;
+      await anna.command(`${key}/rotate`, {});
+      await until('the Edge to tell no more of it', 60_000, async () => {
+        const refused = await anna.call('POST', `${key}/versions/1/destroy`, {});
+        expect([refused.status, refused.code]).toEqual([409, 'key_in_use']);
+        const { errors } = refused.body as { errors: { code: string; detail: string }[] };
+        return errors.find(({ code }) => code === 'unreported')?.detail === '1' || null;
+      });
+      expect(await opens()).toBe(true);
       await old.stop();
     });
 
@@ -293,11 +320,11 @@ describe('A backup of a running region', () => {
       await old.start();
       const { body } = await old.as(null).get<HealthReport>('/readyz');
       const lost = body.reasons.find(({ code }) => code === 'erasure_keys_missing');
-      expect(lost?.detail).toMatch(/^2 of 2 tenants .*nobody can decrypt/);
+      expect(lost?.detail).toMatch(/^3 of 3 tenants .*nobody can decrypt/);
       const doctor = await old.kcm('doctor');
       expect([doctor.code, doctor.stdout]).toEqual([
         1,
-        expect.stringMatching(/wrong {8}erasure-store: 2 of 2 tenants/),
+        expect.stringMatching(/wrong {8}erasure-store: 3 of 3 tenants/),
       ]);
       const { ciphertext } = samples.get('globex')!;
       expect(await old.edge('billing').decrypt('globex', ciphertext)).toMatchObject({

@@ -8,7 +8,7 @@ import { eventsOf, keyStateOf } from './states.js';
 /**
  * Answers a requested destruction. A version from which anything still hangs is not destroyed, nor
  * one of which an Edge may hold something back, unless that was accepted. What was never active has
- * protected nothing.
+ * protected nothing, unless that was after the backup of a ledger that was restored.
  */
 export const destroyVersion: RunEffect<'destroyVersion'> = (deps, effect, trace) =>
   deps.turns.take(effect.tenant, async () => {
@@ -19,8 +19,7 @@ export const destroyVersion: RunEffect<'destroyVersion'> = (deps, effect, trace)
     // Nothing protects with it any more: what was recorded until now is all that there will be.
     const head = await deps.ledger.head();
     if (head !== null) await deps.view.reached(head);
-    const { inUse, unreported } =
-      known.state === 'pre-active' ? NOTHING : await useOf(deps, tenant, key, version, state);
+    const { inUse, unreported } = await useOf(deps, tenant, key, version, state);
     const refused = inUse > 0 || (unreported > 0 && !acceptUnreported);
     const of = { version, operation };
     if (refused) {
@@ -36,8 +35,6 @@ export const destroyVersion: RunEffect<'destroyVersion'> = (deps, effect, trace)
     await recordKey(deps, effect, { kind: 'CompleteDestruction', ...of }, trace, operation);
     deps.keys.memory.dropVersion({ tenant, key, version }, state.level);
   });
-
-const NOTHING: InUse = { inUse: 0, unreported: 0 };
 
 /** What hangs from the version: L3 versions from an L2, what Edges protected from an L3. */
 async function useOf(

@@ -725,6 +725,25 @@ describe('destroyVersion and eraseVersion', () => {
     expect(world.types(STREAMS.l3).at(-1)).toBe('KeyVersionDestroyed');
   });
 
+  it('one that was ready then may have come into use since: it goes by a word alone too', async () => {
+    const world = await core();
+    await world.onboard();
+    await world.run('key', STREAMS.l3, {
+      kind: 'RequestRotation',
+      operation: 'op',
+      prepare: true,
+    });
+    await world.effect({ kind: 'rotateL3', tenant: 'acme', key, operation: 'op' });
+    const access = streamOf('access', 'acme');
+    await world.run('access', access, { kind: 'RaiseTerm', ledger: 'restored' });
+    const asked = { ...of, version: 2, operation: 'd1' };
+    const { version, operation } = asked;
+    const request = { kind: 'RequestDestruction', version, operation, cause: 'command' } as const;
+    await world.run('key', STREAMS.l3, request);
+    await world.effect({ kind: 'destroyVersion', ...asked, acceptUnreported: false });
+    expect(refusals(world)).toMatchObject([{ code: 'key_in_use', inUse: 0, unreported: 1 }]);
+  });
+
   it('of a version of after that all is told', async () => {
     const world = await core();
     await world.tenant('acme');
