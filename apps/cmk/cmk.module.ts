@@ -10,6 +10,7 @@ import { EventsController } from './events.controller.js';
 import { KeyStatesController } from './key-states.controller.js';
 import { KeyViews } from './key-views.js';
 import { KeyVersionsController } from './key-versions.controller.js';
+import { KeyExposuresController } from './key-exposures.controller.js';
 import { KeysController } from './keys.controller.js';
 import { KeystoresController } from './keystores.controller.js';
 import { LeasesController } from './leases.controller.js';
@@ -44,6 +45,7 @@ export class CmkModule {
         TrustController,
         KeysController,
         KeyStatesController,
+        KeyExposuresController,
         KeyVersionsController,
         AuditController,
         EventsController,

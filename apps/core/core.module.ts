@@ -5,6 +5,7 @@ import type { Recording } from '@kcm/kernel';
 import { LogController } from './log.controller.js';
 import { BackupController } from './sys/backup.controller.js';
 import { CredentialsController } from './sys/credentials.controller.js';
+import { EdgeTakeoverController } from './sys/edge-takeover.controller.js';
 import { EdgesController } from './sys/edges.controller.js';
 import { type RegionHooks, RegionService, type RegionView } from './sys/region-service.js';
 import { RekeyController } from './sys/rekey.controller.js';
@@ -35,6 +36,7 @@ export class CoreModule {
         BackupController,
         CredentialsController,
         EdgesController,
+        EdgeTakeoverController,
         LogController,
       ],
       providers: [

@@ -15,6 +15,8 @@ const EFFECTS: { readonly [K in Effect['kind']]: true } = {
   rewrapL3: true,
   destroyVersion: true,
   eraseVersion: true,
+  recordExposures: true,
+  compromiseHeld: true,
   closeCalls: true,
   shred: true,
   issueReceipt: true,

@@ -10,6 +10,7 @@ export * from './access/access.events.js';
 export * from './access/access.policies.js';
 export * from './access/access.state.js';
 export * from './calls/calls.events.js';
+export * from './calls/usage.js';
 export * from './claim/claim.commands.js';
 export * from './claim/claim.decide.js';
 export * from './claim/claim.events.js';

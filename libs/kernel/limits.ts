@@ -2,6 +2,8 @@
 export const LIMITS = {
   eventBytesMax: 256 * 1024,
   eventsPerAppendMax: 64,
+  /** Versions of one key. */
+  exposedInOneEventMax: 256,
   conflictRetriesMax: 3,
   httpBodyBytesMax: 1024 * 1024,
   httpBodyDepthMax: 32,

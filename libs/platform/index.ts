@@ -4,6 +4,7 @@ export * from './auth/auth.guard.js';
 export * from './auth/authenticator.js';
 export * from './auth/operator-token.js';
 export * from './config.js';
+export * from './http/compromise.js';
 export * from './http/correlation.js';
 export * from './http/forward.js';
 export * from './engines/engines.js';

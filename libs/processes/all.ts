@@ -1,4 +1,5 @@
 import { calls } from './calls/index.js';
+import { compromise } from './compromise/index.js';
 import { onboarding } from './onboarding/index.js';
 import type { Process } from './process.js';
 import { receipts } from './receipts/index.js';
@@ -7,11 +8,14 @@ import { revocation } from './revocation/index.js';
 import { rewrapping } from './rewrapping/index.js';
 import { rotation } from './rotation/index.js';
 import { shredding } from './shredding/index.js';
+import { takeover } from './takeover/index.js';
 
 /** Every process manager of the product. */
 export const processes: readonly Process[] = [
   onboarding,
   rotation,
+  compromise,
+  takeover,
   rewrapping,
   retiring,
   calls,

@@ -3,6 +3,7 @@ import type {
   AccessCommand,
   AnyEvent,
   KeyCommand,
+  Processing,
   ReceiptKind,
   Recorded,
   RevocationCommand,
@@ -64,6 +65,25 @@ export type Effect =
       readonly tenant: string;
       readonly key: string;
       readonly version: number;
+    }
+  /** Records what may have been exposed of versions of a key whose compromise somebody said. */
+  | {
+      readonly kind: 'recordExposures';
+      readonly tenant: string;
+      readonly key: string;
+      readonly versions: readonly number[];
+      readonly since: string;
+      readonly until: string;
+      readonly exposure: string;
+    }
+  /** Marks every version that an Edge held since then, and records what may have been exposed. */
+  | {
+      readonly kind: 'compromiseHeld';
+      readonly edge: string;
+      readonly since: string;
+      readonly until: string;
+      readonly processing: Processing;
+      readonly operation: string;
     }
   | { readonly kind: 'closeCalls'; readonly stream: StreamId; readonly callIds: readonly string[] }
   | { readonly kind: 'shred'; readonly tenant: string; readonly revocation: string }

@@ -551,6 +551,37 @@ function changeSeal(story: Story): void {
   });
 }
 
+/** An Edge is taken over: what it held is marked, and what may have been exposed is written down. */
+function takeOver(story: Story): void {
+  const edge = streamOf('edge', 'local', 'e2');
+  const key = streamOf('key', 'bank', 'l3-2');
+  const certificate = { certificateSha256: 'ab'.repeat(32), notAfter: story.after(90 * 86_400) };
+  story.run<'edge'>(edge, { kind: 'EnrolEdge', services: ['billing'], ...certificate });
+  const held = grant(story, 'g9', { holder: 'edge:e2', boot: 'edge-boot-2', key: 'l3-2' });
+  story.note(at.nextCalls, [{ type: 'LeasesGranted', data: { grants: [held] } }], {
+    actor: 'core',
+    tenant: 'bank',
+  });
+  const [since, operation] = [story.now, 'op-takeover'];
+  const processing = 'refused';
+  story.run<'edge'>(edge, { kind: 'CompromiseEdge', since, processing, operation });
+  const holder = 'edge:e2';
+  story.run<'key'>(
+    key,
+    { kind: 'CompromiseVersions', versions: [1], since, processing, by: holder },
+    by('takeover'),
+  );
+  const uses = { protected: 2, opened: 1, exported: 1, protectedInAll: 5 };
+  const versions = [{ version: 1, from: since, to: story.now, uses }];
+  story.run<'key'>(
+    key,
+    { kind: 'RecordExposure', by: holder, exposure: operation, versions },
+    by('takeover'),
+  );
+  const inAll = { tenants: 1, keys: 1, versions: 1 };
+  story.run<'edge'>(edge, { kind: 'RecordEdgeExposure', operation, ...inAll }, by('takeover'));
+}
+
 /** The ledger is moved: its copy begins a term of each tenant. */
 function move(story: Story, ledger: string, tenants: readonly string[]): void {
   for (const tenant of tenants)
@@ -561,7 +592,7 @@ function move(story: Story, ledger: string, tenants: readonly string[]): void {
  * The life of one tenant from the region's initialisation to its shred; every event type of the
  * product occurs in it. Acts: connect, use, deny and restore, suspend and block, restart, kill. A
  * second tenant rotates its L2. The ledger is moved; a key of the second tenant goes
- * through every state; the ledger is moved again.
+ * through every state; the ledger is moved again; an Edge is taken over.
  */
 export function acmeStory(): Story {
   const story = new Story();
@@ -576,5 +607,7 @@ export function acmeStory(): Story {
   liveAndDie(story);
   move(story, 'ledger-3', ['bank']);
   changeSeal(story);
+  takeOver(story);
+  move(story, 'ledger-4', ['bank']);
   return story;
 }

@@ -2,6 +2,7 @@ import type { Projection } from '@kcm/read-models';
 import { audit } from '../audit/index.js';
 import { edges } from '../edges/index.js';
 import { events } from '../events/index.js';
+import { exposures } from '../exposures/index.js';
 import { keyUsage } from '../key-usage/index.js';
 import { leases } from '../leases/index.js';
 import { operations } from '../operations/index.js';
@@ -16,6 +17,7 @@ export const projections: readonly Projection<unknown>[] = [
   rootKeys,
   tenantKeys,
   keyUsage,
+  exposures,
   revocations,
   audit,
   leases,

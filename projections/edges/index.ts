@@ -1,5 +1,5 @@
-import type { EdgeEvent, Recorded } from '@kcm/domain';
-import { parseStream, type Revision } from '@kcm/kernel';
+import type { EdgeEvent, EdgeExposure, ExposedInAll, Processing, Recorded } from '@kcm/domain';
+import { never, parseStream, type Revision } from '@kcm/kernel';
 import type { Projection } from '@kcm/read-models';
 import { docKey, ownerAndId } from '../doc-key.js';
 
@@ -12,15 +12,33 @@ export interface EdgeDoc {
   readonly notAfter: string;
   readonly enrolledAt: string;
   readonly revokedAt: string | null;
+  /** Null: as far as is known it was not taken over. */
+  readonly compromised: {
+    readonly since: string;
+    readonly processing: Processing;
+    /** When it was said. */
+    readonly at: string;
+    readonly operation: string;
+    /** What it held, once all of that is marked. */
+    readonly exposed: ExposedInAll | null;
+  } | null;
   /** Of the Edge's stream: the ETag. */
   readonly revision: Revision;
+}
+
+/** Of an earlier takeover that was told of again meanwhile it says nothing. */
+function exposedOf(
+  { compromised }: EdgeDoc,
+  { operation, ...exposed }: EdgeExposure,
+): Partial<EdgeDoc> {
+  return compromised?.operation === operation ? { compromised: { ...compromised, exposed } } : {};
 }
 
 /** The Edges of this ledger. Key: region/edge. */
 export const edges: Projection<EdgeDoc, Recorded<EdgeEvent>> = {
   name: 'edges',
-  version: 1,
-  handles: ['EdgeEnrolled', 'EdgeRevoked'],
+  version: 2,
+  handles: ['EdgeEnrolled', 'EdgeRevoked', 'EdgeCompromised', 'EdgeExposureRecorded'],
   keys(event) {
     const { owner, id } = parseStream(event.stream);
     return [docKey(owner, id ?? '')];
@@ -34,14 +52,27 @@ export const edges: Projection<EdgeDoc, Recorded<EdgeEvent>> = {
     notAfter: '',
     enrolledAt: '',
     revokedAt: null,
+    compromised: null,
     revision: -1,
   }),
   evolve(doc, event) {
     const { revision } = event;
     const at = event.meta.occurredAt;
-    return event.type === 'EdgeEnrolled'
-      ? { ...doc, ...event.data, state: 'enrolled', enrolledAt: at, revision }
-      : { ...doc, state: 'revoked', revokedAt: at, revision };
+    switch (event.type) {
+      case 'EdgeEnrolled':
+        return { ...doc, ...event.data, state: 'enrolled', enrolledAt: at, revision };
+      case 'EdgeRevoked':
+        return { ...doc, state: 'revoked', revokedAt: at, revision };
+      case 'EdgeCompromised': {
+        const compromised = { ...event.data, at, exposed: null };
+        const revokedAt = doc.revokedAt ?? at;
+        return { ...doc, state: 'revoked', revokedAt, compromised, revision };
+      }
+      case 'EdgeExposureRecorded':
+        return { ...doc, ...exposedOf(doc, event.data), revision };
+      default:
+        return never(event);
+    }
   },
   indexes: [{ fields: ['region'] }, { fields: ['state'] }],
 };

@@ -1,4 +1,4 @@
-import type { Recorded } from '@kcm/domain';
+import { type Recorded, USES } from '@kcm/domain';
 import type { Projection } from '@kcm/read-models';
 import { docKey } from '../doc-key.js';
 
@@ -19,9 +19,6 @@ export interface KeyUsageDoc {
   readonly exported: number;
   readonly lastReportAt: string | null;
 }
-const PROTECTS: ReadonlySet<string> = new Set(['encrypt', 'dataKey', 'rewrapTo']);
-const OPENS: ReadonlySet<string> = new Set(['decrypt', 'dataKeyUnwrap', 'rewrapFrom']);
-const EXPORTS: ReadonlySet<string> = new Set(['dataKey', 'dataKeyUnwrap']);
 
 const NO_KEY = '-';
 
@@ -35,10 +32,10 @@ function evolve(doc: KeyUsageDoc, event: Reported): KeyUsageDoc {
     .reduce<KeyUsageDoc>(
       (now, { operation, ok, fresh = 0 }) => ({
         ...now,
-        protected: now.protected + (PROTECTS.has(operation) ? ok : 0),
+        protected: now.protected + (USES[operation].protects ? ok : 0),
         moved: now.moved + fresh,
-        opened: now.opened + (OPENS.has(operation) ? ok : 0),
-        exported: now.exported + (EXPORTS.has(operation) ? ok : 0),
+        opened: now.opened + (USES[operation].opens ? ok : 0),
+        exported: now.exported + (USES[operation].exports ? ok : 0),
       }),
       { ...doc, lastReportAt },
     );

@@ -116,6 +116,8 @@ function evolve(before: KeyDoc, event: KeyRecorded): KeyDoc {
         compromised: { since, processing },
       }));
     }
+    case 'KeyExposureRecorded':
+      return doc;
     case 'KeyVersionArchived':
       return changed(doc, event.data.version, () => ({ archived: true }));
     case 'KeyVersionRecovered':
@@ -152,6 +154,7 @@ export const tenantKeys: Projection<KeyDoc, KeyRecorded> = {
     'KeyRotationRefused',
     'KeyVersionDeactivated',
     'KeyCompromised',
+    'KeyExposureRecorded',
     'KeyVersionArchived',
     'KeyVersionRecovered',
     'KeyDestructionRequested',

@@ -45,6 +45,7 @@ import {
 
 jest.setTimeout(60_000);
 
+type Ended = Readonly<Record<string, readonly (string | undefined)[]>>;
 interface KeyView {
   readonly id: string;
   readonly level: 'L2' | 'L3';
@@ -80,16 +81,23 @@ const compromise = (version: number, processing: Processing): Act => [
   'compromise',
   { version, since, processing },
 ];
-/** How a version that has just come into use comes to stand so. */
+/**
+ * How a version that has just come into use comes to stand so. One that is compromised in use is
+ * replaced at once: it stays the current one where somebody had taken it out of use before.
+ */
 const WAYS: { readonly [S in Standing]: (version: number) => readonly Act[] } = {
   'pre-active': () => [],
   active: () => [],
   deactivated: () => [['deactivate']],
-  compromised: (version) => [compromise(version, 'refused')],
-  'compromised-processing': (version) => [compromise(version, 'allowed')],
+  compromised: (version) => [['deactivate'], compromise(version, 'refused')],
+  'compromised-processing': (version) => [['deactivate'], compromise(version, 'allowed')],
   archived: (version) => [['deactivate'], ['archive', { version }]],
   destroyed: (version) => [['deactivate'], ACTS.destroy!(version)],
-  'destroyed-compromised': (version) => [compromise(version, 'refused'), ACTS.destroy!(version)],
+  'destroyed-compromised': (version) => [
+    ['deactivate'],
+    compromise(version, 'refused'),
+    ACTS.destroy!(version),
+  ],
 };
 /** Nothing can be protected with it on the way there, or it could not be destroyed. */
 const WITHOUT_RECORD: readonly Standing[] = ['pre-active', 'destroyed', 'destroyed-compromised'];
@@ -148,12 +156,24 @@ describe('Keys in each state', () => {
       const { versions } = (await show(key)).body;
       return versions.find((one) => one.version === version)!.erasedAt !== null || null;
     });
+  /** The last event of a compromise: what may have been exposed is written down. */
+  const exposed = (key: string, version: number): Promise<true> =>
+    until('what may have been exposed', 5_000, async () => {
+      const path = `${acme.path}/keys/${key}/exposures`;
+      const told = await acme.auditor.list<{ version: number }>(path);
+      return told.some((each) => each.version === version) || null;
+    });
   /** A version of the spare key that stands so. */
   const bring = async (as: Standing): Promise<number> => {
     const key = acme.l3['spare']!;
     if (as !== 'pre-active') {
-      const { current } = await act(key, ['rotate']);
+      // One that was compromised in use is being replaced by itself.
+      const { current } = await until('a new version', 5_000, async () => {
+        const { status, body } = await post(key, ['rotate']);
+        return status === 200 ? body : null;
+      });
       for (const step of WAYS[as](current)) await act(key, step);
+      if (as.includes('compromised')) await exposed(key, current);
       if (as.startsWith('destroyed')) await erased(key, current);
       return current;
     }
@@ -386,8 +406,8 @@ describe('Keys in each state', () => {
         const occurred = attributes.number('Compromise Occurrence Date');
         const dates = ['Activation Date', 'Deactivation Date', 'Compromise Date'];
         const dated = dates.filter((name) => Date.now() / 1_000 - attributes.number(name)! < 600);
-        const ended = { deactivated: dates[1], compromised: dates[2] }[as.split('-')[0]!];
-        expect(dated).toEqual([dates[0], ...(ended === undefined ? [] : [ended])]);
+        const ended = { deactivated: [dates[1]], compromised: [dates[1], dates[2]] };
+        expect(dated).toEqual([dates[0], ...((ended as Ended)[as.split('-')[0]!] ?? [])]);
         expect([attributes.text(KCM.processing), occurred]).toEqual(processing);
       }
       const { results: protecting } = await client.batch([
@@ -430,6 +450,7 @@ describe('Keys in each state', () => {
     const asked = async (service: string, what: object, verb: string) =>
       tenant.anna.command(`${tenant.path}/keys/${tenant.l3[service]}/${verb}`, what);
     await asked('far-deactivated', {}, 'deactivate');
+    await asked('far-compromised', {}, 'deactivate');
     await asked('far-compromised', { since }, 'compromise');
     await Promise.all(workloads.map((each) => each.untilRefused(BOUND_MS)));
     for (const { lastServedAt } of workloads) expect(lastServedAt - at).toBeLessThan(BOUND_MS);

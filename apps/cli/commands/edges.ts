@@ -37,4 +37,31 @@ export function edgeCommands(program: Command): void {
     (c) => c,
     ({ client }, _options, id) => client.post(`/v1/edges/${encodeURIComponent(id)}/revoke`),
   );
+  declareChange<{ since: string; processing?: string }>(
+    edge,
+    'compromise <id>',
+    {
+      summary: 'An Edge was taken over: it is refused, and every key that it held is replaced',
+      example: 'edge compromise edge-1 --since 2031-05-01T00:00:00Z',
+    },
+    (c) =>
+      c
+        .requiredOption('--since <time>', 'from when on it may have been in other hands (RFC 3339)')
+        .option(
+          '--processing <word>',
+          '“allowed”: what its keys protected still opens; “refused” unless it is said',
+        ),
+    ({ client }, { since, processing }, id) =>
+      client.post(`/v1/edges/${encodeURIComponent(id)}/compromise`, { since, processing }),
+  );
+  declare(
+    edge,
+    'exposures <id>',
+    {
+      summary: 'What may have been exposed by an Edge that was taken over',
+      example: 'edge exposures edge-1',
+    },
+    (c) => c,
+    ({ client }, _options, id) => client.list(`/v1/edges/${encodeURIComponent(id)}/exposures`),
+  );
 }

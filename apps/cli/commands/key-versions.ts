@@ -28,6 +28,16 @@ export function keyVersionCommands(key: Command): void {
     ofTenant,
     ({ client }, { tenant }, id) => client.get(tenantPath(tenant, 'keys', id, 'usage')),
   );
+  declare<{ tenant: string }>(
+    key,
+    'exposures <id>',
+    {
+      summary: 'What may have been exposed of a key that was compromised',
+      example: 'key exposures l3-… --tenant acme',
+    },
+    ofTenant,
+    ({ client }, { tenant }, id) => client.list(tenantPath(tenant, 'keys', id, 'exposures')),
+  );
   declareChange<{ tenant: string; acceptUnreported?: true }>(
     key,
     'destroy <id> <version>',

@@ -1,5 +1,5 @@
 import type { ActContext, CoreView, KeyService, Trace } from '@kcm/custody';
-import type { ClaimCommand, RotationCause, ShredWord } from '@kcm/domain';
+import type { ClaimCommand, EdgeCommand, RotationCause, ShredWord } from '@kcm/domain';
 import type { Clock, CommandId, KeyedTurns, Position, Random, StreamId } from '@kcm/kernel';
 import type { EventCatalog, Ledger } from '@kcm/ledger';
 import type { Effect, Step } from '@kcm/processes';
@@ -10,7 +10,8 @@ export type EffectOf<K extends Effect['kind']> = Extract<Effect, { kind: K }>;
 /** A command that an effect ends with. */
 export type CoreStep =
   | Exclude<Step, Effect>
-  | { readonly kind: 'claim'; readonly stream: StreamId; readonly command: ClaimCommand };
+  | { readonly kind: 'claim'; readonly stream: StreamId; readonly command: ClaimCommand }
+  | { readonly kind: 'edge'; readonly stream: StreamId; readonly command: EdgeCommand };
 
 /**
  * Ends in runDecider, with an empty fingerprint. Resolves once the events are durable; position

@@ -1,6 +1,7 @@
 import { never } from '@kcm/kernel';
 import type { Effect } from '@kcm/processes';
 import { closeCalls } from './close-calls.js';
+import { compromiseHeld } from './compromise-held.js';
 import { connectRootKey } from './connect-root-key.js';
 import type { EffectDeps, EffectTrace } from './context.js';
 import { createL2 } from './create-l2.js';
@@ -8,6 +9,7 @@ import { createL3 } from './create-l3.js';
 import { destroyVersion } from './destroy-version.js';
 import { eraseVersion } from './erase-version.js';
 import { probeRootKey } from './probe-root-key.js';
+import { recordExposures } from './record-exposures.js';
 import { rewrapL3 } from './rewrap-l3.js';
 import { rotateL2 } from './rotate-l2.js';
 import { rotateL3 } from './rotate-l3.js';
@@ -47,6 +49,10 @@ export function runKeyEffect(
       return destroyVersion(deps, effect, trace);
     case 'eraseVersion':
       return eraseVersion(deps, effect, trace);
+    case 'recordExposures':
+      return recordExposures(deps, effect, trace);
+    case 'compromiseHeld':
+      return compromiseHeld(deps, effect, trace);
     case 'closeCalls':
       return closeCalls(deps, effect, trace);
     case 'shred':

@@ -29,13 +29,29 @@ const enrolment = z.strictObject({
   services: z.array(z.string().regex(SERVICE_ID)).min(1).max(64),
   csr: z.string().min(1).max(16_384),
 });
-const edgeView = z.object({
+export const edgeView = z.object({
   id: z.string(),
   region: z.string(),
   state: z.enum(['enrolled', 'revoked']),
   services: z.array(z.string()),
   certificateSha256: z.string(),
   notAfter: z.string(),
+  compromised: z
+    .object({
+      since: z.string(),
+      processing: z.enum(['allowed', 'refused']),
+      at: z.string(),
+      exposed: z
+        .object({
+          tenants: z.number().int(),
+          keys: z.number().int(),
+          versions: z.number().int(),
+        })
+        .nullable()
+        .describe('what it held since then; null until all of that is marked'),
+    })
+    .nullable()
+    .describe('null: as far as is known it was not taken over'),
 });
 const enrolledView = edgeView.extend({ certificate: z.string(), ca: z.string() });
 const OPERATOR = ['platform-operator'] as const;
@@ -150,7 +166,13 @@ export class EdgesController {
   }
 }
 
-function viewOf(doc: EdgeDoc) {
+export function viewOf(doc: EdgeDoc) {
   const { id, region, state, services, certificateSha256, notAfter } = doc;
-  return { id, region, state, services, certificateSha256, notAfter };
+  return { id, region, state, services, certificateSha256, notAfter, ...compromisedOf(doc) };
+}
+
+function compromisedOf({ compromised }: EdgeDoc) {
+  if (compromised === null) return { compromised };
+  const { since, processing, at, exposed } = compromised;
+  return { compromised: { since, processing, at, exposed } };
 }

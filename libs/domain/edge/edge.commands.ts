@@ -1,3 +1,6 @@
+import type { Processing } from '../key/key.events.js';
+import type { EdgeExposure } from './edge.events.js';
+
 export type EdgeCommand =
   | {
       readonly kind: 'EnrolEdge';
@@ -5,4 +8,12 @@ export type EdgeCommand =
       readonly certificateSha256: string;
       readonly notAfter: string;
     }
-  | { readonly kind: 'RevokeEdge' };
+  | { readonly kind: 'RevokeEdge' }
+  /** `since`: RFC 3339, UTC. */
+  | {
+      readonly kind: 'CompromiseEdge';
+      readonly since: string;
+      readonly processing: Processing;
+      readonly operation: string;
+    }
+  | ({ readonly kind: 'RecordEdgeExposure' } & EdgeExposure);

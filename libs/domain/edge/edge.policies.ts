@@ -29,8 +29,18 @@ const servesNamedServices: EdgeRule = {
 
 const revokedForEver: EdgeRule = {
   name: 'a revoked Edge does not come back under its id',
-  check: (_, state) =>
-    state.status === 'revoked' ? refused('wrong_state', 'This Edge is revoked.') : allowed,
+  check: ({ kind }, state) =>
+    state.status === 'revoked' && (kind === 'EnrolEdge' || kind === 'RevokeEdge')
+      ? refused('wrong_state', 'This Edge is revoked.')
+      : allowed,
 };
 
-export const edgePolicies: readonly EdgeRule[] = [servesNamedServices, revokedForEver];
+const known: EdgeRule = {
+  name: 'only an Edge that was enrolled is revoked or taken over',
+  check: ({ kind }, state) =>
+    state.status === 'absent' && kind !== 'EnrolEdge'
+      ? refused('not_found', 'No such Edge.')
+      : allowed,
+};
+
+export const edgePolicies: readonly EdgeRule[] = [servesNamedServices, known, revokedForEver];

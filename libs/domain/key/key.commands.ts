@@ -1,6 +1,7 @@
 import type { Code } from '@kcm/kernel';
 import type {
   DestructionCause,
+  Exposure,
   KeyLevel,
   Processing,
   Rewrapping,
@@ -49,7 +50,10 @@ export type KeyCommand =
       readonly versions: readonly number[] | null;
       readonly since: string;
       readonly processing: Processing;
+      /** An Edge that was taken over: what was said of a version before is only made stricter. */
+      readonly by?: string;
     }
+  | ({ readonly kind: 'RecordExposure' } & Exposure)
   | { readonly kind: 'ArchiveVersion' | 'RecoverVersion'; readonly version: number }
   | {
       readonly kind: 'RequestDestruction';

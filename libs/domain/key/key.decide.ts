@@ -60,6 +60,10 @@ function decide(command: KeyCommand, state: KeyState): Decision<KeyEvent> {
         ? accepted()
         : accepted({ type: 'KeyRewrappingChanged', data: { paused, perSecondMax } });
     }
+    case 'RecordExposure': {
+      const { kind: _, ...data } = command;
+      return accepted({ type: 'KeyExposureRecorded', data });
+    }
     case 'RecordShredded': {
       if (state.status === 'revoked') return accepted();
       const named = state.versions

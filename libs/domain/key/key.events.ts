@@ -8,6 +8,33 @@ export type Processing = 'allowed' | 'refused';
 export type RotationCause = 'age' | 'uses' | 'root-key' | 'compromise';
 /** `retired`: drained and old enough by the tenant's policy. */
 export type DestructionCause = 'command' | 'retired';
+export type Exposure = {
+  /**
+   * Who had the versions: `edge:{id}` that was taken over, or `key:{id}` (this one, or the L2 that
+   * they hung from), whose compromise was said.
+   */
+  readonly by: string;
+  /** Id of what began it: of the compromise of the Edge, or of the event of the key's. */
+  readonly exposure: string;
+  readonly versions: readonly ExposedVersion[];
+};
+export type ExposedVersion = {
+  readonly version: number;
+  /** RFC 3339. */
+  readonly from: string;
+  readonly to: string;
+  /** In that time, by that Edge or (of a key) by every holder; null of an L2. */
+  readonly uses: ExposedUses | null;
+};
+export type ExposedUses = {
+  /** Records and data keys. */
+  readonly protected: number;
+  readonly opened: number;
+  /** Data keys given out in the clear. */
+  readonly exported: number;
+  /** Records and data keys under the version in all, whoever made them and when: it opens them. */
+  readonly protectedInAll: number;
+};
 export type Rewrapping = {
   readonly paused: boolean;
   /** Versions of L3 wrapped anew in a second, at most; null: as fast as it goes. */
@@ -76,8 +103,12 @@ export type KeyEvent =
         readonly versions: readonly number[];
         readonly since: string;
         readonly processing: Processing;
+        /** `edge:{id}` that held them and was taken over; absent: somebody said it of the key. */
+        readonly by?: string;
       }
     >
+  /** What may have been exposed, as far as its holders had told by then. */
+  | DomainEvent<'KeyExposureRecorded', Exposure>
   | DomainEvent<'KeyVersionArchived', { readonly version: number }>
   | DomainEvent<'KeyVersionRecovered', { readonly version: number }>
   | DomainEvent<

@@ -116,6 +116,8 @@ function evolved(
     case 'KeyCompromised': {
       return changed(state, event.data.versions, compromised(event));
     }
+    case 'KeyExposureRecorded':
+      return state;
     case 'KeyVersionArchived':
       return changed(state, event.data.version, (each) => ({ ...each, archived: true }));
     case 'KeyVersionRecovered':

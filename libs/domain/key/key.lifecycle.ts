@@ -75,13 +75,14 @@ function compromise(
   command: Extract<Lifecycle, { kind: 'CompromiseVersions' }>,
   state: Existing,
 ): Decision<KeyEvent> {
-  const { versions: asked, since } = command;
+  const { versions: asked, since, by } = command;
   // Nobody is given an L2: what hangs from it opens for Core, until it is wrapped anew.
   const processing = state.level === 'L2' ? 'allowed' : command.processing;
   const isSame = (each: KeyVersion) =>
     each.state === 'compromised' &&
-    each.compromisedSince === since &&
-    each.processing === processing;
+    (by === undefined
+      ? each.compromisedSince === since && each.processing === processing
+      : each.processing === 'refused' || processing === 'allowed');
   const named = state.versions.filter(
     (each) =>
       (asked === null || asked.includes(each.version)) &&
@@ -90,5 +91,8 @@ function compromise(
   );
   if (named.length === 0) return accepted();
   const versions = named.map(({ version }) => version);
-  return accepted({ type: 'KeyCompromised', data: { versions, since, processing } });
+  return accepted({
+    type: 'KeyCompromised',
+    data: { versions, since, processing, ...(by !== undefined && { by }) },
+  });
 }

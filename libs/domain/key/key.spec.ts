@@ -40,6 +40,11 @@ const since = '2031-05-01T00:00:00.000Z';
 const processing = 'refused';
 const cause = 'command';
 const code = 'key_in_use';
+const exposure = {
+  by: 'edge:e1',
+  exposure: 'x1',
+  versions: [{ version: 1, from: since, to: since, uses: null }],
+};
 
 describe('key: every state × command', () => {
   everyCell(keyDecider, {
@@ -68,6 +73,7 @@ describe('key: every state × command', () => {
       RefuseDestruction: { kind: 'RefuseDestruction', version: 1, operation: 'd1', code, inUse: 3 },
       RecordErased: { kind: 'RecordErased', version: 1, blobs: 2 },
       ChangeRewrapping: { kind: 'ChangeRewrapping', paused: true, perSecondMax: 5 },
+      RecordExposure: { kind: 'RecordExposure', ...exposure },
     },
     table: {
       absent: {
@@ -87,6 +93,7 @@ describe('key: every state × command', () => {
         RefuseDestruction: 'not_found',
         RecordErased: 'not_found',
         ChangeRewrapping: 'not_found',
+        RecordExposure: 'not_found',
       },
       active: {
         CreateKey: 'already_exists',
@@ -105,6 +112,7 @@ describe('key: every state × command', () => {
         RefuseDestruction: [],
         RecordErased: [],
         ChangeRewrapping: 'wrong_state',
+        RecordExposure: ['KeyExposureRecorded'],
       },
       rotating: {
         CreateKey: 'already_exists',
@@ -123,6 +131,7 @@ describe('key: every state × command', () => {
         RefuseDestruction: [],
         RecordErased: [],
         ChangeRewrapping: 'wrong_state',
+        RecordExposure: ['KeyExposureRecorded'],
       },
       rotated: {
         CreateKey: 'already_exists',
@@ -141,6 +150,7 @@ describe('key: every state × command', () => {
         RefuseDestruction: [],
         RecordErased: [],
         ChangeRewrapping: 'wrong_state',
+        RecordExposure: ['KeyExposureRecorded'],
       },
       revoked: {
         CreateKey: 'wrong_state',
@@ -159,6 +169,7 @@ describe('key: every state × command', () => {
         RefuseDestruction: [],
         RecordErased: ['KeyVersionErased'],
         ChangeRewrapping: 'wrong_state',
+        RecordExposure: ['KeyExposureRecorded'],
       },
     },
   });
