@@ -533,6 +533,28 @@ describe('Keys in each state', () => {
       );
     });
 
+    it('one that it holds to decrypt alone is dropped when it is archived, long before its lease ends', async () => {
+      const client = edge.client('active');
+      const key = acme.l3['active']!;
+      for (let n = 0; n < 3; n += 1) {
+        const { current } = await act(key, ['rotate']);
+        await until('the version', 3_000, async () => {
+          const { keyVersion } = await client.encrypt('acme', 'new');
+          return keyVersion === current || null;
+        });
+        const record = await client.sample('acme', 'of a version that is archived');
+        await act(key, ['rotate']);
+        expect(await client.opens(record)).toBe(true);
+        await act(key, ['archive', { version: current }]);
+        await until('the refusal', 700, async () => {
+          const opened = await client.opens(record);
+          return opened === 'key_archived' || null;
+        });
+        await act(key, ['recover', { version: current }]);
+        await until('it again', 3_000, async () => (await client.opens(record)) === true || null);
+      }
+    });
+
     it('a version that is made ready and takes over costs no call', async () => {
       const client = edge.client('active');
       const workload = new Workload(stage, client, records.get('active')!);

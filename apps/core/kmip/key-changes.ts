@@ -9,6 +9,8 @@ export interface VersionChange {
   readonly service: string | null;
   readonly uid: string;
   readonly state: State;
+  /** Archived it opens nothing, whatever its state. */
+  readonly archived: boolean;
 }
 /** A new version of a service key took over. */
 export interface Takeover {
@@ -40,11 +42,12 @@ export function keyChanges(
   const concerned = versionsOf(event, key.current, service === null);
   return key.versions
     .filter(({ version }) => concerned.includes(version))
-    .map(({ version, state }) => ({
+    .map(({ version, state, archived = false }) => ({
       kind: 'version',
       service,
       uid: at(version),
       state: KMIP_STATES[state],
+      archived,
     }));
 }
 

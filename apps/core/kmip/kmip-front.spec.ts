@@ -743,7 +743,14 @@ describe('push', () => {
     const of = { tenant: 'acme', service: 'billing', term: 1, epoch: 5 };
     const state = State.Deactivated;
     await core.front.changed({ ...of, kind: 'takeover', replaced: OLD, state, replacement: L3 });
-    await core.front.changed({ ...of, kind: 'version', uid: L3, state: State.Compromised });
+    await core.front.changed({
+      ...of,
+      kind: 'version',
+      uid: L3,
+      state: State.Compromised,
+      archived: false,
+    });
+    await core.front.changed({ ...of, kind: 'version', uid: L3, state, archived: true });
     const seen = notices.map(({ uniqueIdentifier, attributes }) => {
       const of = new Attributes(attributes);
       return [
@@ -752,13 +759,15 @@ describe('push', () => {
         of.text(KCM.access),
         of.number(KCM.epoch),
         of.link(LinkType.ReplacementObjectLink),
+        of.number('Archive Date') !== null,
       ];
     });
     expect(seen).toEqual([
-      [L2, State.Active, 'locked', 5, null],
-      [L3, State.Destroyed, 'killed', 5, null],
-      [OLD, State.Deactivated, 'open', 5, L3],
-      [L3, State.Compromised, null, 5, null],
+      [L2, State.Active, 'locked', 5, null, false],
+      [L3, State.Destroyed, 'killed', 5, null, false],
+      [OLD, State.Deactivated, 'open', 5, L3, false],
+      [L3, State.Compromised, null, 5, null, false],
+      [L3, State.Deactivated, null, 5, null, true],
     ]);
     await listener.close();
     await until(() => !core.front.reachable('e1', BOOT));

@@ -72,7 +72,7 @@ export class Notifier {
     const state = change.destroyed === true ? State.Destroyed : State.Active;
     const told = [
       attribute.enumeration('State', state),
-      ...(change.access === 'readOnly' ? [this.#protectStop()] : []),
+      ...(change.access === 'readOnly' ? [this.#now('Protect Stop Date')] : []),
       attribute.text(KCM.access, change.access),
       ...fence(change),
     ];
@@ -105,20 +105,21 @@ export class Notifier {
   changed(notice: KeyNotice): Promise<readonly Notified[]> {
     if (notice.kind === 'version') {
       const state = attribute.enumeration('State', notice.state);
-      return this.#tell(notice, notice.uid, [state, ...fence(notice)]);
+      const archived = notice.archived ? [this.#now('Archive Date')] : [];
+      return this.#tell(notice, notice.uid, [state, ...archived, ...fence(notice)]);
     }
     const { replaced, state, replacement } = notice;
     return this.#tell(notice, replaced, [
       attribute.enumeration('State', state),
-      this.#protectStop(),
+      this.#now('Protect Stop Date'),
       attribute.link(LinkType.ReplacementObjectLink, replacement),
       attribute.text(KCM.access, 'open'),
       ...fence(notice),
     ]);
   }
 
-  #protectStop(): Attribute {
-    return attribute.date('Protect Stop Date', Math.floor(this.parts.wallMs() / 1000));
+  #now(name: 'Archive Date' | 'Protect Stop Date'): Attribute {
+    return attribute.date(name, Math.floor(this.parts.wallMs() / 1000));
   }
 
   #tell(

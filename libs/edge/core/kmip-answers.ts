@@ -152,7 +152,8 @@ function changeIn(told: Attributes): Change {
   const access = told.text(KCM.access);
   const state = told.number('State') ?? State.Active;
   // Nothing is said of the access: it is about the key alone.
-  if (access === null) return state === State.Deactivated ? 'deactivated' : 'state';
+  const archived = told.number('Archive Date') !== null;
+  if (access === null) return state === State.Deactivated && !archived ? 'deactivated' : 'state';
   const replaced = told.link(LinkType.ReplacementObjectLink) !== null;
   if (replaced && access === 'open') return 'rotated';
   if (state !== State.Active && state !== State.Deactivated) return 'revoked';
