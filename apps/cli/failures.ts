@@ -61,7 +61,7 @@ const NEXT: { readonly [code: string]: string } = {
   wrong_region: 'Ask the region that the tenant is at home in.',
   approval_required: 'This needs the approval of several people.',
   idempotency_key_reused: 'Use a new key for another request.',
-  rate_limited: 'Ask again in a moment.',
+  rate_limited: 'Ask again in a moment, or when what is refused says.',
   sealed: 'Unseal the region first: `kcm unseal --share -`.',
   ledger_unavailable: 'Look at `kcm doctor` and at the disk of the server.',
   messaging_unavailable: 'Look at the broker and at the line to it; what was refused is repeated.',

@@ -148,7 +148,7 @@ export class CorePart implements ProgramPart {
   async watch(health: Health, { clock }: WatchedDoor): Promise<void> {
     watchCore(health, { ...this.parts, autoUnseal: this.#autoUnseal }, clock);
     watchCoreFigures(this.ground.metrics, this.parts, clock);
-    const losses = await findLosses(this.ground.engines);
+    const losses = await findLosses(this.ground.engines, this.parts.states);
     health.add('stores', () => losses);
   }
 

@@ -1,3 +1,4 @@
+import type { RevocationState } from '@kcm/domain';
 import { systemRandom } from '@kcm/kernel';
 import { MemoryBlobs } from '@kcm/testing';
 import { assertErasureStoreIsOurs, assertLedgerIsTheirs, findLosses } from './stores.js';
@@ -46,10 +47,15 @@ describe('The stores beside a ledger', () => {
       await all.erasure.put(`tek/${tenant}`, bytes);
       await all.directory.put(`name/${tenant}`, bytes);
     }
-    expect(await findLosses(all)).toEqual([]);
+    const shredding = new Set<string>();
+    const view = {
+      revocations: (tenant: string) =>
+        new Map(shredding.has(tenant) ? [['r', { status: 'shredding' } as RevocationState]] : []),
+    };
+    expect(await findLosses(all, view)).toEqual([]);
     await all.erasure.erase('tek/acme');
     await all.directory.erase('name');
-    expect(await findLosses(all)).toMatchObject([
+    expect(await findLosses(all, view)).toMatchObject([
       {
         dependency: 'erasure-store',
         code: 'erasure_keys_missing',
@@ -57,5 +63,9 @@ describe('The stores beside a ledger', () => {
       },
       { dependency: 'directory', code: 'names_missing', detail: expect.stringMatching(/^2 of 2 /) },
     ]);
+    // Killed in the middle of a shred: nobody is told to put its erasure key back.
+    shredding.add('acme');
+    const told = (await findLosses(all, view)).map(({ code }) => code);
+    expect(told).toEqual(['names_missing']);
   });
 });

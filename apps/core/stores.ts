@@ -1,3 +1,4 @@
+import type { CoreView } from '@kcm/custody';
 import { KcmError, type Random, type Reason } from '@kcm/kernel';
 import type { BlobStore } from '@kcm/vault';
 
@@ -17,9 +18,16 @@ export async function assertLedgerIsTheirs({ vault }: Pick<Stores, 'vault'>): Pr
   );
 }
 
-/** What the other stores lack for the tenants whose keys the vault holds. */
-export async function findLosses({ vault, erasure, directory }: Stores): Promise<Reason[]> {
-  const tenants = new Set((await vault.list('l2')).map((path) => path.split('/')[1]!));
+/**
+ * What the other stores lack for the tenants whose keys the vault holds. One that is being shredded
+ * (a crash may come between its erasure key and its keys) lacks nothing.
+ */
+export async function findLosses(
+  { vault, erasure, directory }: Stores,
+  view: Pick<CoreView, 'revocations'>,
+): Promise<Reason[]> {
+  const holders = new Set((await vault.list('l2')).map((path) => path.split('/')[1]!));
+  const tenants = new Set([...holders].filter((tenant) => !isShredded(view, tenant)));
   const lacking = async (store: Stores['erasure'], under: string): Promise<number> => {
     const there = new Set((await store.list(under)).map((path) => path.split('/')[1]!));
     return [...tenants].filter((tenant) => !there.has(tenant)).length;
@@ -46,6 +54,11 @@ export async function findLosses({ vault, erasure, directory }: Stores): Promise
   );
   return losses;
 }
+
+const isShredded = (view: Pick<CoreView, 'revocations'>, tenant: string): boolean =>
+  [...view.revocations(tenant).values()].some(
+    ({ status }) => status === 'shredding' || status === 'shredded',
+  );
 
 const NEXT = 'stop the server, put the right file back, start again';
 const ERASURE_NEXT =

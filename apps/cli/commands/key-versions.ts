@@ -48,7 +48,7 @@ export function keyVersionCommands(key: Command): void {
     (c) =>
       withWait(ofTenant(c)).option(
         '--accept-unreported',
-        'also where an Edge may have protected more with it than it told',
+        'also where an Edge may have protected more with it than it told: that is lost, so move all first',
       ),
     (run, { tenant, acceptUnreported }, id, version) => {
       const path = tenantPath(tenant, 'keys', id, 'versions', String(wholeNumber(version)));

@@ -26,7 +26,8 @@ export class Attempts {
     if (this.#refused < LIMITS.sharesRefusedMax) return;
     const leftMs = this.#sinceMs! + LIMITS.sharesIdleMsMax - this.parts.clock.monotonicMs();
     const refused = `${LIMITS.sharesRefusedMax} shares were refused`;
-    throw new KcmError('rate_limited', `${refused}: no more of them is taken for a while.`, {
+    const minutes = Math.max(1, Math.ceil(leftMs / 60_000));
+    throw new KcmError('rate_limited', `${refused}: none is taken for ${minutes} more minutes.`, {
       retryAfterSeconds: Math.max(1, Math.ceil(leftMs / 1000)),
     });
   }
