@@ -10,6 +10,7 @@ export * from './commands/subjects.js';
 export * from './folds/feed-loop.js';
 export * from './folds/log-builder.js';
 export * from './process/process-host.js';
+export { TodoRunner } from './process/todo-runner.js';
 export * from './folds/projection-runner.js';
 export * from './folds/running-projection.js';
 export * from './folds/stream-states.js';

@@ -180,7 +180,7 @@ function endOf(event: OperationEvent): End | null {
       return { state: 'failed', ...why };
     }
     case 'ServiceUnmapped':
-      return { state: 'failed', code: 'not_found' };
+      return { state: 'failed', code: event.data.code ?? 'not_found' };
     case 'RootKeyConnected':
     case 'KeyRotated':
     case 'KeyVersionPrepared':

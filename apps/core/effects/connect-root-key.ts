@@ -19,9 +19,26 @@ export const connectRootKey: RunEffect<'connectRootKey'> = async (deps, effect, 
   const proved = await probe(deps, tenant, entry, 'connect', trace);
   if (!proved.ok)
     return refuse(deps, tenant, entry, trace, proved.code, proved.step, proved.callId);
-  if (!(await claim(deps, tenant, entry, trace, proved)))
-    return refuse(deps, tenant, entry, trace, 'root_key_in_use', 'policy', proved.callId);
+  // A shred that came meanwhile is over or has not begun: what is refused by it is not connected.
+  await deps.turns.take(tenant, async () => {
+    const meanwhile = await closedNow(deps, tenant, null);
+    if (meanwhile !== null)
+      return refuse(deps, tenant, entry, trace, meanwhile, 'policy', proved.callId);
+    return confirm(deps, tenant, entry, trace, proved);
+  });
+};
+
+async function confirm(
+  deps: EffectDeps,
+  tenant: string,
+  entry: RootKeyEntry,
+  trace: EffectTrace,
+  proved: Extract<Probed, { ok: true }>,
+): Promise<void> {
   const { callId, providerRequestId, resolved } = proved;
+  if (!(await claim(deps, tenant, entry, trace, proved)))
+    return refuse(deps, tenant, entry, trace, 'root_key_in_use', 'policy', callId);
+  const { rootKeyId } = entry;
   await deps.dispatch(
     {
       kind: 'rootkeys',
@@ -30,7 +47,7 @@ export const connectRootKey: RunEffect<'connectRootKey'> = async (deps, effect, 
     },
     derived(trace, tenant, 'confirm', callId),
   );
-};
+}
 
 /** False when another tenant has the key. */
 async function claim(

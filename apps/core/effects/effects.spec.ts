@@ -139,6 +139,21 @@ describe('connectRootKey', () => {
     expect(world.recorded('RootKeyConnectionRefused')).toHaveLength(1);
   });
 
+  it('that a kill and its shred overtake is refused, whatever the keystore answers', async () => {
+    const world = await core();
+    await world.tenant('acme');
+    world.keystore.delay();
+    const connecting = world.effect(CONNECT);
+    await settled();
+    await world.kill();
+    await world.effect(SHRED);
+    world.keystore.deliver();
+    await connecting;
+    expect(world.types(STREAMS.rootkeys).at(-1)).toBe('RootKeyConnectionRefused');
+    expect(world.recorded('RootKeyConnectionRefused')[0]!.data['code']).toBe('tenant_killed');
+    expect(world.recorded('RootKeyClaimed')).toEqual([]);
+  });
+
   it('another tenant’s key is refused, and the claim is found again after a crash', async () => {
     const world = await core();
     await world.tenant('acme');

@@ -68,13 +68,15 @@ function decide(command: KeyCommand, state: KeyState): Decision<KeyEvent> {
       if (state.status === 'revoked') return accepted();
       const named = state.versions
         .filter((each) => !isDestroyed(each))
+        // Whoever waits for the destruction of one is told that it is done.
+        .toSorted((a, b) => Number('destruction' in a) - Number('destruction' in b))
         .slice(2 - LIMITS.eventsPerAppendMax);
       return accepted<KeyEvent>(
         // Whoever waits for a rotation is told that there will be none.
         ...(state.status === 'rotating' ? [noRotation(state.operation, 'tenant_killed')] : []),
-        ...named.map(({ version }) => ({
+        ...named.map(({ version, destruction: operation }) => ({
           type: 'KeyVersionDestroyed' as const,
-          data: { version },
+          data: { version, ...(operation !== undefined && { operation }) },
         })),
         { type: 'KeyRevoked', data: { revocation: command.revocation } },
       );

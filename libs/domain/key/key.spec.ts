@@ -256,6 +256,19 @@ describe('key', () => {
       .refused('invalid_request', 'service'),
   );
 
+  it('a shred ends a destruction that is under way', () => {
+    const data = { version: 1, operation: 'd1', cause } as const;
+    const destroying: KeyEvent = { type: 'KeyDestructionRequested', data };
+    const ended: readonly KeyEvent[] = [
+      { type: 'KeyVersionDestroyed', data: { version: 2 } },
+      { type: 'KeyVersionDestroyed', data: { version: 1, operation: 'd1' } },
+      revoked,
+    ];
+    return given(keyDecider, [...born, asked, ...rotated, destroying])
+      .when({ kind: 'RecordShredded', revocation: 'r1' })
+      .then(...ended);
+  });
+
   it('a shred ends every version, also of a key with more than one append can name', () => {
     const many = LIMITS.eventsPerAppendMax + 6;
     let state = given(keyDecider, born).state;

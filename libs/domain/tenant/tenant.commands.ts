@@ -1,3 +1,4 @@
+import type { Code } from '@kcm/kernel';
 import type { TenantPolicy } from './tenant.events.js';
 import type { PolicyChange } from './tenant.policy.js';
 
@@ -10,4 +11,5 @@ export type TenantCommand =
   /** What is left out keeps the value that it has when the command is decided. */
   | { readonly kind: 'ChangePolicy'; readonly policy: PolicyChange }
   | { readonly kind: 'MapService'; readonly service: string }
-  | { readonly kind: 'UnmapService'; readonly service: string };
+  /** `code`: why nobody's wish. */
+  | { readonly kind: 'UnmapService'; readonly service: string; readonly code?: Code };

@@ -38,10 +38,12 @@ function decide(command: TenantCommand, state: TenantState): Decision<TenantEven
       return state.services.has(command.service)
         ? refused('already_exists', 'This service is mapped already.')
         : accepted({ type: 'ServiceMapped', data: { service: command.service } });
-    case 'UnmapService':
-      return state.services.has(command.service)
-        ? accepted({ type: 'ServiceUnmapped', data: { service: command.service } })
+    case 'UnmapService': {
+      const { kind: _, ...data } = command;
+      return state.services.has(data.service)
+        ? accepted({ type: 'ServiceUnmapped', data })
         : refused('not_found', 'No such service.');
+    }
     default:
       return never(command);
   }

@@ -1,3 +1,4 @@
+import type { Code } from '@kcm/kernel';
 import type { DomainEvent } from '../decider.js';
 
 export type CachePolicy = {
@@ -37,4 +38,11 @@ export type TenantEvent =
   | DomainEvent<'TenantUnblocked', { readonly lock: string }>
   | DomainEvent<'TenantPolicyChanged', { readonly policy: RecordedPolicy }>
   | DomainEvent<'ServiceMapped', { readonly service: string }>
-  | DomainEvent<'ServiceUnmapped', { readonly service: string }>;
+  | DomainEvent<
+      'ServiceUnmapped',
+      {
+        readonly service: string;
+        /** Why its key is never made; absent: somebody's command. */
+        readonly code?: Code;
+      }
+    >;

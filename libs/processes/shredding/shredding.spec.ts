@@ -1,7 +1,7 @@
 import { acmeStreams, processContract, ProcessFold, Story } from '@kcm/testing';
 import { shredding } from './index.js';
 
-const { kill, l2, l3 } = acmeStreams;
+const { kill, l2, l3, tenant } = acmeStreams;
 const todo = (story: Story) => new ProcessFold(shredding).add(story.events).todo('acme');
 const created = { type: 'KeyCreated', data: { level: 'L2', service: null, parent: 'p' } } as const;
 const revoked = { type: 'KeyRevoked', data: { revocation: 'rev-kill' } } as const;
@@ -33,5 +33,16 @@ describe('process shredding', () => {
   it('revokes a key whose creation was under way during the shred', () => {
     const story = new Story().note(kill, [asked]).note(kill, [shredded]).note(l3, [created]);
     expect(todo(story)).toEqual([revoke('l3-1', l3)]);
+  });
+
+  it('tells whoever waits for the key of a service that there will be none', () => {
+    const mapped = (service: string) => ({ type: 'ServiceMapped', data: { service } }) as const;
+    const story = new Story().note(tenant, [mapped('billing'), mapped('mail')]);
+    story.note(l3, [{ type: 'KeyCreated', data: { ...created.data, service: 'billing' } }]);
+    story.note(kill, [asked, shredded]).note(l3, [revoked]);
+    const command = { kind: 'UnmapService', service: 'mail', code: 'tenant_killed' };
+    expect(todo(story)).toMatchObject([{ id: 'unmap:mail', step: { command } }]);
+    story.note(tenant, [{ type: 'ServiceUnmapped', data: { service: 'mail' } }]);
+    expect(todo(story)).toEqual([]);
   });
 });

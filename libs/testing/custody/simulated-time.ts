@@ -31,6 +31,12 @@ export class SimulatedTime implements Clock {
     };
   };
 
+  /** How long until the next timer; null: there is none. */
+  untilNext(): number | null {
+    if (this.#timers.length === 0) return null;
+    return Math.max(0, Math.min(...this.#timers.map(({ at }) => at)) - this.#now);
+  }
+
   /** The wall clock alone, by an admin or NTP. */
   jumpWall(ms: number): void {
     this.#wallOffset += ms;

@@ -52,6 +52,8 @@ export const FIGURES = {
   shortStops: figure(1, 40),
   /** So many regions, of 87 events each, go through Kafka three times. */
   messageRegions: figure(12, 115),
+  /** Simulated worlds in which a tenant is killed in the middle of something. */
+  killedWorlds: figure(1_000, 50_000),
   /** How often a wall clock jumps. */
   clockJumps: figure(1, 10),
 } as const;
