@@ -47,23 +47,25 @@ export function search(secrets: readonly Secret[], places: readonly Place[]): re
   return [...found];
 }
 
-const STRIDE = 8;
+const STRIDE_MAX = 8;
 
 /**
  * Looks for them all in one pass over a place, however many needles there are: only each eighth byte
- * of it is looked at, for two bytes that stand somewhere at the beginning of one. Each has more.
+ * of it (or less, for a short needle) is looked at, for two bytes that stand somewhere at the
+ * beginning of one.
  */
 export function seeker(needles: readonly Needle[]) {
   const starts = new Map<number, { readonly needle: Needle; readonly before: number }[]>();
   const begins = new Uint8Array(0x1_00_00);
+  const stride = Math.min(STRIDE_MAX, ...needles.map(({ bytes }) => bytes.length - 1));
   for (const needle of needles)
-    for (let before = 0; before < STRIDE; before += 1) {
+    for (let before = 0; before < stride; before += 1) {
       const start = needle.bytes.readUInt16BE(before);
       starts.set(start, [...(starts.get(start) ?? []), { needle, before }]);
       begins[start] = 1;
     }
   return ({ bytes }: Place, onFound: (needle: Needle, at: number) => void): void => {
-    for (let at = 0; at + 1 < bytes.length; at += STRIDE) {
+    for (let at = 0; at + 1 < bytes.length; at += stride) {
       const start = (bytes[at]! << 8) | bytes[at + 1]!;
       if (begins[start] === 0) continue;
       for (const { needle, before } of starts.get(start)!) {

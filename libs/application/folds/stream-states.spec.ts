@@ -5,6 +5,7 @@ import {
   type Decider,
   type DomainEvent,
   eventCatalog,
+  keyDecider,
   tenantDecider,
 } from '@kcm/domain';
 import {
@@ -185,6 +186,33 @@ describe('StreamStates', () => {
     stop();
     await view.reached(await changePolicy('acme', 40));
     expect(heard).toEqual(['acme']);
+  });
+
+  it('tells each event of a key from then on, as it is folded', async () => {
+    const stream = streamOf('key', 'acme', 'l3-1');
+    const wrapped = { wrappedBy: { id: 'l2-1', version: '1' }, digest: 'd', commitment: 'c' };
+    await run(keyDecider, stream, {
+      kind: 'CreateKey',
+      level: 'L3',
+      service: 'billing',
+      parent: 'l2-1',
+      ...wrapped,
+    });
+    const view = states();
+    const heard: string[] = [];
+    const stop = view.onKey((tenant, key, event) => {
+      const state = view.keys(tenant).get(key);
+      if (state === undefined || state.status === 'absent') throw new Error('not folded yet');
+      heard.push(`${tenant} ${key} ${event.type} ${state.versions[0]!.state}`);
+    });
+    await view.ready();
+    const deactivate = { kind: 'DeactivateVersion', version: null } as const;
+    await view.reached(await run(keyDecider, stream, deactivate));
+    expect(heard).toEqual(['acme l3-1 KeyVersionDeactivated deactivated']);
+    stop();
+    const archive = { kind: 'ArchiveVersion', version: 1 } as const;
+    await view.reached(await run(keyDecider, stream, archive));
+    expect(heard).toHaveLength(1);
   });
 
   it('lets a lock act before its record, once, under the recorded epoch', async () => {
