@@ -1,7 +1,8 @@
-import { locksOf, type Recorded } from '@kcm/domain';
+import { isDestroyed, locksOf, type Recorded, versionOf } from '@kcm/domain';
 import {
   type Clock,
   LeaseClock,
+  parseKeyVersionUid,
   type Random,
   type Recording,
   type Scheduler,
@@ -130,6 +131,7 @@ export class KeyService {
   /** After the unseal, with a view that has caught up. */
   unsealed(): void {
     this.#unsubscribe();
+    this.versionUse.forgetWhere((uid) => this.#isDestroyed(uid));
     this.#unsubscribe = this.deps.view.onAccess((tenant) => this.#accessChanged(tenant));
     this.authority.start();
   }
@@ -153,6 +155,14 @@ export class KeyService {
   dropTenant(tenant: string, service: string | null): number {
     if (service === null) this.grants.end(tenant);
     return this.authority.dropTenant(tenant, service);
+  }
+
+  #isDestroyed(uid: string): boolean {
+    const of = parseKeyVersionUid(uid);
+    const key = of === null ? undefined : this.deps.view.keys(of.tenant).get(of.key);
+    const version =
+      key === undefined || key.status === 'absent' ? null : versionOf(key, of!.version);
+    return version !== null && isDestroyed(version);
   }
 
   /** A lock that ends all use: the keys go at the moment at which Core hears of it. */

@@ -771,6 +771,17 @@ describe('destroyVersion and eraseVersion', () => {
     expect(world.types(STREAMS.l3).at(-1)).toBe('KeyVersionDestroyed');
   });
 
+  it('what Edges told of a destroyed version is not kept in memory, after a restart neither', async () => {
+    const { world } = await used();
+    await told(world, 2, { entries: [entry('rewrapFrom', 3, ['a', 'b', 'c'])] });
+    await ask(world, 'd1', true);
+    await world.effect({ kind: 'eraseVersion', ...of });
+    for (const event of world.ledger.events) world.keys.observe(event as never);
+    expect(world.keys.versionUse.of('acme', key, 1).unreported).toBe(1);
+    world.keys.unsealed();
+    expect(world.keys.versionUse.of('acme', key, 1).unreported).toBe(0);
+  });
+
   it('Order: the event, then memory and blobs, then the confirmation; a crash in between repeats', async () => {
     const { world } = await used();
     await told(world, 2, { entries: [entry('rewrapFrom', 3, ['a', 'b', 'c'])] });

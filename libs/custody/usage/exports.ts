@@ -1,6 +1,4 @@
-import type { Recorded } from '@kcm/domain';
-
-const GIVEN_OUT: ReadonlySet<string> = new Set(['dataKey', 'dataKeyUnwrap']);
+import { type Recorded, USES } from '@kcm/domain';
 
 /** How often data keys of a tenant were given out in the clear, as far as Edges have told. */
 export class Exports {
@@ -14,6 +12,6 @@ export class Exports {
   apply(event: Recorded): void {
     if (event.type !== 'UsageReported') return;
     for (const { tenant, operation, ok } of event.data.entries)
-      if (GIVEN_OUT.has(operation)) this.#given.set(tenant, this.of(tenant) + ok);
+      if (USES[operation].exports === true) this.#given.set(tenant, this.of(tenant) + ok);
   }
 }

@@ -100,6 +100,14 @@ describe('What hangs from a key version', () => {
     expect(now().unreported).toBe(1);
   });
 
+  it('is forgotten of what is destroyed, and of nothing else', () => {
+    told([{ operation: 'encrypt', ok: 5 }]);
+    told([{ operation: 'encrypt', ok: 2, version: 2 }]);
+    use.forgetWhere((each) => each === uid);
+    expect(now()).toEqual({ inUse: 0, unreported: 0 });
+    expect(use.of('acme', 'l3-1', 2).inUse).toBe(2);
+  });
+
   it('of a version that nobody has heard of is nothing', () => {
     expect(now()).toEqual({ inUse: 0, unreported: 0 });
   });

@@ -1,9 +1,7 @@
-import type { Grant, Recorded } from '@kcm/domain';
+import { type Grant, type Recorded, USES } from '@kcm/domain';
 import { keyVersionUid } from '@kcm/kernel';
 
 type Report = Extract<Recorded, { type: 'UsageReported' }>['data'];
-/** What is new under a version: it hangs from it from then on. */
-const PROTECTING: ReadonlySet<string> = new Set(['encrypt', 'dataKey', 'rewrapTo']);
 
 /** What still hangs from a key version, as far as its holders told. */
 export interface InUse {
@@ -57,7 +55,7 @@ export class VersionUse {
     for (const id of fresh) this.#of(uid).moved.delete(id);
   }
 
-  /** Folds grants, reports and destructions; any other event changes nothing. */
+  /** Folds grants and reports; any other event changes nothing. */
   apply(event: Recorded): void {
     switch (event.type) {
       case 'LeasesGranted':
@@ -77,6 +75,11 @@ export class VersionUse {
     this.#uses.delete(keyVersionUid({ tenant, key, version }));
   }
 
+  /** As `forget`, of each version that this says is destroyed: their reports were folded again. */
+  forgetWhere(isDestroyed: (uid: string) => boolean): void {
+    for (const uid of this.#uses.keys()) if (isDestroyed(uid)) this.#uses.delete(uid);
+  }
+
   #granted(tenant: string, { holder, boot, key, version, grantId, protects }: Grant): void {
     const uid = keyVersionUid({ tenant, key, version });
     const holders = this.#holders.get(uid) ?? new Set();
@@ -92,7 +95,7 @@ export class VersionUse {
     this.#reported.set(slot, whole ? seq : null);
     for (const { tenant, key, version, operation, ok, moved = [] } of entries) {
       const use = this.#of(keyVersionUid({ tenant, key, version }));
-      if (PROTECTING.has(operation)) use.protected += ok;
+      if (USES[operation].protects === true) use.protected += ok;
       for (const id of moved) use.moved.add(id);
     }
     if (!whole) return;

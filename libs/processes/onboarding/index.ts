@@ -60,6 +60,7 @@ function evolve(state: OnboardingState, event: Recorded): OnboardingState {
       return { ...state, rotating: [...state.rotating, { key, operation }] };
     }
     case 'KeyRotated':
+    case 'KeyVersionPrepared':
     case 'KeyRotationRefused':
       return { ...state, rotating: without(state.rotating, event.data.operation) };
     case 'KeyRevoked':
@@ -103,7 +104,7 @@ function todo(state: OnboardingState): readonly Todo[] {
  */
 export const onboarding: Process<OnboardingState> = {
   name: 'onboarding',
-  version: 3,
+  version: 4,
   handles: [
     'TenantActivated',
     'ServiceMapped',
@@ -118,6 +119,7 @@ export const onboarding: Process<OnboardingState> = {
     'KeyCreated',
     'KeyRotationRequested',
     'KeyRotated',
+    'KeyVersionPrepared',
     'KeyRotationRefused',
     'KeyRevoked',
   ],

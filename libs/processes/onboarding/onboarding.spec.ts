@@ -180,16 +180,14 @@ describe('process onboarding', () => {
     ]);
   });
 
-  it('rotates an L2 by what only Core can do with the root key', () => {
-    const story = connected()
+  it('a version that is made ready and takes over from none is the outcome too', () => {
+    const asked = { from: 1, operation: 'o1', prepare: true } as const;
+    const story = mapped(active())
       .note(l2, [created('L2', null)])
-      .note(l2, [{ type: 'KeyRotationRequested', data: { from: 1, operation: 'o1' } }]);
-    expect(fold(story).todo('acme')).toEqual([
-      {
-        id: 'rotate:o1',
-        step: { kind: 'rotateL2', tenant: 'acme', key: 'l2-1', operation: 'o1' },
-      },
-    ]);
+      .note(l3, [created('L3', 'billing'), { type: 'KeyRotationRequested', data: asked }]);
+    expect(ids(story)).toEqual(['rotate:o1']);
+    story.note(l3, [{ type: 'KeyVersionPrepared', data: { version: 2, operation: 'o1' } }]);
+    expect(ids(story)).toEqual([]);
   });
 
   it('a revoked key is not rotated any more', () => {

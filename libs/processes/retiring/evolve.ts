@@ -1,4 +1,4 @@
-import { policyOf, type Recorded } from '@kcm/domain';
+import { policyOf, type Recorded, USES } from '@kcm/domain';
 import { parseStream } from '@kcm/kernel';
 import { locksAfter } from '../locks.js';
 import type { RetiringKey, RetiringState, RetiringVersion } from './state.js';
@@ -33,12 +33,11 @@ function told(state: RetiringState, { entries }: Report): RetiringState {
   return entries
     .filter(({ tenant }) => tenant === state.tenant)
     .reduce((now, { key, version, operation, ok, fresh = 0 }) => {
-      const more = PROTECTING.has(operation) ? ok : 0;
+      const more = USES[operation].protects === true ? ok : 0;
       if (more === 0 && fresh === 0) return now;
       return changed(now, key, version, ({ inUse }) => ({ inUse: inUse + more - fresh }));
     }, state);
 }
-const PROTECTING: ReadonlySet<string> = new Set(['encrypt', 'dataKey', 'rewrapTo']);
 
 const fresh = (version: number, under: number): RetiringVersion => ({
   version,

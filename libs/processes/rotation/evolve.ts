@@ -4,7 +4,7 @@ import {
   rotationAgainAt,
   rotationByUsesAt,
   type UsageEntry,
-  type UsageOperation,
+  USES,
 } from '@kcm/domain';
 import { parseStream } from '@kcm/kernel';
 import { locksAfter } from '../locks.js';
@@ -13,18 +13,9 @@ import type { RotationState, TurningKey } from './state.js';
 type Of<T extends Recorded['type']> = Extract<Recorded, { type: T }>;
 type Change = (key: TurningKey) => Partial<TurningKey>;
 
-/** Which uses of a version protect something by it. */
-const PROTECTS: { readonly [O in UsageOperation]: boolean } = {
-  encrypt: true,
-  decrypt: false,
-  dataKey: true,
-  dataKeyUnwrap: false,
-  rewrapFrom: false,
-  rewrapTo: true,
-};
-
 /** Whether what was reported counts: it was done, and protects. */
-export const isUse = ({ operation, ok }: UsageEntry): boolean => PROTECTS[operation] && ok > 0;
+export const isUse = ({ operation, ok }: UsageEntry): boolean =>
+  USES[operation].protects === true && ok > 0;
 
 /** What is known of a version that has just taken over. */
 const fresh = (version: number, since: string) => ({
