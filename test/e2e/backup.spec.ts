@@ -123,6 +123,14 @@ describe('A backup of a running region', () => {
 
   it('names no file that is there, and none in the data folder, which would be lost with it', async () => {
     expect((await backUp('yesterday')).code).toBe(2);
+    const one = await region.kcm(
+      'backup',
+      '--out',
+      stage.path('x'),
+      '--checkpoint',
+      stage.path('x'),
+    );
+    expect([one.code, one.stderr]).toEqual([2, expect.stringContaining('of its own')]);
     const inside = join(region.data, 'inside');
     const into = await region.kcm('backup', '--out', stage.path('x'), '--checkpoint', inside);
     expect([into.code, into.stderr]).toEqual([2, expect.stringContaining('data folder')]);

@@ -72,6 +72,8 @@ async function takeBackup({ client, settings, progress }: Run, { out, checkpoint
         `--${option}: ${path} lies in the data folder: it would be lost with it.`,
       );
   }
+  if (resolve(out) === resolve(checkpoint))
+    throw new UsageError('--checkpoint: it is kept apart from the backup, in a file of its own.');
   const [draft, note] = [`${out}.part`, `${checkpoint}.part`];
   try {
     const { bytes, manifest } = await progress.during('Backing up', () => received(client, draft));
