@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { UsageError } from '../failures.js';
 import { declare, declareChange, longWork, withWait } from '../program.js';
 import { ofTenant, tenantPath } from '../tenant-words.js';
 import { wholeNumber } from '../whole-number.js';
@@ -11,6 +12,9 @@ interface Pace {
 }
 
 function change({ pause, resume, perSecond }: Pace): object {
+  if (pause === true && resume === true) throw new UsageError('Give --pause or --resume.');
+  if (pause === undefined && resume === undefined && perSecond === undefined)
+    throw new UsageError('Give --pause, --resume or --per-second.');
   const paused = pause === true ? true : resume === true ? false : undefined;
   if (perSecond === undefined) return { paused };
   return { paused, perSecondMax: perSecond === 'all' ? null : wholeNumber(perSecond) };
