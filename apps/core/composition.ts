@@ -14,6 +14,7 @@ import {
 import { processes } from '@kcm/processes';
 import { CoreRuntime } from './core-runtime.js';
 import { ErasureKeeper } from './erasure/erasure-keeper.js';
+import type { ShareSets } from './erasure/keyrings.js';
 import { coreMetrics } from './metrics/core.js';
 import { dispatching, executing } from './steps.js';
 import { sealKeystoreOf } from './sys/seal-keystore.js';
@@ -64,7 +65,7 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
     dataDir,
     erasure,
     vault: engines.vault,
-    retired: () => retiredSets(states.region()),
+    sets: () => setsOf(states.region()),
     clock,
     scheduler,
   });
@@ -100,8 +101,10 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
   return { ...parts, erasureKeeper, core, log, host };
 }
 
-const retiredSets = (state: RegionState): readonly string[] =>
-  state.status === 'uninitialized' ? [] : (state.retired ?? []);
+const setsOf = (state: RegionState): ShareSets =>
+  state.status === 'uninitialized'
+    ? { counting: null, retired: [] }
+    : { counting: state.config.setId, retired: state.retired ?? [] };
 
 /** On one machine the customers of a trial have their keystores beside us. */
 const driversOf = ({ program, config }: Pick<Ground, 'program' | 'config'>) =>

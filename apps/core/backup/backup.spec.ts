@@ -71,6 +71,14 @@ describe('A backup that is taken', () => {
     expect(keysOf(chunks)).toEqual(['l2/acme/k/1/d', 'sys/ca/a', 'zz/last', 'sys/keyring/a']);
   });
 
+  it('holds the keyring of the shares that count, and of no others', async () => {
+    const deps = await world(1);
+    await deps.vault.put('sys/keyring/unproved', Buffer.from('made by a rekey under way'));
+    expect(keysOf(await all(deps)).filter((key) => /keyring/.test(String(key)))).toEqual([
+      'sys/keyring/a',
+    ]);
+  });
+
   it('is signed by nobody when the region got other shares meanwhile', async () => {
     let asked = 0;
     const deps = await world(1, { sealedBy: () => String((asked += 1)) });

@@ -17,7 +17,7 @@ export interface BackupDeps {
   readonly directory: BlobStore;
   readonly region: string;
   readonly clock: Pick<Clock, 'wallMs'>;
-  /** Which shares open the region, as text. */
+  /** The set of shares that opens the region. */
   readonly sealedBy: () => string;
   /** Signs the checkpoint with these extension lines. @throws KcmError sealed */
   readonly sign: (
@@ -53,10 +53,9 @@ export async function* backup(deps: BackupDeps): AsyncGenerator<string, void, un
   }
   yield digests.told('ledger', lines.end());
 
-  const paths = await vault.list('');
-  const keyring = (path: string) => path.startsWith('sys/keyring/');
-  const inOrder = [...paths.filter((path) => !keyring(path)), ...paths.filter(keyring)];
-  yield* valuesOf('vault', vault, inOrder, digests);
+  // Shares that are not proved yet, or count no more, open no backup.
+  const others = (await vault.list('')).filter((path) => !path.startsWith(KEYRINGS));
+  yield* valuesOf('vault', vault, [...others, `${KEYRINGS}${before}`], digests);
   yield* valuesOf('directory', directory, await directory.list(''), digests);
 
   if (sealedBy() !== before)
@@ -65,6 +64,7 @@ export async function* backup(deps: BackupDeps): AsyncGenerator<string, void, un
   yield backupEndLine(sign(head, digests.lines(takenAt)));
 }
 
+const KEYRINGS = 'sys/keyring/';
 const CHUNK_CHARS = 64 * 1024;
 
 /**

@@ -4,7 +4,7 @@ import { type Config, erasureBackupsFolder } from '@kcm/platform';
 import type { BlobStore, Copies } from '@kcm/vault';
 import { ErasureBackups } from './backups.js';
 import { disksOf } from './disks.js';
-import { keepKeyrings } from './keyrings.js';
+import { keepKeyrings, type ShareSets } from './keyrings.js';
 
 export interface ErasureKeeperDeps {
   readonly config: Config;
@@ -12,8 +12,7 @@ export interface ErasureKeeperDeps {
   readonly dataDir: string;
   readonly erasure: Copies;
   readonly vault: BlobStore;
-  /** Sets of shares that count no more. */
-  readonly retired: () => readonly string[];
+  readonly sets: () => ShareSets;
   readonly clock: Pick<Clock, 'wallMs'>;
   readonly scheduler: Scheduler;
 }
@@ -52,10 +51,10 @@ export class ErasureKeeper {
   }
 
   async look(): Promise<void> {
-    const { erasure, vault, retired } = this.deps;
+    const { erasure, vault, sets } = this.deps;
     await erasure.prove();
     try {
-      await keepKeyrings(vault, erasure, retired());
+      await keepKeyrings(vault, erasure, sets());
       this.#keyrings = null;
     } catch (error) {
       this.#keyrings = error instanceof Error ? error.message : String(error);

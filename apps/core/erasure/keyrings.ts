@@ -1,20 +1,26 @@
 import type { BlobStore } from '@kcm/vault';
 
 const KEYRINGS = 'sys/keyring';
+export interface ShareSets {
+  /** The one that opens the region; null before there is one. */
+  readonly counting: string | null;
+  /** Those that count no more: their keyrings go. */
+  readonly retired: readonly string[];
+}
 
 /**
- * The erasure store has a copy of each keyring, as it lies in the vault: sealed under shares that
- * nobody keeps beside it. What it holds is behind the barrier, so a vault that is put back from before
+ * The erasure store has a copy of the keyring that counts, as it lies in the vault: sealed under shares that
+ * nobody keeps beside it; never one of shares that are not proved yet. What it holds is behind the barrier, so a vault that is put back from before
  * a rotation could not open it.
  */
 export async function keepKeyrings(
   vault: BlobStore,
   erasure: BlobStore,
-  /** Sets of shares that count no more: their keyrings go. */
-  retired: readonly string[],
+  { counting, retired }: ShareSets,
 ): Promise<void> {
   const there = new Set(await erasure.list(KEYRINGS));
-  for (const path of await vault.list(KEYRINGS)) {
+  if (counting !== null) {
+    const path = `${KEYRINGS}/${counting}`;
     const [bytes, kept] = [await vault.get(path), await erasure.get(path)];
     // One that is longer is later: it waits to be adopted.
     const later = kept !== null && bytes !== null && kept.length > bytes.length;
