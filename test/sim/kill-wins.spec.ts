@@ -1,5 +1,5 @@
 import { l2KeyId, l3KeyId, tekPath } from '@kcm/custody';
-import { type ExistingKey, type Recorded, defaultPolicy } from '@kcm/domain';
+import type { ExistingKey, Recorded } from '@kcm/domain';
 import { keyVersionUid, parseStream, streamOf } from '@kcm/kernel';
 import { FIGURES } from '@kcm/testing/figures';
 import { foldProjection } from '@kcm/testing';
@@ -24,26 +24,6 @@ class Story extends SimWorld {
   readonly leased: string[] = [];
   readonly l2 = streamOf('key', ACME, l2KeyId(ACME));
   readonly l3 = streamOf('key', ACME, l3KeyId(ACME, 'billing'));
-
-  async onboard(tenant: string): Promise<void> {
-    const stream = streamOf('tenant', tenant);
-    await this.run('tenant', stream, {
-      kind: 'RegisterTenant',
-      homeRegion: 'local',
-      policy: defaultPolicy,
-    });
-    await this.run('rootkeys', streamOf('rootkeys', tenant), {
-      kind: 'RequestConnection',
-      rootKeyId: 'rk-1',
-      keystore: 'software',
-      reference: { url: 'http://127.0.0.1:1', key: tenant },
-      mode: 'hyok',
-      credentialsDigest: null,
-      operation: `connect-${tenant}`,
-    });
-    await this.run('tenant', stream, { kind: 'ActivateTenant' });
-    await this.run('tenant', stream, { kind: 'MapService', service: 'billing' });
-  }
 
   /** What else people and Edges do, in any order and at any time. */
   acts(): readonly (() => Promise<unknown>)[] {

@@ -4,6 +4,7 @@ import {
   type CommandOf,
   type DecidedCategory,
   decidersByCategory,
+  defaultPolicy,
   type Decider,
   type DomainEvent,
   eventCatalog,
@@ -17,6 +18,7 @@ import {
   parseStream,
   Recording,
   type StreamId,
+  streamOf,
 } from '@kcm/kernel';
 import { type Process, processes } from '@kcm/processes';
 import { FoldedView, SimulatedTime } from '@kcm/testing';
@@ -162,6 +164,27 @@ export class SimWorld {
       if (error instanceof KcmError) return error.code;
       throw error;
     }
+  }
+
+  /** From nothing to keys, as soon as things go on. */
+  async onboard(tenant: string, policy = defaultPolicy): Promise<void> {
+    const stream = streamOf('tenant', tenant);
+    await this.run('tenant', stream, {
+      kind: 'RegisterTenant',
+      homeRegion: 'local',
+      policy,
+    });
+    await this.run('rootkeys', streamOf('rootkeys', tenant), {
+      kind: 'RequestConnection',
+      rootKeyId: 'rk-1',
+      keystore: 'software',
+      reference: { url: 'http://127.0.0.1:1', key: tenant },
+      mode: 'hyok',
+      credentialsDigest: null,
+      operation: `connect-${tenant}`,
+    });
+    await this.run('tenant', stream, { kind: 'ActivateTenant' });
+    await this.run('tenant', stream, { kind: 'MapService', service: 'billing' });
   }
 
   /** One thing goes on, if anything can without time. */
