@@ -535,7 +535,7 @@ function liveAndDie(story: Story): void {
 function changeSeal(story: Story): void {
   const run = (command: CommandOf<'region'>) => story.run<'region'>(at.region, command);
   run({ kind: 'RecordUnsealed', boot: 'boot-3' });
-  run({ kind: 'RecordKeyringRotated', entry: 2 });
+  run({ kind: 'RecordKeyringRotated', setId: 'set-1', entry: 2 });
   run({
     kind: 'RecordRekeyed',
     rekey: {

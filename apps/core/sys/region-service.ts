@@ -117,9 +117,11 @@ export class RegionService {
   /** Of a change of the seal that a crash left half done: the vault has it, the ledger or we not. */
   async #tidy(context: CommandContext): Promise<void> {
     const { entry } = this.seals.custody();
-    if (entry > FIRST_ENTRY) {
+    const region = this.view.region();
+    if (entry > FIRST_ENTRY && region.status !== 'uninitialized') {
       const commandId = commandIdOf([context.commandId, 'entry', String(entry)]);
-      await this.#run({ kind: 'RecordKeyringRotated', entry }, { ...context, commandId });
+      const { setId } = region.config;
+      await this.#run({ kind: 'RecordKeyringRotated', setId, entry }, { ...context, commandId });
       this.resealing.start();
     }
     void this.seals.eraseRetired(this.view.region());
@@ -152,7 +154,11 @@ export class RegionService {
   ): Promise<{ readonly step: CeremonyStep; readonly handled: Handled | null }> {
     const step = await this.seals.provideTo(ceremony, share);
     if (step.record === null) return { step, handled: null };
-    const handled = await this.#run(step.record, context);
+    const handled = await this.#run(step.record, context).catch((error: unknown) => {
+      // Another process replaced the shares: the key that writes here is in no keyring that counts.
+      if (step.record?.kind === 'RecordKeyringRotated' && isWrongState(error)) this.#close();
+      throw error;
+    });
     if (handled.position !== null) await this.view.reached(handled.position);
     if (step.record.kind === 'RecordKeyringRotated') this.resealing.start();
     else void this.seals.eraseRetired(this.view.region());
@@ -202,3 +208,6 @@ export class RegionService {
 }
 
 const FIRST_ENTRY = 1;
+
+const isWrongState = (error: unknown): boolean =>
+  error instanceof KcmError && error.code === 'wrong_state';

@@ -160,7 +160,7 @@ export class Ceremonies {
         ring.seal(master, random, { region: this.parts.region, setId }),
       ),
     );
-    return { kind: 'RecordKeyringRotated', entry };
+    return { kind: 'RecordKeyringRotated', setId, entry };
   }
 
   /** The new shares do open what they are to open. */

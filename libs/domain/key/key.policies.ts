@@ -100,6 +100,16 @@ const asTheMatrixSays: KeyRule = {
   },
 };
 
+const whatIsToGoComesNotBack: KeyRule = {
+  name: 'a version whose destruction is under way is not recovered',
+  check(command, state) {
+    if (command.kind !== 'RecoverVersion' || state.status === 'absent') return allowed;
+    return versionOf(state, command.version)?.destruction === undefined
+      ? allowed
+      : refused('wrong_state', 'The destruction of this version is under way.');
+  },
+};
+
 const oneDestructionAtATime: KeyRule = {
   name: 'the destruction of a version is asked for once at a time',
   check(command, state) {
@@ -157,6 +167,7 @@ export const keyPolicies: readonly KeyRule[] = [
   revokedStaysRevoked,
   asTheMatrixSays,
   oneDestructionAtATime,
+  whatIsToGoComesNotBack,
   nothingTakesOverThatIsToGo,
   oneRotationAtATime,
 ];

@@ -123,4 +123,15 @@ describe('the matrix of states', () => {
         if (standing.includes('compromised')) expect(now).toMatch(/compromised$/);
       }
   });
+
+  it('what is archived is not recovered while its destruction is under way', () =>
+    given(keyDecider, [
+      ...HISTORIES.archived,
+      {
+        type: 'KeyDestructionRequested',
+        data: { version: 2, operation: 'd1', cause: 'command', acceptUnreported: true },
+      },
+    ])
+      .when({ kind: 'RecoverVersion', version: 2 })
+      .refused('wrong_state'));
 });

@@ -12,6 +12,6 @@ export type RegionCommand =
       readonly rekey: Data<'RegionRekeyed'>;
       readonly entry: number;
     }
-  | { readonly kind: 'RecordKeyringRotated'; readonly entry: number }
+  | { readonly kind: 'RecordKeyringRotated'; readonly setId: string; readonly entry: number }
   | { readonly kind: 'RecordToken'; readonly token: Data<'TokenIssued'> }
   | { readonly kind: 'RecordCertificate'; readonly certificate: Data<'CertificateIssued'> };

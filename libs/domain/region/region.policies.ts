@@ -85,6 +85,16 @@ const rotatesOnlyUnsealed: RegionRule = {
   },
 };
 
+const rotatesTheSetThatCounts: RegionRule = {
+  name: 'a keyring grows under the shares that count',
+  check(command, state) {
+    if (command.kind !== 'RecordKeyringRotated' || state.status === 'uninitialized') return allowed;
+    return command.setId === state.config.setId
+      ? allowed
+      : refused('wrong_state', 'The shares were replaced meanwhile: rotate with the new ones.');
+  },
+};
+
 export const regionPolicies: readonly RegionRule[] = [
   sharesFitThreshold,
   initializedOnce,
@@ -92,4 +102,5 @@ export const regionPolicies: readonly RegionRule[] = [
   oneSetAfterAnother,
   wholeKeyring,
   rotatesOnlyUnsealed,
+  rotatesTheSetThatCounts,
 ];

@@ -38,7 +38,7 @@ describe('region: every state × command', () => {
       RecordUnsealed: { kind: 'RecordUnsealed', boot: 'b1' },
       RecordSealed: { kind: 'RecordSealed', boot: 'b1' },
       RecordRekeyed: { kind: 'RecordRekeyed', rekey, entry: 1 },
-      RecordKeyringRotated: { kind: 'RecordKeyringRotated', entry: 2 },
+      RecordKeyringRotated: { kind: 'RecordKeyringRotated', setId: 's1', entry: 2 },
       RecordToken: { kind: 'RecordToken', token },
       RecordCertificate: { kind: 'RecordCertificate', certificate },
     },
@@ -139,8 +139,13 @@ describe('region', () => {
       unsealed,
       { type: 'RegionKeyringRotated', data: { entry: 3 } },
     ])
-      .when({ kind: 'RecordKeyringRotated', entry: 3 })
+      .when({ kind: 'RecordKeyringRotated', setId: 's1', entry: 3 })
       .thenNothing());
+
+  it('a key of a keyring whose shares were replaced meanwhile is not recorded', () =>
+    given(regionDecider, [initialized, unsealed])
+      .when({ kind: 'RecordKeyringRotated', setId: 's0', entry: 2 })
+      .refused('wrong_state'));
 
   it.each([
     [{ shares: 1, threshold: 1, shareDigests: ['a'] }, ['shares', 'threshold']],

@@ -20,11 +20,19 @@ export const defaultPolicy: TenantPolicy = {
   },
 };
 
-/** A policy as it was recorded; what it says nothing of is as for whoever names nothing. */
-export const policyOf = (recorded: RecordedPolicy): TenantPolicy => ({
-  ...recorded,
-  rotation: recorded.rotation ?? defaultPolicy.rotation,
+const neverRetiring = (level: LevelRotation): LevelRotation => ({
+  ...level,
+  retireAfterSeconds: null,
 });
+/**
+ * A policy as it was recorded. Of a tenant whose policy says nothing of rotation keys are replaced
+ * as of whoever names nothing, and none is destroyed: nobody has said that one may be.
+ */
+export const policyOf = (recorded: RecordedPolicy): TenantPolicy => {
+  const { L2, L3 } = defaultPolicy.rotation;
+  const rotation = recorded.rotation ?? { L2: neverRetiring(L2), L3: neverRetiring(L3) };
+  return { ...recorded, rotation };
+};
 
 type InPart<T> = { readonly [K in keyof T]?: T[K] | undefined };
 /** A policy in part. */

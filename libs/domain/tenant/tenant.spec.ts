@@ -126,13 +126,22 @@ describe('tenant', () => {
         'policy.rotation.L3.retireAfterSeconds',
       ));
 
-  it('a policy of which an older event knows nothing is as for whoever names nothing', () => {
-    const { rotation: _, ...older } = defaultPolicy;
+  it('a policy of which an older event knows nothing: keys are replaced as of whoever names nothing, and none is destroyed by itself', () => {
+    const { rotation, ...older } = defaultPolicy;
     const { state } = given(tenantDecider, [
       { type: 'TenantRegistered', data: { homeRegion: 'local', policy: older } },
       { type: 'TenantPolicyChanged', data: { policy: { ...older, leaseSeconds: 20 } } },
     ]);
-    expect(state).toMatchObject({ policy: { ...defaultPolicy, leaseSeconds: 20 } });
+    const retireAfterSeconds = null;
+    expect(state).toMatchObject({
+      policy: {
+        leaseSeconds: 20,
+        rotation: {
+          L2: { ...rotation.L2, retireAfterSeconds },
+          L3: { ...rotation.L3, retireAfterSeconds },
+        },
+      },
+    });
   });
 
   it.each([
