@@ -62,7 +62,7 @@ export class KeyService {
   readonly authority: LeaseAuthority;
   readonly grants: GrantBook;
   readonly usage: UsageBook;
-  readonly versionUse = new VersionUse();
+  readonly versionUse: VersionUse;
   readonly exports = new Exports();
   readonly desk: CoreLeaseDesk;
   readonly #recorder: AccessRecorder;
@@ -78,6 +78,7 @@ export class KeyService {
       deps.recording.drop();
       deps.onReplaced();
     });
+    this.versionUse = new VersionUse(deps.clock);
     this.usage = new UsageBook(this.journal, this.versionUse);
     this.hierarchy = new Hierarchy(deps.wrapped, deps.erasure, deps.random);
     this.rootKeys = new RootKeyPool(deps);

@@ -7,7 +7,8 @@ import { eventsOf, keyStateOf } from './states.js';
 
 /**
  * Answers a requested destruction. A version from which anything still hangs is not destroyed, nor
- * one of which an Edge may hold something back, unless that was accepted. What was never active has
+ * one of which an Edge may hold something back, unless that was accepted: not even then while its
+ * lease may run, for it may protect with it yet. What was never active has
  * protected nothing, unless that was after the backup of a ledger that was restored.
  */
 export const destroyVersion: RunEffect<'destroyVersion'> = (deps, effect, trace) =>
@@ -19,8 +20,8 @@ export const destroyVersion: RunEffect<'destroyVersion'> = (deps, effect, trace)
     // Nothing protects with it any more: what was recorded until now is all that there will be.
     const head = await deps.ledger.head();
     if (head !== null) await deps.view.reached(head);
-    const { inUse, unreported } = await useOf(deps, tenant, key, version, state);
-    const refused = inUse > 0 || (unreported > 0 && !acceptUnreported);
+    const { inUse, unreported, live } = await useOf(deps, tenant, key, version, state);
+    const refused = inUse > 0 || live > 0 || (unreported > 0 && !acceptUnreported);
     const of = { version, operation };
     if (refused) {
       const command = {
@@ -45,9 +46,9 @@ async function useOf(
   { level }: Pick<ExistingKey, 'level'>,
 ): Promise<InUse> {
   if (level === 'L3') {
-    const { inUse, unreported } = deps.keys.versionUse.of(tenant, key, version);
+    const { inUse, unreported, live } = deps.keys.versionUse.of(tenant, key, version);
     const untold = (await isOfEarlierLedger(deps, tenant, key, version)) ? 1 : 0;
-    return { inUse, unreported: unreported + untold };
+    return { inUse, unreported: unreported + untold, live };
   }
   let inUse = 0;
   for (const child of deps.view.keys(tenant).values()) {
@@ -56,7 +57,7 @@ async function useOf(
       (each) => !isDestroyed(each) && each.wrappedBy.version === String(version),
     ).length;
   }
-  return { inUse, unreported: 0 };
+  return { inUse, unreported: 0, live: 0 };
 }
 
 /**

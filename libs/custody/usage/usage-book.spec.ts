@@ -35,7 +35,7 @@ describe('A usage report', () => {
         return '1' as Position;
       },
     };
-    uses = new VersionUse();
+    uses = new VersionUse({ monotonicMs: () => 0 });
     book = new UsageBook(journal, uses);
   });
   const seqs = () => recorded.map(({ boot, seq }) => `${boot}/${seq}`);

@@ -7,16 +7,20 @@ const of = { tenant: 'acme', key: 'l3-1', version: 1 } as const;
 
 describe('What hangs from a key version', () => {
   let use: VersionUse;
+  let at: number;
   let seqs: Record<string, number>;
   beforeEach(() => {
-    use = new VersionUse();
+    at = 0;
+    use = new VersionUse({ monotonicMs: () => at });
     seqs = {};
   });
   const event = (type: string, data: object) =>
     use.apply({ type, data, meta: { tenant: 'acme' } } as unknown as Recorded);
   const granted = (grantId: string, more: Partial<Grant> = {}, type = 'LeasesGranted') =>
     event(type, {
-      grants: [{ holder: 'edge:e1', boot: 'b1', key: 'l3-1', version: 1, grantId, ...more }],
+      grants: [
+        { holder: 'edge:e1', boot: 'b1', key: 'l3-1', version: 1, grantId, seconds: 60, ...more },
+      ],
     });
   const told = (
     entries: readonly Partial<UsageEntry>[],
@@ -34,7 +38,10 @@ describe('What hangs from a key version', () => {
       ...rest,
     });
   };
-  const now = () => use.of('acme', 'l3-1', 1);
+  const now = () => {
+    const { inUse, unreported } = use.of('acme', 'l3-1', 1);
+    return { inUse, unreported };
+  };
 
   it('is what was protected less what was moved off, each thing once', () => {
     granted('g1');
@@ -106,6 +113,18 @@ describe('What hangs from a key version', () => {
     use.forgetWhere((each) => each === uid);
     expect(now()).toEqual({ inUse: 0, unreported: 0 });
     expect(use.of('acme', 'l3-1', 2).inUse).toBe(2);
+  });
+
+  it('a boot may protect until its lease is over, as that was last renewed', () => {
+    const live = () => use.of('acme', 'l3-1', 1).live;
+    granted('g1', { protects: true });
+    at = 50_000;
+    granted('g2', { protects: false }, 'LeasesRenewed');
+    at = 109_999;
+    expect(live()).toBe(1);
+    at = 110_000;
+    expect(live()).toBe(0);
+    expect(now().unreported).toBe(1);
   });
 
   it('of a version that nobody has heard of is nothing', () => {

@@ -1,5 +1,5 @@
 import { type Grant, type Recorded, USES } from '@kcm/domain';
-import { keyVersionUid } from '@kcm/kernel';
+import { type Clock, keyVersionUid } from '@kcm/kernel';
 
 type Report = Extract<Recorded, { type: 'UsageReported' }>['data'];
 
@@ -9,20 +9,28 @@ export interface InUse {
   readonly inUse: number;
   /** Boots of Edges that protected with it, or could have, and have not told all of it. */
   readonly unreported: number;
+  /** Of those, the ones whose lease may still run: they may protect with it yet. */
+  readonly live: number;
+}
+interface Open {
+  /** The last grant to protect. */
+  readonly grantId: string;
+  /** By the monotonic clock, counted from when it was folded: never too early. */
+  endsAtMs: number;
 }
 interface Use {
   protected: number;
   /** Each thing that was moved off, once, however often it was moved. */
   readonly moved: Set<string>;
-  /** Last grant to protect, by holder and boot, of those who may have more to tell. */
-  readonly open: Map<string, string>;
+  /** By holder and boot: those who may have more to tell. */
+  readonly open: Map<string, Open>;
 }
 
 /**
  * What hangs from each version of each L3, folded from grants to protect and from reports of what
  * was done with them. A boot that was allowed to protect counts as having more to tell until it
  * says of that very grant that it is over, or that it says no more at all; one that died never
- * does. No clock decides.
+ * does; no clock decides that.
  */
 export class VersionUse {
   readonly #uses = new Map<string, Use>();
@@ -31,10 +39,15 @@ export class VersionUse {
   /** Number of the last report, by holder and boot; null: one is missing, nothing more is believed. */
   readonly #reported = new Map<string, number | null>();
 
+  constructor(private readonly clock: Pick<Clock, 'monotonicMs'>) {}
+
   of(tenant: string, key: string, version: number): InUse {
     const use = this.#uses.get(keyVersionUid({ tenant, key, version }));
-    if (use === undefined) return { inUse: 0, unreported: 0 };
-    return { inUse: Math.max(0, use.protected - use.moved.size), unreported: use.open.size };
+    if (use === undefined) return { inUse: 0, unreported: 0, live: 0 };
+    const now = this.clock.monotonicMs();
+    const live = [...use.open.values()].filter(({ endsAtMs }) => endsAtMs > now).length;
+    const inUse = Math.max(0, use.protected - use.moved.size);
+    return { inUse, unreported: use.open.size, live };
   }
 
   /** Whether this holder, in whichever boot, was ever granted the version. */
@@ -80,12 +93,18 @@ export class VersionUse {
     for (const uid of this.#uses.keys()) if (isDestroyed(uid)) this.#uses.delete(uid);
   }
 
-  #granted(tenant: string, { holder, boot, key, version, grantId, protects }: Grant): void {
+  #granted(tenant: string, grant: Grant): void {
+    const { holder, boot, key, version, grantId, protects, seconds } = grant;
     const uid = keyVersionUid({ tenant, key, version });
     const holders = this.#holders.get(uid) ?? new Set();
     this.#holders.set(uid, holders.add(holder));
-    if (protects === false) return;
-    this.#of(uid).open.set(slotOf(holder, boot), grantId);
+    const endsAtMs = this.clock.monotonicMs() + seconds * 1000;
+    const { open } = this.#of(uid);
+    const slot = slotOf(holder, boot);
+    const held = open.get(slot);
+    // A renewal allows nothing more, and what was allowed before it for longer.
+    if (protects !== false) open.set(slot, { grantId, endsAtMs });
+    else if (held !== undefined) held.endsAtMs = endsAtMs;
   }
 
   #told({ holder, boot, seq, entries, closed = [], last }: Report): void {
@@ -101,7 +120,7 @@ export class VersionUse {
     if (!whole) return;
     for (const { uid, grantId } of closed) {
       const open = this.#uses.get(uid)?.open;
-      if (open?.get(slot) === grantId) open.delete(slot);
+      if (open?.get(slot)?.grantId === grantId) open.delete(slot);
     }
     if (last !== true) return;
     for (const { open } of this.#uses.values()) open.delete(slot);
