@@ -57,8 +57,11 @@ export async function onboard(
   for (const service of services) {
     await anna.command(`${path}/services`, { id: service });
     l3[service] = await until(`the key of ${id}/${service}`, 10_000, async () => {
-      const mapped = await anna.read<{ key: string | null }>(`${path}/services/${service}`);
-      return mapped.key;
+      // Read without a token: what was written may not be in the read model yet.
+      const { status, body } = await anna.get<{ key: string | null }>(
+        `${path}/services/${service}`,
+      );
+      return status === 200 ? body.key : null;
     });
   }
   return { id, path, key, anna, boris, auditor, l3 };
