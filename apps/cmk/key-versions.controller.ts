@@ -1,6 +1,6 @@
 import { Controller, Inject, Param } from '@nestjs/common';
 import { type CommandContext, Commands, Queries } from '@kcm/application';
-import { VERSION_STATES } from '@kcm/domain';
+import { UNPACED, VERSION_STATES } from '@kcm/domain';
 import { KcmError, LIMITS, streamOf } from '@kcm/kernel';
 import { Answers, Body, Context, Endpoint, Reply, tagged, Token } from '@kcm/platform';
 import type { ListQuery, Page, ReadToken } from '@kcm/read-models';
@@ -38,7 +38,6 @@ const usageView = z.object({
   ),
   rewrapping: pace.nullable().describe('of an L2: how its keys are wrapped anew'),
 });
-const RUNNING = { paused: false, perSecondMax: null };
 
 /** What hangs from each version of a key, how it is moved, and how a version ends. */
 @Controller()
@@ -124,12 +123,11 @@ export class KeyVersionsController {
     @Context() context: CommandContext,
     @Reply() reply: FastifyReply,
   ) {
-    const now = (await this.stored(tenant, key, null)).rewrapping ?? RUNNING;
-    const { paused = now.paused, perSecondMax = now.perSecondMax } = change;
+    await this.stored(tenant, key, null);
     const handled = await this.commands.run(
       'key',
       streamOf('key', tenant, key),
-      { kind: 'ChangeRewrapping', paused, perSecondMax },
+      { kind: 'ChangeRewrapping', ...change },
       context,
     );
     const token = this.answers.accepted(reply, handled);
@@ -150,7 +148,7 @@ export class KeyVersionsController {
       level,
       current,
       versions,
-      rewrapping: level === 'L2' ? (rewrapping ?? RUNNING) : null,
+      rewrapping: level === 'L2' ? (rewrapping ?? UNPACED) : null,
     };
   }
 

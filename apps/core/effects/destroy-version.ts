@@ -17,7 +17,7 @@ export const destroyVersion: RunEffect<'destroyVersion'> = (deps, effect, trace)
     const state = await keyStateOf(deps, tenant, key);
     const known = state.status === 'absent' ? null : versionOf(state, version);
     if (state.status === 'absent' || known?.destruction !== operation) return;
-    // Nothing protects with it any more: what was recorded until now is all that there will be.
+    // What was recorded until now counts: no grant to protect with it is given any more.
     const head = await deps.ledger.head();
     if (head !== null) await deps.view.reached(head);
     const { inUse, unreported, live } = await useOf(deps, tenant, key, version, state);

@@ -72,7 +72,10 @@ export type KeyCommand =
       readonly unreported?: number;
     }
   | { readonly kind: 'RecordErased'; readonly version: number; readonly blobs: number }
-  | ({ readonly kind: 'ChangeRewrapping' } & Rewrapping)
+  /** What is left out stays as it is. */
+  | ({ readonly kind: 'ChangeRewrapping' } & {
+      readonly [F in keyof Rewrapping]?: Rewrapping[F] | undefined;
+    })
   /**
    * KeyVersionRewrapped, or nothing for a version that hangs from this parent version or a later one
    * already, or is destroyed.

@@ -2,7 +2,7 @@ import { LIMITS, never } from '@kcm/kernel';
 import { accepted, refused, type Decider, type Decision } from '../decider.js';
 import { firstRefusal } from '../policy.js';
 import type { KeyCommand } from './key.commands.js';
-import type { KeyEvent } from './key.events.js';
+import { type KeyEvent, UNPACED } from './key.events.js';
 import { evolveKey } from './key.evolve.js';
 import { decideLifecycle } from './key.lifecycle.js';
 import { keyPolicies } from './key.policies.js';
@@ -54,8 +54,8 @@ function decide(command: KeyCommand, state: KeyState): Decision<KeyEvent> {
         : accepted();
     }
     case 'ChangeRewrapping': {
-      const { paused, perSecondMax } = command;
-      const now = state.rewrapping ?? { paused: false, perSecondMax: null };
+      const now = state.rewrapping ?? UNPACED;
+      const { paused = now.paused, perSecondMax = now.perSecondMax } = command;
       return now.paused === paused && now.perSecondMax === perSecondMax
         ? accepted()
         : accepted({ type: 'KeyRewrappingChanged', data: { paused, perSecondMax } });

@@ -40,6 +40,8 @@ export type Rewrapping = {
   /** Versions of L3 wrapped anew in a second, at most; null: as fast as it goes. */
   readonly perSecondMax: number | null;
 };
+/** Of an L2 of which nobody has said anything. */
+export const UNPACED: Rewrapping = { paused: false, perSecondMax: null };
 
 export type KeyEvent =
   | DomainEvent<

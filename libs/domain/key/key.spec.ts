@@ -307,6 +307,14 @@ describe('key', () => {
     });
   });
 
+  it('a pace that is changed in part stays as it is in the rest', () =>
+    given(keyDecider, [
+      ...l2,
+      { type: 'KeyRewrappingChanged', data: { paused: false, perSecondMax: 5 } },
+    ])
+      .when({ kind: 'ChangeRewrapping', paused: true })
+      .then({ type: 'KeyRewrappingChanged', data: { paused: true, perSecondMax: 5 } }));
+
   it('no sequence gives a key two active versions, a gap, a version after its end or an earlier parent', () => {
     const operation = fc.constantFrom('o1', 'o2', 'o3');
     const lifecycle = fc

@@ -1,4 +1,4 @@
-import type { Recorded, Rewrapping } from '@kcm/domain';
+import { type Recorded, type Rewrapping, UNPACED } from '@kcm/domain';
 import { parseStream, rfc3339 } from '@kcm/kernel';
 import { isReadable, type Locks, locksAfter } from '../locks.js';
 import { ownerOf, type Process, type Todo } from '../process.js';
@@ -113,7 +113,7 @@ export const rewrapping: Process<RewrappingState> = {
     l2: null,
     services: [],
     children: [],
-    pace: { paused: false, perSecondMax: null },
+    pace: UNPACED,
     lastAt: null,
   }),
   evolve,

@@ -157,7 +157,7 @@ class ReplicatedBlobStore implements Copies {
 
   async #put(path: string, bytes: Uint8Array): Promise<void> {
     const everyone = await this.#everyone();
-    for (const erased of [...this.#erased].filter((each) => covers(each, path))) {
+    for (const erased of upFrom(path).filter((each) => this.#erased.has(each))) {
       for (const copy of everyone) await copy.run(() => copy.lift(erased));
       this.#erased.delete(erased);
     }
@@ -267,8 +267,7 @@ class ReplicatedBlobStore implements Copies {
   }
 
   #isErased(path: string): boolean {
-    for (const erased of this.#erased) if (covers(erased, path)) return true;
-    return false;
+    return upFrom(path).some((each) => this.#erased.has(each));
   }
 
   #assertOpen(): void {
@@ -276,8 +275,10 @@ class ReplicatedBlobStore implements Copies {
   }
 }
 
-const covers = (path: string, key: string): boolean => key === path || key.startsWith(`${path}/`);
-const isOwn = (key: string): boolean => covers(OWN, key);
+/** The path itself, and each that it lies under: each is asked for at every read. */
+const upFrom = (path: string): readonly string[] =>
+  path.split('/').map((_, at, parts) => parts.slice(0, at + 1).join('/'));
+const isOwn = (key: string): boolean => upFrom(key)[0] === OWN;
 
 /** @throws RangeError: what the copies keep for themselves is nobody else's */
 function outside(key: string): string {
