@@ -5,14 +5,8 @@
  * SQLite files.
  */
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { Barrier } from '../../dist/libs/custody/seal/barrier.js';
-import { Keyring } from '../../dist/libs/custody/seal/keyring.js';
-import { systemRandom } from '../../dist/libs/kernel/index.js';
-import { openSqliteBlobStore } from '../../dist/libs/vault/sqlite/index.js';
-import { Memory, opening, WRAPPED } from './lib/hierarchy-parts.mjs';
-import { interleaved, measured, medians, ratioOf } from './lib/measure.mjs';
+import { withOpenings, WRAPPED } from './lib/hierarchy-parts.mjs';
+import { interleaved, medians, ratioOf, repeated } from './lib/measure.mjs';
 import { base, micros, told } from './lib/report.mjs';
 
 const ROUNDS = 15;
@@ -33,36 +27,19 @@ function bareOpening() {
   };
 }
 
-const times = (operations, act) =>
-  measured(operations, async () => {
-    for (let n = 0; n < operations; n += 1) await act();
-  });
-
-export async function run() {
-  const folder = mkdtempSync(join(process.cwd(), '.bench-'));
-  const store = (role) => openSqliteBlobStore({ file: join(folder, role, 'blobs.db'), role });
-  const stores = [await store('vault'), await store('erasure')];
-  try {
-    const barrier = new Barrier('local', Keyring.create(systemRandom), systemRandom);
-    const [memory, stored] = [
-      await opening(new Memory(), new Memory(), barrier),
-      await opening(...stores, barrier),
-    ];
+export const run = () =>
+  withOpenings(async ({ barrier, memory, stored }) => {
     const blob = barrier.seal('l2/acme', SEED);
     const bare = bareOpening();
     const seen = await interleaved(ROUNDS, {
-      bare: () => times(OPERATIONS.bare, bare),
-      barrier: () => times(OPERATIONS.barrier, () => barrier.open('l2/acme', blob)),
-      memory: () => times(OPERATIONS.memory, () => memory.l2()),
-      stored: () => times(OPERATIONS.stored, () => stored.l2()),
-      l3: () => times(OPERATIONS.l3, () => memory.l3()),
+      bare: () => repeated(OPERATIONS.bare, bare),
+      barrier: () => repeated(OPERATIONS.barrier, () => barrier.open('l2/acme', blob)),
+      memory: () => repeated(OPERATIONS.memory, () => memory.l2()),
+      stored: () => repeated(OPERATIONS.stored, () => stored.l2()),
+      l3: () => repeated(OPERATIONS.l3, () => memory.l3()),
     });
     return shown(seen);
-  } finally {
-    for (const open of stores) await open.close();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+  });
 
 function shown(seen) {
   const of = medians(seen);

@@ -2,6 +2,8 @@ import { jest } from '@jest/globals';
 import {
   type EdgeAnswer,
   EdgeProcess,
+  inUse,
+  keyPath,
   Keystore,
   onboard,
   Region,
@@ -15,18 +17,7 @@ jest.setTimeout(120_000);
 /** An Edge tells every ten seconds what it did, and what is over. */
 const TOLD_MS = 30_000;
 interface Key {
-  readonly id: string;
-  readonly level: 'L2' | 'L3';
   readonly versions: readonly { readonly version: number; readonly state: string }[];
-}
-interface Usage {
-  readonly current: number;
-  readonly versions: readonly {
-    readonly version: number;
-    readonly state: string;
-    readonly inUse: number;
-    readonly moved: number | null;
-  }[];
 }
 
 describe('The end of a key version', () => {
@@ -45,23 +36,15 @@ describe('The end of a key version', () => {
 
   const ask = (verb: string, body: object): Promise<EdgeAnswer> =>
     edge.client('billing').ask(acme.id, verb, body);
-  const keyOf = async (level: 'L2' | 'L3'): Promise<string> => {
-    const { items } = await acme.anna.read<{ items: readonly Key[] }>(`${acme.path}/keys`);
-    return `${acme.path}/keys/${items.find((key) => key.level === level)!.id}`;
-  };
-  const inUse = async (key: string, version: number): Promise<number> => {
-    const { versions } = await acme.anna.read<Usage>(`${key}/usage`);
-    return versions.find((each) => each.version === version)!.inUse;
-  };
   const untilInUse = (key: string, version: number, count: number) =>
     until(`${count} under version ${version}`, TOLD_MS, async () =>
-      (await inUse(key, version)) === count ? true : null,
+      (await inUse(acme, key, version)) === count ? true : null,
     );
   const destroy = (key: string, version: number) =>
     acme.anna.call('POST', `${key}/versions/${version}/destroy`, {});
 
   it('an L3: refused with the count while records hang from it; gone when they were moved', async () => {
-    const key = await keyOf('L3');
+    const key = await keyPath(acme, 'L3');
     const plain = ['one', 'two', 'three'].map((text) => Buffer.from(text).toString('base64'));
     const records = await Promise.all(
       plain.map(async (plaintext) => (await ask('encrypt', { plaintext })).ciphertext!),
@@ -101,11 +84,11 @@ describe('The end of a key version', () => {
   });
 
   it('an L2: what hangs from it is wrapped anew, not while that is paused', async () => {
-    const key = await keyOf('L2');
+    const key = await keyPath(acme, 'L2');
     const pace = (body: object) => acme.anna.command(`${key}/rewrapping`, body);
     await pace({ paused: true });
     await acme.anna.command(`${key}/rotate`, {});
-    expect(await inUse(key, 1)).toBe(1);
+    expect(await inUse(acme, key, 1)).toBe(1);
     expect(await destroy(key, 1)).toMatchObject({ status: 409, body: { code: 'key_in_use' } });
     await pace({ paused: false, perSecondMax: 10 });
     await untilInUse(key, 1, 0);

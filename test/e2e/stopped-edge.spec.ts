@@ -2,6 +2,8 @@ import { jest } from '@jest/globals';
 import {
   BOUND_MS,
   EdgeProcess,
+  inUse,
+  keyPath,
   Keystore,
   LEASE_SECONDS,
   onboard,
@@ -13,19 +15,12 @@ import {
 
 jest.setTimeout(120_000);
 
-interface Key {
-  readonly id: string;
-  readonly level: 'L2' | 'L3';
-}
 interface Held {
   readonly keyVersion: number;
 }
 interface Wrong {
   readonly code: string;
   readonly detail: string;
-}
-interface Usage {
-  readonly versions: readonly { readonly version: number; readonly inUse: number }[];
 }
 
 /** Two Edges hold a version; one of them is stopped for a while and hears of nothing. */
@@ -43,8 +38,7 @@ describe('A version that two Edges hold, one of them stopped', () => {
     awake = await EdgeProcess.start(stage, region, 'awake', ['billing']);
     stopped = await EdgeProcess.start(stage, region, 'stopped', ['billing']);
     acme = await onboard(region, keystore, 'acme', { leaseSeconds: 60 });
-    const { items } = await acme.anna.read<{ items: readonly Key[] }>(`${acme.path}/keys`);
-    key = `${acme.path}/keys/${items.find(({ level }) => level === 'L3')!.id}`;
+    key = await keyPath(acme, 'L3');
   });
   afterAll(() => stage.close());
 
@@ -53,8 +47,6 @@ describe('A version that two Edges hold, one of them stopped', () => {
     const { errors = [] } = (await destroy()).body as { errors?: readonly Wrong[] };
     return Number(errors.find(({ code }) => code === 'unreported')?.detail ?? 0);
   };
-  const inUse = async (): Promise<number> =>
-    (await acme.anna.read<Usage>(`${key}/usage`)).versions[0]!.inUse;
 
   it('is not destroyed while that one may hold something back, and it protects no more with it', async () => {
     const [one, other] = [awake.client('billing'), stopped.client('billing')];
@@ -70,12 +62,12 @@ describe('A version that two Edges hold, one of them stopped', () => {
     // The one that goes on has told all that it did: what may be held back is of the other alone.
     await until('its reports', 40_000, async () => (await unreported()) === 1 || null);
     // Nothing is counted, and a record hangs from it.
-    expect(await inUse()).toBe(0);
+    expect(await inUse(acme, key, 1)).toBe(0);
     process.kill(stopped.program.pid, 'SIGCONT');
     const after = await other.encrypt('acme', 'after it went on');
     expect(after.keyVersion).not.toBe(1);
     await until('its reports', 40_000, async () => (await unreported()) === 0 || null);
-    expect(await inUse()).toBe(1);
+    expect(await inUse(acme, key, 1)).toBe(1);
     expect((await destroy()).code).toBe('key_in_use');
     expect(await other.opens(theirs)).toBe(true);
   });

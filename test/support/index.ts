@@ -2,6 +2,7 @@ export * from './api.js';
 export * from './disturbed.js';
 export * from './edge-client.js';
 export * from './edge-process.js';
+export * from './keys.js';
 export * from './keystore.js';
 export * from './processes.js';
 export * from './proxy.js';

@@ -1,17 +1,21 @@
 // A tenant's key and a service's key under it, with the real hierarchy and barrier; the keystore
 // answers at once.
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { Hierarchy } from '../../../dist/libs/custody/keys/hierarchy.js';
+import { Barrier } from '../../../dist/libs/custody/seal/barrier.js';
 import { BarrieredStore } from '../../../dist/libs/custody/seal/barriered-store.js';
+import { Keyring } from '../../../dist/libs/custody/seal/keyring.js';
 import { systemRandom } from '../../../dist/libs/kernel/index.js';
+import { openSqliteBlobStore } from '../../../dist/libs/vault/sqlite/index.js';
 
 /** As long as the text that OpenBao's transit engine makes of 32 bytes. */
 export const WRAPPED = randomBytes(89);
 const L2 = { tenant: 'acme', key: 'l2-0123456789ab', version: 1 };
 const L3 = { tenant: 'acme', key: 'l3-0123456789ab', version: 1 };
 
-/** A blob store. */
-export class Memory {
+class Memory {
   blobs = new Map();
   async put(key, bytes) {
     this.blobs.set(key, Buffer.from(bytes));
@@ -28,7 +32,7 @@ export class Memory {
 const answered = async (value) => ({ ok: true, value, callId: 'c', providerRequestId: null });
 
 /** A tenant's L2 and one L3 in two stores, how each is opened, and the L3 wrapped anew. */
-export async function opening(vault, erasure, barrier) {
+async function opening(vault, erasure, barrier) {
   const behind = (store) => new BarrieredStore(store, () => barrier);
   const hierarchy = new Hierarchy(behind(vault), behind(erasure), systemRandom);
   // The keystore gives the seed back that was drawn, which this bench has to know.
@@ -59,4 +63,19 @@ export async function opening(vault, erasure, barrier) {
       return anew.digest;
     },
   };
+}
+
+/** The same over stores in memory and over the product's own SQLite files, while `use` runs. */
+export async function withOpenings(use) {
+  const folder = mkdtempSync(join(process.cwd(), '.bench-'));
+  const store = (role) => openSqliteBlobStore({ file: join(folder, role, 'blobs.db'), role });
+  const stores = [await store('vault'), await store('erasure')];
+  try {
+    const barrier = new Barrier('local', Keyring.create(systemRandom), systemRandom);
+    const memory = await opening(new Memory(), new Memory(), barrier);
+    return await use({ barrier, memory, stored: await opening(...stores, barrier) });
+  } finally {
+    for (const open of stores) await open.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

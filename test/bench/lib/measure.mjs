@@ -44,6 +44,12 @@ export async function measured(operations, run, cpu = ownCpuMicros) {
   return { perSecond, cpuMicros, p50Ms, p99Ms: percentile(latencies, 0.99) };
 }
 
+/** One turn of something that is done again and again. */
+export const repeated = (operations, act) =>
+  measured(operations, async () => {
+    for (let n = 0; n < operations; n += 1) await act();
+  });
+
 /**
  * Each candidate once a round, so that a slow spell of the machine meets all of them; the first
  * round only warms up. There and back again, with a collection before each turn: else one of them
