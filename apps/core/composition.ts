@@ -56,11 +56,12 @@ export function composeCore(ground: CoreGround, door: Door, late: CoreLate) {
   });
   const resealing = new Resealing({
     stores: [vault, erasure].map((store) => seals.barriered(store)),
+    keep: () => erasureKeeper.keepKeyring(),
     scheduler,
     random,
     report: (error, path) => logger.error({ err: error, path }, 'a blob was not sealed anew'),
   });
-  const erasureKeeper = new ErasureKeeper({
+  const erasureKeeper: ErasureKeeper = new ErasureKeeper({
     config,
     dataDir,
     erasure,

@@ -51,15 +51,21 @@ export class ErasureKeeper {
   }
 
   async look(): Promise<void> {
+    await this.deps.erasure.prove();
+    await this.keepKeyring().catch(() => undefined);
+    await this.backups.keep();
+  }
+
+  /** As `keepKeyrings`; what it throws is a reason of readiness until it goes well. */
+  async keepKeyring(): Promise<void> {
     const { erasure, vault, sets } = this.deps;
-    await erasure.prove();
     try {
       await keepKeyrings(vault, erasure, sets());
       this.#keyrings = null;
     } catch (error) {
       this.#keyrings = error instanceof Error ? error.message : String(error);
+      throw error;
     }
-    await this.backups.keep();
   }
 
   #again(): void {

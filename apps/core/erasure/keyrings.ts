@@ -9,9 +9,9 @@ export interface ShareSets {
 }
 
 /**
- * The erasure store has a copy of the keyring that counts, as it lies in the vault: sealed under shares that
- * nobody keeps beside it; never one of shares that are not proved yet. What it holds is behind the barrier, so a vault that is put back from before
- * a rotation could not open it.
+ * The erasure store has a copy of the keyring that counts, as it lies in the vault: sealed under
+ * shares that nobody keeps beside it; never one of shares that are not proved yet. What it holds is
+ * behind the barrier, so a vault that is put back from before a rotation could not open it.
  */
 export async function keepKeyrings(
   vault: BlobStore,

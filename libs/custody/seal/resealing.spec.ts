@@ -15,6 +15,7 @@ describe('Sealing anew what an older entry of the keyring sealed', () => {
   let stores: BarrieredStore[];
   let resealing: Resealing;
   let reported: (string | null)[];
+  let keeping: () => Promise<void>;
 
   beforeEach(async () => {
     time = new SimulatedTime();
@@ -27,7 +28,9 @@ describe('Sealing anew what an older entry of the keyring sealed', () => {
     await vault.put('receipts/acme/1', Buffer.from('not behind the barrier'));
     reported = [];
     const report = (_: unknown, path: string | null) => void reported.push(path);
-    resealing = new Resealing({ stores, scheduler: time, random: systemRandom, report });
+    keeping = async () => {};
+    const keep = () => keeping();
+    resealing = new Resealing({ stores, keep, scheduler: time, random: systemRandom, report });
     keyring.adopt(keyring.rotated(systemRandom));
   });
   const entries = () =>
@@ -51,6 +54,19 @@ describe('Sealing anew what an older entry of the keyring sealed', () => {
       expect(entry).toBe(path === 'receipts/acme/1' ? null : 2);
     expect(String(vault.blobs.get('receipts/acme/1'))).toBe('not behind the barrier');
     for (const path of PATHS) expect(String(await stores[0]!.get(path))).toBe(`of ${path}`);
+  });
+
+  it('begins when the keyring is kept beside it, and not before', async () => {
+    keeping = () => Promise.reject(new Error('its disk is away'));
+    resealing.start();
+    await time.advance(0);
+    expect(resealing.view).toMatchObject({ state: 'waiting', seen: 0 });
+    expect(entryOf(erasure.blobs.get('tek/acme')!)).toBe(1);
+    keeping = async () => {};
+    await time.advance(LIMITS.retryMsMax);
+    await done();
+    expect(resealing.view).toMatchObject({ state: 'done' });
+    expect(entryOf(erasure.blobs.get('tek/acme')!)).toBe(2);
   });
 
   it('tells how far it is, and says so of what is written or erased meanwhile', async () => {

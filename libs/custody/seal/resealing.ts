@@ -17,6 +17,11 @@ export interface ResealingView {
 }
 export interface ResealingParts {
   readonly stores: readonly BarrieredStore[];
+  /**
+   * The keyring of now lies beside whatever it is to open, too: were the vault lost meanwhile, what
+   * is sealed anew elsewhere would open no more.
+   */
+  readonly keep: () => Promise<void>;
   readonly scheduler: Scheduler;
   readonly random: Random;
   /** Must not throw. */
@@ -67,6 +72,7 @@ export class Resealing {
   async #run(pass: Pass): Promise<void> {
     const mine = () => this.#pass === pass;
     try {
+      await this.parts.keep();
       const found = await Promise.all(this.parts.stores.map((store) => store.list('')));
       pass.total = found.reduce((sum, paths) => sum + paths.length, 0);
       for (const [at, paths] of found.entries())
