@@ -111,9 +111,11 @@ function peerOf(edge: string, certificate: TestCertificate, connection: number):
   };
 }
 
+/** The message that the bytes begin with; what follows it is the next one's. */
 const isDecodable = (bytes: Buffer): boolean => {
   try {
-    decodeRequest(bytes);
+    const framer = new Framer(Tag.RequestMessage, LIMITS.ttlvMessageBytesMax);
+    decodeRequest(framer.push(Buffer.from(bytes))[0]!);
     return true;
   } catch {
     return false;
