@@ -1,5 +1,8 @@
-import { runProgram } from '@kcm/platform';
-import { startCore } from './start-core.js';
+import { overwriteFreedMemory } from '@kcm/kernel';
+
+overwriteFreedMemory();
+const { runProgram } = await import('@kcm/platform');
+const { startCore } = await import('./start-core.js');
 
 await runProgram(
   () => startCore(process.env),

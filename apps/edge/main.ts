@@ -1,6 +1,14 @@
-import { KcmError, printableText, stderrLines, stopOnSignal } from '@kcm/kernel';
-import { lostLine } from './log.js';
-import { runEdge } from './run.js';
+import {
+  KcmError,
+  overwriteFreedMemory,
+  printableText,
+  stderrLines,
+  stopOnSignal,
+} from '@kcm/kernel';
+
+overwriteFreedMemory();
+const { lostLine } = await import('./log.js');
+const { runEdge } = await import('./run.js');
 
 // Run as `node --expose-gc dist/apps/edge/main.js`: without the flag erasure is never confirmed.
 const toStderr = stderrLines(lostLine);

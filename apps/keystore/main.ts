@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
-import { guardMemory, stopOnSignal, takenPort } from '@kcm/kernel';
-import { startKeystore } from './index.js';
+import { guardMemory, overwriteFreedMemory, stopOnSignal, takenPort } from '@kcm/kernel';
+
+overwriteFreedMemory();
+const { startKeystore } = await import('./index.js');
 
 const USAGE = 'usage: node dist/apps/keystore/main.js --data DIR [--port N]\n';
 

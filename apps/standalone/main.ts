@@ -1,5 +1,8 @@
-import { runProgram } from '@kcm/platform';
-import { startStandalone } from './standalone.js';
-import { welcome } from './welcome.js';
+import { overwriteFreedMemory } from '@kcm/kernel';
+
+overwriteFreedMemory();
+const { runProgram } = await import('@kcm/platform');
+const { startStandalone } = await import('./standalone.js');
+const { welcome } = await import('./welcome.js');
 
 await runProgram(() => startStandalone(process.env), welcome);

@@ -23,6 +23,24 @@ export function guardMemory(): void {
   spawnSync('prlimit', words, { stdio: 'ignore', timeout: PRLIMIT_MS_MAX });
 }
 
+/** glibc.malloc.perturb fills what is freed with a byte; what tcache takes back it would leave. */
+const TUNABLES = 'glibc.malloc.tcache_count=0:glibc.malloc.perturb=170';
+
+/**
+ * First in a program that will hold keys, before it loads anything: from here on the allocator
+ * overwrites what is freed (glibc's tunables, all but the last 8 bytes). Node frees as it is what a
+ * decipher wrote, what its HTTP client read, and what V8 saves of the processor's registers, parts
+ * of keys among it. glibc reads its tunables when a program starts, so it starts again as itself
+ * (execve(2): same process id, arguments and files). With another allocator it does nothing more.
+ */
+export function overwriteFreedMemory(): void {
+  const set = process.env['GLIBC_TUNABLES'] ?? '';
+  if (process.platform !== 'linux' || set.endsWith(TUNABLES)) return;
+  const tunables = set === '' ? TUNABLES : `${set}:${TUNABLES}`;
+  const words = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  process.execve?.(process.execPath, words, { ...process.env, GLIBC_TUNABLES: tunables });
+}
+
 /** Whether a core file may be written of this process; where that cannot be seen nothing is said. */
 export function memoryReasons(): readonly Reason[] {
   if (coreFiles() !== 'written') return [];

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { jest } from '@jest/globals';
 import { EdgeProcess, Keystore, onboard, Region, Stage } from '../support/index.js';
 import { type Sample, type Tenant, until } from '../support/index.js';
@@ -120,18 +121,52 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 describe('The memory of a process that has had keys', () => {
-  it('holds nothing of a Secret that was disposed of, whatever the collector moved', async () => {
-    const file = stage.path('secrets');
-    const child = runProgram(['test/security/disposed.mjs', file], {}, stage.path('logs', 'own'));
+  it.each([
+    ['buffers of Buffer.alloc', 'found: up to 64 bytes lie where they are moved'],
+    ['Secrets disposed of', 'nothing'],
+    ['a key opened from AES-GCM', 'nothing'],
+    ['a key opened from AES-KW', 'nothing'],
+  ])('is left with what it should of %s: %s', async (kind, left) => {
+    const file = stage.path(`secret ${kind}`);
+    const child = runProgram(
+      ['test/security/disposed.mjs', file, kind],
+      {},
+      stage.path('logs', kind),
+    );
     stage.atEnd(() => child.kill());
-    const [secret, plain] = await until('its secrets', 15_000, () => {
-      const [first, second] = read(file);
-      return second === undefined ? null : ([first!, second] as const);
-    });
-    const found = memorySearch(child.pid!, rawForms([secret, plain]));
-    // Zeros too, and yet found: Buffer.alloc puts so few bytes where they are moved.
-    expect([...found.keys()]).toEqual(['buffers of Buffer.alloc (raw)']);
+    const hex = await until('its secret', 15_000, () =>
+      existsSync(file) ? readFileSync(file, 'utf8') : null,
+    );
+    const found = memorySearch(
+      child.pid!,
+      rawForms([{ name: kind, bytes: Buffer.from(hex, 'hex') }]),
+    );
+    expect([...found.keys()]).toEqual(left === 'nothing' ? [] : [`${kind} (raw)`]);
   });
+
+  it.each(['core', 'standalone', 'edge', 'keystore'])(
+    'is overwritten when it is freed: %s starts again as itself, with an allocator that does that',
+    async (app) => {
+      const file = stage.path(`starts of ${app}`);
+      const env = {
+        STARTS: file,
+        NODE_OPTIONS: `--import=${pathToFileURL('test/security/started.mjs').href}`,
+        GLIBC_TUNABLES: 'glibc.malloc.arena_max=8',
+        KCM_DATA_DIR: stage.path(`data of ${app}`),
+      };
+      const child = runProgram([`dist/apps/${app}/main.js`], env, stage.path('logs', app));
+      stage.atEnd(() => child.kill());
+      const starts = await until('its second start', 15_000, () => {
+        const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+        return lines.length > 1 ? lines.map((line) => JSON.parse(line) as object) : null;
+      });
+      const overwrites = 'glibc.malloc.tcache_count=0:glibc.malloc.perturb=170';
+      expect(starts).toEqual([
+        { pid: child.pid, tunables: env.GLIBC_TUNABLES },
+        { pid: child.pid, tunables: `${env.GLIBC_TUNABLES}:${overwrites}` },
+      ]);
+    },
+  );
 
   it.each(['Core', 'Edge', 'keystore'])('is in no core file: %s', (name) => {
     const pids = {
@@ -180,17 +215,6 @@ describe('The memory of a process that has had keys', () => {
     expect(texts.size).toBe(0);
   });
 });
-
-function read(file: string): readonly Secret[] {
-  try {
-    const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
-    return lines
-      .map((line) => JSON.parse(line) as { name: string; hex: string })
-      .map(({ name, hex }) => ({ name, bytes: Buffer.from(hex, 'hex') }));
-  } catch {
-    return [];
-  }
-}
 
 const told = (found: ReadonlyMap<string, number>): string =>
   found.size === 0 ? 'none' : [...found].map(([what, times]) => `${times} × ${what}`).join(', ');

@@ -3,8 +3,10 @@
 // The first is nobody's: it is kept as long as the process lives, for who looks into its memory.
 import { appendFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { systemRandom } from '../../dist/libs/kernel/index.js';
-import { startStandalone } from '../../dist/apps/standalone/standalone.js';
+import { overwriteFreedMemory, systemRandom } from '../../dist/libs/kernel/index.js';
+
+overwriteFreedMemory();
+const { startStandalone } = await import('../../dist/apps/standalone/standalone.js');
 
 const KEY_BYTES = 32;
 const askedBy = () =>
