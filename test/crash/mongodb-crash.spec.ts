@@ -3,7 +3,7 @@ import type { LedgerId, Position } from '@kcm/kernel';
 import type { Checkpoint, DocKey, Projection, Stored } from '@kcm/read-models';
 import { type MongoReadModels, openMongoReadModels } from '@kcm/read-models/mongodb';
 import { openMongoBlobStore } from '@kcm/vault/mongodb';
-import { hostOf, MongoDatabase, mongoServers, type MongoServer } from '../support/mongo.js';
+import { hostOf, MongoDatabase, mongoServersOfSpec, type MongoServer } from '../support/mongo.js';
 import { type Cut, MongoLine } from '../support/mongo-line.js';
 
 interface Doc {
@@ -73,10 +73,7 @@ async function expectNotBehind(store: MongoReadModels, version: number): Promise
   }
 }
 
-const servers = mongoServers();
-afterAll(async () => {
-  for (const server of servers) await server.stop();
-});
+const servers = mongoServersOfSpec();
 const through = (line: MongoLine, url: string) => url.replace(hostOf(url), line.address);
 
 /** Runs `work` on a line that is cut at each write in turn; `after` each, with what is left. */

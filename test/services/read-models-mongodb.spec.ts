@@ -2,17 +2,13 @@ import type { LedgerId, Position } from '@kcm/kernel';
 import type { Checkpoint, DocKey } from '@kcm/read-models';
 import { type MongoReadModels, openMongoReadModels } from '@kcm/read-models/mongodb';
 import { readModelContract } from '@kcm/testing';
-import { MongoDatabase, mongoServers } from '../support/mongo.js';
+import { MongoDatabase, mongoServersOfSpec } from '../support/mongo.js';
 
-const servers = mongoServers();
+const servers = mongoServersOfSpec();
 const LEDGER = 'ledger' as LedgerId;
 const at = (number: number) => String(number).padStart(8, '0') as Position;
 const point = (number: number): Checkpoint => ({ ledger: LEDGER, position: at(number) });
 const key = (text: string) => text as DocKey;
-
-afterAll(async () => {
-  for (const server of servers) await server.stop();
-});
 
 for (const server of servers) {
   readModelContract(server.name, async () => {

@@ -5,14 +5,11 @@ import { blobStoreContract } from '@kcm/testing';
 import { openMongoBlobStore } from '@kcm/vault/mongodb';
 import { openReplicated } from '@kcm/vault/replicated';
 import { openSqliteBlobStore } from '@kcm/vault/sqlite';
-import { hostOf, MongoDatabase, mongoServers } from '../support/mongo.js';
+import { hostOf, MongoDatabase, mongoServersOfSpec } from '../support/mongo.js';
 import { MongoLine } from '../support/mongo-line.js';
 import { removeFolder, scratchFolder } from '../support/server.js';
 
-const servers = mongoServers();
-afterAll(async () => {
-  for (const server of servers) await server.stop();
-});
+const servers = mongoServersOfSpec();
 
 for (const server of servers) {
   // `files` is what the server gives out: what it keeps on its disk is not seen from here.

@@ -5,6 +5,8 @@ import { MongoClient } from 'mongodb';
 import { startMongoStandin } from '../../scripts/services/mongo-standin.mjs';
 
 const DUMP = fileURLToPath(new URL('mongo-dump.mjs', import.meta.url));
+/** An empty cache is filled from registries, which may hiccup. */
+const BRING_MS_MAX = 300_000;
 const URL_PARTS = /^(mongodb(?:\+srv)?:\/\/(?:([^@/]*)@)?[^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/;
 
 export interface MongoServer {
@@ -30,6 +32,18 @@ export function mongoServers(): readonly MongoServer[] {
   const real = process.env['MONGODB_URL'];
   if (real !== undefined && real !== '')
     servers.push({ name: 'MongoDB at MONGODB_URL', url: async () => real, stop: async () => {} });
+  return servers;
+}
+
+/** As `mongoServers`, for a whole spec: started, and brought before, when its first test begins. */
+export function mongoServersOfSpec(): readonly MongoServer[] {
+  const servers = mongoServers();
+  beforeAll(async () => {
+    for (const server of servers) await server.url();
+  }, BRING_MS_MAX);
+  afterAll(async () => {
+    for (const server of servers) await server.stop();
+  });
   return servers;
 }
 
