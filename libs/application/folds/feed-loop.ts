@@ -35,7 +35,8 @@ export interface FeedLoopDeps {
 
 const AGAIN: ReadonlySet<string> = new Set(['ledger_unavailable', 'messaging_unavailable']);
 const RETRY_MS_MIN = 200;
-const RETRY_MS_MAX = 30_000;
+/** Who reads waits for no longer when the store is back. */
+const RETRY_MS_MAX = 5_000;
 
 /**
  * Runs one consumer over the ledger's feed until it is stopped. An engine that cannot be reached is
