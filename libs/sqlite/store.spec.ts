@@ -282,6 +282,17 @@ describe('SqliteStore', () => {
     await expect(open({ file: copy })).rejects.toThrow(/copy\.db: .*damaged/);
   });
 
+  it('has let go of a file that it refuses, so that the next try finds nobody in it', async () => {
+    const other = join(folder, 'other.db');
+    writeFileSync(other, randomBytes(8_192));
+    await expect(open({ file: other })).rejects.toThrow(StoreDamaged);
+    expect(openPaths().filter((path) => path.startsWith(other))).toEqual([]);
+    const wrong = join(folder, 'wrong.db');
+    await (await open({ file: wrong })).close();
+    await expect(open({ file: wrong, applicationId: 8 })).rejects.toThrow(StoreDamaged);
+    expect(openPaths().filter((path) => path.startsWith(wrong))).toEqual([]);
+  });
+
   it('says which frame of its log is damaged, where a later one shows that it was synced', async () => {
     const store = await open();
     for (const name of ['a', 'b', 'c']) await store.write([insert(name)]);
@@ -336,3 +347,14 @@ describe('lockFolder', () => {
     expect(new FolderLocked('/data', 42).message).toContain('process 42');
   });
 });
+
+/** What this process has open, where that can be looked up. */
+function openPaths(): readonly string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+}

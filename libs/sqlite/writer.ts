@@ -84,16 +84,18 @@ export class Writer {
     const worker = new Worker(url, { workerData, execArgv: [], env: {} });
     const writer = new Writer(settings.file, worker, bell, onCommit);
     return new Promise((resolve, reject) => {
+      let refused: Error | null = null;
       worker.on('message', (reply: Reply) => {
         if (reply.kind === 'ready') {
           writer.#onLost = onLost;
           resolve(writer);
         } else if (reply.kind === 'failed')
-          reject(errorOf(settings.file, reply.failure, reply.detail));
+          refused = errorOf(settings.file, reply.failure, reply.detail);
         writer.#settle(reply);
       });
+      // Not before the thread has ended: until then it has the file, and removes its log.
       const lost = (reason: string): void => {
-        reject(new StoreUnavailable(settings.file, reason));
+        reject(refused ?? new StoreUnavailable(settings.file, reason));
         writer.#lost(reason);
       };
       worker.on('error', (error) => lost(`its writer thread failed: ${String(error)}`));
