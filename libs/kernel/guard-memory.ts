@@ -29,8 +29,7 @@ const TUNABLES = 'glibc.malloc.tcache_count=0:glibc.malloc.perturb=170';
 /**
  * First in a program that will hold keys, before it loads anything: from here on the allocator
  * overwrites what is freed (glibc's tunables, all but the last 8 bytes). Node frees as it is what a
- * decipher wrote, what its HTTP client read, and what V8 saves of the processor's registers, parts
- * of keys among it. glibc reads its tunables when a program starts, so it starts again as itself
+ * decipher wrote, and what V8 saves of the processor's registers, parts of keys among it. glibc reads its tunables when a program starts, so it starts again as itself
  * (execve(2): same process id, arguments and files). With another allocator it does nothing more.
  */
 export function overwriteFreedMemory(): void {
